@@ -1,0 +1,225 @@
+// Package cms is what a driver must answer about its CMS so that the
+// transaction itself never needs to know which CMS a site runs.
+package cms
+
+import (
+	"context"
+	"io"
+	"os"
+
+	"upkeep"
+)
+
+// Driver answers questions about the sites of one CMS. It runs inside the
+// agent, on the host, as the site's owner. It never executes code of the site
+// except in Apply and Migrate, through Work.PHP, and to evaluate a
+// configuration that is not static, through Host.PHP.
+type Driver interface {
+	// CMS names the driver.
+	CMS() upkeep.CMS
+
+	// Detect finds the CMS installed at root (absolute) and where it keeps
+	// what. CodeNotFound when root holds no site of this CMS, CodeInvalid
+	// with a hint when it holds one that cannot be used.
+	Detect(ctx context.Context, h Host, root string) (*Layout, error)
+
+	// Inventory reads the components, the schema level, the pages worth
+	// probing and what does not agree.
+	Inventory(ctx context.Context, h Host, l *Layout) (*upkeep.Inventory, error)
+
+	// Integrity compares components with what their publisher released and
+	// returns a finding, blocking, for each that was modified by hand.
+	// originals holds the published file hashes, by component ref; a
+	// component without an entry is not examined.
+	Integrity(ctx context.Context, h Host, l *Layout, originals map[string]Original) ([]upkeep.Finding, error)
+
+	// Stage checks an unpacked package against the update it is for (top
+	// folder, component, version inside, requirements) and says which folder
+	// or file takes which place. CodeRefused when it is not what it claims.
+	Stage(ctx context.Context, h Host, l *Layout, update upkeep.Update, unpacked string) (*Staged, error)
+
+	// Gate describes the gate that refuses every write path of the CMS and
+	// lets requests with the token through, made so that the CMS's own
+	// upgrader cannot open it.
+	Gate(ctx context.Context, h Host, l *Layout, token string) (*Gate, error)
+
+	// Apply puts staged updates in place, in order, through w.
+	Apply(ctx context.Context, w Work, l *Layout, staged []Staged) error
+
+	// Migrate brings the database to the level of the files and does what
+	// the CMS's own upgrader does besides moving files: hooks, caches,
+	// records of available updates.
+	Migrate(ctx context.Context, w Work, l *Layout, staged []Staged) error
+
+	// ReadBack checks that the updates are what the site now is: versions,
+	// package content, schema level, active components as in before.
+	ReadBack(ctx context.Context, h Host, l *Layout, before *upkeep.Inventory, staged []Staged) ([]upkeep.Check, error)
+}
+
+// Host is what the agent lends a driver to look at a site.
+type Host interface {
+	// Open returns a folder of the site that no path below can leave.
+	// CodeRefused when dir is outside the layout's areas. The caller closes it.
+	Open(dir string) (*os.Root, error)
+
+	// Query reads from the site's database. Cells are nil for NULL.
+	// CodeUnreachable when the database does not answer.
+	Query(ctx context.Context, db *Database, query string, args ...any) ([][][]byte, error)
+
+	// PHP runs a script of ours with the site's PHP as the site's owner. The
+	// script gets input as JSON on descriptor 3 and answers with JSON on
+	// descriptor 4; what it prints otherwise is kept for the log. Time and
+	// output are bounded. CodeUnreachable when no PHP is installed.
+	PHP(ctx context.Context, script Script, input, output any) error
+}
+
+// Work is what the agent lends a driver to change a frozen site. Every change
+// is written to the journal before it is made.
+type Work interface {
+	Host
+
+	// Swap puts source (absolute, staged on the same file system) in the
+	// place of target (absolute, inside an area), and keeps what was there
+	// for the undo. Owner, group and mode come from what is replaced, or
+	// from the parent folder where nothing is.
+	Swap(ctx context.Context, target, source string) error
+
+	// Remove takes target away and keeps it for the undo. Nothing there is
+	// not an error.
+	Remove(ctx context.Context, target string) error
+}
+
+// Script is a small PHP program embedded in a driver.
+type Script struct {
+	Name   string // for messages: "migrate.php"
+	Source string
+	Dir    string // working folder
+}
+
+// Layout is where a site keeps what.
+type Layout struct {
+	CMS      upkeep.CMS        `json:"cms"`
+	Root     string            `json:"root"`     // absolute, links resolved; the document root of the CMS
+	Areas    []Area            `json:"areas"`    // every folder to back up; the first is the root
+	Database *Database         `json:"database"` // nil when the CMS uses none
+	Dirs     map[string]string `json:"dirs"`     // the driver's own: "content", "plugins", "mu-plugins", "languages", …
+	Options  map[string]string `json:"options"`  // the driver's own: "multisite": "1", …
+	Findings []upkeep.Finding  `json:"findings,omitempty"`
+}
+
+// Area is a folder that belongs to a site, with the name it has in backups
+// and manifests. Areas do not contain each other.
+type Area struct {
+	Name string   `json:"name"`           // "site", "content", "uploads", "config"
+	Dir  string   `json:"dir"`            // absolute, links resolved
+	Only []string `json:"only,omitempty"` // when set, just these names directly below Dir belong to the site
+}
+
+// Database is how to reach a site's database. It holds a password: it is
+// never logged, and stored only encrypted.
+type Database struct {
+	Engine   string `json:"engine"` // "mariadb", "postgresql", "sqlite"
+	Host     string `json:"host,omitempty"`
+	Port     int    `json:"port,omitempty"`
+	Socket   string `json:"socket,omitempty"`
+	User     string `json:"user,omitempty"`
+	Password string `json:"password,omitempty"`
+	Name     string `json:"name"`
+	Charset  string `json:"charset,omitempty"`
+	Prefix   string `json:"prefix,omitempty"` // tables outside the prefix belong to someone else
+	File     string `json:"file,omitempty"`   // SQLite
+}
+
+// Gate is what closes a site: files to write and modes to set, which the
+// agent journals, sets and takes back.
+type Gate struct {
+	Files []GateFile `json:"files"`
+	Modes []GateMode `json:"modes"`
+}
+
+// GateFile is a file that appears for the duration of the freeze. One that
+// was there before is kept aside and put back exactly.
+type GateFile struct {
+	Path    string      `json:"path"` // absolute, inside an area
+	Content []byte      `json:"content"`
+	Mode    os.FileMode `json:"mode"`
+}
+
+// GateMode is a mode that a path has for the duration of the freeze. Work
+// lifts it where a change needs it, and sets it on what takes the path's place.
+type GateMode struct {
+	Path string      `json:"path"`
+	Mode os.FileMode `json:"mode"`
+}
+
+// TokenHeader is the request header that carries the probe token.
+const TokenHeader = "X-Upkeep-Probe"
+
+// Original is what a publisher says a component's files are.
+type Original struct {
+	// Files maps a path below the component to the accepted hashes, lower-case hex:
+	// MD5 (32 digits) or SHA-256 (64).
+	Files map[string][]string `json:"files"`
+	// Soft lists names whose modification is reported but does not block.
+	Soft []string `json:"soft,omitempty"`
+}
+
+// Staged is an update whose package is unpacked, checked and ready to move.
+type Staged struct {
+	Update upkeep.Update     `json:"update"`
+	Dir    string            `json:"dir"`             // absolute: the unpacked package
+	Moves  []Move            `json:"moves,omitempty"` // in order; the last makes the new version visible
+	Drop   []string          `json:"drop,omitempty"`  // absolute paths that the new version no longer has
+	Files  map[string]string `json:"-"`               // path below the component → hex SHA-256, as unpacked
+}
+
+// Move puts From, inside Staged.Dir, in the place of To, inside an area.
+type Move struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+// Drivers is the list of drivers a program was built with.
+type Drivers []Driver
+
+// For returns the driver of a CMS, or CodeNotFound.
+func (ds Drivers) For(name upkeep.CMS) (Driver, error) {
+	for _, d := range ds {
+		if d.CMS() == name {
+			return d, nil
+		}
+	}
+	return nil, upkeep.Errorf(upkeep.CodeNotFound, "no driver for cms %q", name)
+}
+
+// Detect asks each driver in turn which CMS is installed at root.
+// CodeNotFound when none knows it.
+func (ds Drivers) Detect(ctx context.Context, h Host, root string) (*Layout, error) {
+	for _, d := range ds {
+		layout, err := d.Detect(ctx, h, root)
+		if upkeep.CodeOf(err) == upkeep.CodeNotFound {
+			continue
+		}
+		return layout, err
+	}
+	return nil, upkeep.Errorf(upkeep.CodeNotFound, "no known cms in %s", root).
+		WithHint("Name the folder that holds the CMS itself: for WordPress the one with wp-load.php.")
+}
+
+// ReadBounded reads a file below root of at most limit bytes. CodeRefused
+// when it is larger or not a regular file.
+func ReadBounded(root *os.Root, name string, limit int64) ([]byte, error) {
+	f, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > limit {
+		return nil, upkeep.Errorf(upkeep.CodeRefused, "%s: want a regular file of at most %d bytes", name, limit)
+	}
+	return io.ReadAll(io.LimitReader(f, limit))
+}

@@ -1,0 +1,61 @@
+package upkeep
+
+import "time"
+
+// Page is an address that verification looks at.
+type Page struct {
+	Path string `json:"path"` // with query, relative to the site's URL: "/", "/wp-login.php", "/?rest_route=/"
+	Role string `json:"role"` // "home", "article", "login", "api", "extra"
+}
+
+// Probe is what one request for a page gave.
+type Probe struct {
+	Page     Page          `json:"page"`
+	Status   int           `json:"status"` // 0 when nothing answered
+	FinalURL string        `json:"final_url,omitempty"`
+	Title    string        `json:"title,omitempty"`
+	Size     int64         `json:"size"`
+	Type     string        `json:"type,omitempty"`    // media type
+	Digest   string        `json:"digest,omitempty"`  // of the normalised text
+	Markers  []string      `json:"markers,omitempty"` // error texts and structural marks found: "critical_error", "php_fatal", "html_end"
+	Cached   bool          `json:"cached,omitempty"`  // a cache answered, in spite of us
+	Elapsed  time.Duration `json:"elapsed"`
+	Error    string        `json:"error,omitempty"`
+}
+
+// Check is one question that verification asked.
+type Check struct {
+	Code      string `json:"code"` // catalogue key: "version", "schema", "active", "page", "log", "package_content", "bootstrap"
+	Subject   string `json:"subject,omitempty"`
+	Component string `json:"component,omitempty"` // ref, when the check concerns one
+	OK        bool   `json:"ok"`
+	Want      string `json:"want,omitempty"`
+	Got       string `json:"got,omitempty"`
+}
+
+// Verdict is what verification concludes, with its evidence.
+type Verdict struct {
+	At     time.Time `json:"at"`
+	Checks []Check   `json:"checks"`
+}
+
+// OK reports whether every check holds. A verdict without checks is not one.
+func (v *Verdict) OK() bool {
+	for i := range v.Checks {
+		if !v.Checks[i].OK {
+			return false
+		}
+	}
+	return len(v.Checks) > 0
+}
+
+// Failures returns the checks that do not hold.
+func (v *Verdict) Failures() []Check {
+	var failed []Check
+	for _, check := range v.Checks {
+		if !check.OK {
+			failed = append(failed, check)
+		}
+	}
+	return failed
+}
