@@ -32,3 +32,12 @@ type Closed struct {
 	Reason string    `json:"reason,omitempty"`
 	Since  time.Time `json:"since"`
 }
+
+// Original is what a publisher says a component's files are.
+type Original struct {
+	// Files maps a slash path below the component to the accepted hashes,
+	// lower-case hex: MD5 (32 digits) or SHA-256 (64).
+	Files map[string][]string `json:"files"`
+	// Soft lists names whose modification is reported but does not block.
+	Soft []string `json:"soft,omitempty"`
+}

@@ -31,7 +31,7 @@ type Driver interface {
 	// returns a finding, blocking, for each that was modified by hand.
 	// originals holds the published file hashes, by component ref; a
 	// component without an entry is not examined.
-	Integrity(ctx context.Context, h Host, l *Layout, originals map[string]Original) ([]upkeep.Finding, error)
+	Integrity(ctx context.Context, h Host, l *Layout, originals map[string]upkeep.Original) ([]upkeep.Finding, error)
 
 	// Stage checks an unpacked package against the update it is for (top
 	// folder, component, version inside, requirements) and says which folder
@@ -126,8 +126,14 @@ type Database struct {
 	Password string `json:"password,omitempty"`
 	Name     string `json:"name"`
 	Charset  string `json:"charset,omitempty"`
-	Prefix   string `json:"prefix,omitempty"` // tables outside the prefix belong to someone else
-	File     string `json:"file,omitempty"`   // SQLite
+	Prefix   string `json:"prefix,omitempty"`
+
+	// Neighbours are the prefixes of other installations in the same
+	// database. A table belongs to the longest matching prefix among Prefix
+	// and these; one that matches none belongs to this site.
+	Neighbours []string `json:"neighbours,omitempty"`
+
+	File string `json:"file,omitempty"` // SQLite
 }
 
 // Gate is what closes a site: files to write and modes to set, which the
@@ -154,15 +160,6 @@ type GateMode struct {
 
 // TokenHeader is the request header that carries the probe token.
 const TokenHeader = "X-Upkeep-Probe"
-
-// Original is what a publisher says a component's files are.
-type Original struct {
-	// Files maps a path below the component to the accepted hashes, lower-case hex:
-	// MD5 (32 digits) or SHA-256 (64).
-	Files map[string][]string `json:"files"`
-	// Soft lists names whose modification is reported but does not block.
-	Soft []string `json:"soft,omitempty"`
-}
 
 // Staged is an update whose package is unpacked, checked and ready to move.
 type Staged struct {
