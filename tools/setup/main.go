@@ -1,0 +1,40 @@
+// Command setup installs what building, trying and testing Upkeep needs on a
+// Debian 12 that has only Go, and says what and why. What is present is left
+// alone; nothing that it installs is started.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+
+	"upkeep"
+	"upkeep/internal/demo/packages"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "setup:", err)
+		if hint := upkeep.HintOf(err); hint != "" {
+			fmt.Fprintln(os.Stderr, hint)
+		}
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	say := func(text string) { fmt.Println("setup:", text) }
+	if err := install(ctx, say); err != nil {
+		return err
+	}
+	cache, err := filepath.Abs(".cache/wordpress")
+	if err != nil {
+		return err
+	}
+	_, err = packages.Fill(ctx, cache, say)
+	return err
+}
