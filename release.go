@@ -6,6 +6,7 @@ import "time"
 type Release struct {
 	Kind    Kind      `json:"kind"`
 	Slug    string    `json:"slug"`
+	ID      string    `json:"id,omitempty"` // the component it is for, where one slug has several; "" is any of the slug
 	Version Version   `json:"version"`
 	Package string    `json:"package,omitempty"` // URL; "" when a licence is missing
 	Locale  string    `json:"locale,omitempty"`
