@@ -1,0 +1,178 @@
+package php_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"upkeep/internal/cms/php"
+)
+
+type configCase struct {
+	Kind, Name, Source string
+	Static             bool
+	Expected           map[string]json.RawMessage
+}
+
+// lookup finds a name the way the vectors list them: constants, variables,
+// entries of $settings, properties of JConfig, all in one map.
+func lookup(c *php.Config, kind, name string) (*php.Value, php.Certainty) {
+	if kind == "configuration.php" {
+		return c.Property("JConfig", name)
+	}
+	if v, certainty := c.Constant(name); certainty == php.Static {
+		return v, certainty
+	}
+	if v, certainty := c.Variable(name); certainty != php.Absent {
+		return v, certainty
+	}
+	settings, certainty := c.Variable("settings")
+	if v := settings.Get(name); v != nil {
+		return v, certainty
+	}
+	_, constant := c.Constant(name)
+	return nil, max(certainty, constant)
+}
+
+func TestReadConfigNeverWrong(t *testing.T) {
+	var vectors struct{ Cases []configCase }
+	corpus(t, "config_files.json", &vectors)
+	for _, c := range vectors.Cases {
+		config := php.ReadConfig([]byte(c.Source), php.Source{Path: "/srv/www/" + c.Kind})
+		dynamic := 0
+		for name, raw := range c.Expected {
+			v, certainty := lookup(config, c.Kind, name)
+			if name == "databases" && string(raw) == "[]" {
+				continue // the generator sets it before it includes the file
+			}
+			switch {
+			case certainty == php.Absent:
+				t.Errorf("%s: %s is absent", c.Name, name)
+			case certainty == php.Dynamic:
+				dynamic++
+			case plain(t, v) != decoded(t, raw):
+				t.Errorf("%s: %s = %s, want %s", c.Name, name, plain(t, v), decoded(t, raw))
+			}
+		}
+		if c.Static && dynamic > 0 {
+			t.Errorf("%s: %d names called dynamic", c.Name, dynamic)
+		}
+		if !c.Static && dynamic == 0 && c.Name != "if-not-defined" && c.Name != "variable-value" {
+			t.Errorf("%s: nothing called dynamic", c.Name)
+		}
+	}
+	if len(vectors.Cases) == 0 {
+		t.Error("no cases")
+	}
+}
+
+func TestReadConfigConstant(t *testing.T) {
+	for name, c := range map[string]struct {
+		source string
+		want   string // "?" dynamic, "-" absent
+	}{
+		"first define wins":           {`define('X','a'); define('X','b');`, "a"},
+		"maybe first":                 {`if (getenv('A')) define('X','a'); define('X','b');`, "?"},
+		"maybe second":                {`define('X','a'); if (getenv('A')) define('X','b');`, "a"},
+		"unknown include before":      {`include 'x.php'; define('X','a');`, "?"},
+		"unknown include after":       {`define('X','a'); include 'x.php';`, "a"},
+		"settings end it":             {`require_once ABSPATH . 'wp-settings.php'; define('X','a');`, "-"},
+		"after closing tag":           {`?> define('X','a'); <?php define('X','b');`, "b"},
+		"comment ends at closing tag": {"// x ?> <?php define('X','b');", "b"},
+		"nowdoc":                      {"define('X', <<<'E'\n  a\\n$b\n  E);", "a\\n$b"},
+		"heredoc":                     {"define('X', <<<E\n  a\\tb\n   c\n  E\n);", "a\tb\n c"},
+		"define inside a string":      {`$a = "define('X','a');";`, "-"},
+		"dir":                         {`define('X', dirname(__FILE__, 2) . '/x');`, "/srv/x"},
+		"dir of dir":                  {`define('X', dirname(__DIR__));`, "/srv"},
+		"cast":                        {`define('X', (string) 12 . (int)'3');`, "123"},
+		"known condition":             {`if (!defined('Y')) { define('X','a'); } else { define('X','b'); }`, "a"},
+		"known else":                  {`define('Y', 1); if (!defined('Y')) define('X','a'); else define('X','b');`, "b"},
+		"known elseif":                {`if (false) define('X','a'); elseif (true) define('X','b'); else define('X','c');`, "b"},
+		"maybe return":                {`if (getenv('A')) { return; } define('X','a');`, "?"},
+		"maybe exit":                  {`if (getenv('A')) { exit; } define('X','a');`, "a"},
+		"return":                      {`return; define('X','a');`, "-"},
+		"in a function":               {`function f() { define('X','a'); } define('X','b');`, "?"},
+		"unknown call":                {`setup(); define('X','a');`, "?"},
+		"method call":                 {`Env::load(); define('X','a');`, "?"},
+		"new":                         {`new Env; define('X','a');`, "?"},
+		"call through variable":       {`$f('X','a'); define('X','b');`, "?"},
+		"eval":                        {`eval($x); define('X','a');`, "?"},
+		"name from variable":          {`foreach ($a as $k => $v) define($k, $v); define('X','a');`, "?"},
+		"alternative syntax":          {`if ($a): if ($b): ini_set('a', 1); endif; define('X','a'); endif; define('X','b');`, "?"},
+		"after alternative syntax":    {`if ($a): if ($b): echo 1; endif; endif; define('X','b');`, "b"},
+		"switch":                      {`switch (gethostname()) { case 'a': define('X','a'); break; default: define('X','b'); }`, "?"},
+		"ternary":                     {`define('X', true ? 'a' : 'b');`, "a"},
+		"environment":                 {`define('X', getenv('X') ?: 'b');`, "?"},
+		"quoted":                      {`define('X', "a\"b\\c\$d\x41\u{e9}\101\q");`, `a"b\c$dAéA\q`},
+		"interpolated":                {`$a = 'x'; define('X', "a$a");`, "?"},
+		"short tag":                   {`define('X','a'); ?> <? define('X','b');`, "?"},
+		"attribute":                   {"#[A(1)] \ndefine('X','a');", "a"},
+		"attribute or comment":        {"#[A] define('X','b');\ndefine('X','a');", "?"},
+		"silenced":                    {`@define('X','a');`, "a"},
+		"namespace":                   {`namespace A; const X = 'a';`, "?"},
+		"closure":                     {`$f = function () { define('X','a'); }; $f(); define('X','b');`, "?"},
+		"goto":                        {`goto a; define('X','a'); a: define('X','b');`, "?"},
+		"unterminated":                {`define('X','a`, "?"},
+		"try":                         {`try { define('X','a'); } catch (Exception $e) { } define('X','b');`, "?"},
+		"defined or":                  {`defined('X') or define('X','a');`, "a"},
+		"defined and":                 {`defined('X') && define('X','b'); define('X','a');`, "a"},
+		"known before":                {`define('P','b'); define('X', P);`, "a"},
+	} {
+		config := php.ReadConfig([]byte("<?php\n"+c.source), php.Source{
+			Path: "/srv/www/wp-config.php", Ends: []string{"wp-settings.php"}, Defined: map[string]string{"P": "a", "ABSPATH": "/srv/www/"},
+		})
+		if got := show(config.Constant("X")); got != c.want {
+			t.Errorf("%s: X is %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+func TestReadConfigVariable(t *testing.T) {
+	for name, c := range map[string]struct{ source, want string }{
+		"last wins":             {`$x = 'a'; $x = 'b';`, "b"},
+		"maybe changed":         {`$x = 'a'; if (getenv('A')) $x = 'b';`, "?"},
+		"set after maybe":       {`if (getenv('A')) $x = 'b'; $x = 'a';`, "a"},
+		"set after maybe left":  {`if (getenv('A')) { $x = 'b'; return; } $x = 'a';`, "?"},
+		"include after":         {`$x = 'a'; include 'y.php';`, "?"},
+		"appended":              {`$x = 'a'; $x .= 'b';`, "ab"},
+		"maybe appended":        {`$x = 'a'; if ($y) $x .= 'b';`, "?"},
+		"copied":                {`$y = 'a'; $x = $y; $y = 'b';`, "a"},
+		"chained":               {`$x = $y = 'a';`, "a"},
+		"by reference":          {`$x = 'a'; $y = &$x; $y = 'b';`, "?"},
+		"through globals":       {`$x = 'a'; $GLOBALS['x'] = 'b';`, "?"},
+		"through a function":    {`function f() { global $x; $x = 'b'; } $x = 'a'; f();`, "?"},
+		"to a function":         {`function f(&$x) { $x = 'b'; } $x = 'a'; f($x);`, "?"},
+		"variable variable":     {`$x = 'a'; $y = 'x'; $$y = 'b';`, "?"},
+		"destructured":          {`$x = 'a'; [$x, $y] = explode(',', $z);`, "?"},
+		"listed":                {`$x = 'a'; list($x, $y) = $z;`, "?"},
+		"looped":                {`$x = 'a'; foreach ($z as $x) {}`, "?"},
+		"unset":                 {`$x = 'a'; unset($x);`, "?"},
+		"incremented":           {`$x = 1; $x++;`, "?"},
+		"in a loop":             {`$x = 'a'; while ($y) { $x = 'b'; }`, "?"},
+		"from the environment":  {`$x = $_ENV['x'];`, "?"},
+		"or die":                {`$x = 'a' or die();`, "?"},
+		"in an unused function": {`$x = 'a'; function f() { $y = 'b'; }`, "a"},
+	} {
+		config := php.ReadConfig([]byte("<?php\n"+c.source), php.Source{})
+		if got := show(config.Variable("x")); got != c.want {
+			t.Errorf("%s: $x is %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+func show(v *php.Value, certainty php.Certainty) string {
+	switch certainty {
+	case php.Dynamic:
+		return "?"
+	case php.Absent:
+		return "-"
+	}
+	return v.Text()
+}
+
+func TestReadConfigSurvivesDepth(t *testing.T) {
+	for _, unit := range []string{"(", "[", "{", "if(1)", "!", "-", "array(", "a.", "else ", "1?", "if(1):", "do "} {
+		php.ReadConfig([]byte("<?php $x = "+strings.Repeat(unit, 20000)), php.Source{})
+		php.ReadConfig([]byte("<?php "+strings.Repeat(unit, 20000)), php.Source{})
+	}
+}

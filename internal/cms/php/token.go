@@ -1,0 +1,315 @@
+package php
+
+import (
+	"strings"
+)
+
+// kind says what a token is.
+type kind uint8
+
+const (
+	endOfFile kind = iota
+	variable       // $name; text is the name
+	name           // identifier, keyword or qualified name
+	number         // as written
+	literal        // string without variables; text is its value
+	template       // string with variables; text is its raw inside
+	operator       // text is the operator
+	unclear        // a construct whose reading depends on PHP's version or settings
+)
+
+type token struct {
+	kind kind
+	text string
+}
+
+// is reports whether t is the operator or, without regard to case, the word.
+func (t token) is(text string) bool {
+	switch t.kind {
+	case operator:
+		return t.text == text
+	case name:
+		return strings.EqualFold(t.text, text)
+	}
+	return false
+}
+
+// tokenize cuts a PHP file into the tokens that matter for reading it
+// statically: no comments, no white space. Text outside <?php … ?> becomes a
+// semicolon, as it ends a statement.
+func tokenize(src string) []token {
+	l := &lexer{src: strings.TrimPrefix(src, "\ufeff")}
+	l.html()
+	for l.pos < len(l.src) {
+		l.next()
+	}
+	return l.out
+}
+
+type lexer struct {
+	src string
+	pos int
+	out []token
+}
+
+func (l *lexer) emit(k kind, text string) { l.out = append(l.out, token{k, text}) }
+
+func (l *lexer) rest() string { return l.src[l.pos:] }
+
+func (l *lexer) at(prefix string) bool { return strings.HasPrefix(l.rest(), prefix) }
+
+// html skips to the next opening tag.
+func (l *lexer) html() {
+	for {
+		start := strings.Index(l.rest(), "<?")
+		if start < 0 {
+			l.pos = len(l.src)
+			return
+		}
+		l.pos += start + 2
+		switch {
+		case l.at("="):
+			l.pos++
+			l.emit(name, "echo")
+			return
+		case len(l.rest()) >= 3 && strings.EqualFold(l.rest()[:3], "php") && (len(l.rest()) == 3 || isSpace(l.rest()[3])):
+			l.pos += 3
+			return
+		case len(l.rest()) >= 3 && strings.EqualFold(l.rest()[:3], "xml"):
+			continue
+		}
+		// Whether a short tag opens PHP depends on php.ini.
+		l.emit(unclear, "<?")
+		return
+	}
+}
+
+func (l *lexer) next() {
+	c := l.src[l.pos]
+	switch {
+	case isSpace(c):
+		l.pos++
+	case l.at("?>"):
+		l.pos += 2
+		l.emit(operator, ";")
+		l.html()
+	case l.at("//"), c == '#' && !l.at("#["):
+		l.lineComment()
+	case l.at("#["):
+		l.attribute()
+	case l.at("/*"):
+		l.blockComment()
+	case c == '$' && l.pos+1 < len(l.src) && isNameStart(l.src[l.pos+1]):
+		l.pos++
+		l.emit(variable, l.word())
+	case isNameStart(c), c == '\\' && l.pos+1 < len(l.src) && isNameStart(l.src[l.pos+1]):
+		l.emit(name, l.qualified())
+	case isDigit(c), c == '.' && l.pos+1 < len(l.src) && isDigit(l.src[l.pos+1]):
+		l.number()
+	case c == '\'':
+		l.single()
+	case c == '"', c == '`':
+		l.double(c)
+	case l.at("<<<") && l.heredoc():
+	default:
+		l.operator()
+	}
+}
+
+func (l *lexer) lineComment() {
+	rest := l.rest()
+	end := strings.IndexAny(rest, "\r\n")
+	if end < 0 {
+		end = len(rest)
+	}
+	if closing := strings.Index(rest[:end], "?>"); closing >= 0 {
+		end = closing
+	}
+	l.pos += end
+}
+
+// attribute skips #[…] where PHP 7, to which it is a comment up to the end of
+// the line, skips the same.
+func (l *lexer) attribute() {
+	line, _, _ := strings.Cut(l.rest(), "\n")
+	line = strings.TrimRight(line, " \t\r")
+	if !strings.HasSuffix(line, "]") || strings.Count(line, "[") != 1 || strings.Contains(line, "?>") {
+		l.emit(unclear, "#[")
+	}
+	l.lineComment()
+}
+
+func (l *lexer) blockComment() {
+	end := strings.Index(l.rest()[2:], "*/")
+	if end < 0 {
+		l.pos = len(l.src)
+		return
+	}
+	l.pos += end + 4
+}
+
+func (l *lexer) word() string {
+	start := l.pos
+	for l.pos < len(l.src) && isNameByte(l.src[l.pos]) {
+		l.pos++
+	}
+	return l.src[start:l.pos]
+}
+
+func (l *lexer) qualified() string {
+	start := l.pos
+	for l.pos < len(l.src) && (isNameByte(l.src[l.pos]) || l.src[l.pos] == '\\') {
+		l.pos++
+	}
+	return l.src[start:l.pos]
+}
+
+func (l *lexer) number() {
+	start := l.pos
+	for l.pos < len(l.src) {
+		c := l.src[l.pos]
+		exponentSign := (c == '+' || c == '-') && strings.ContainsRune("eE", rune(l.src[l.pos-1])) &&
+			!strings.HasPrefix(strings.ToLower(l.src[start:l.pos]), "0x")
+		if !isNameByte(c) && c != '.' && !(l.pos > start && exponentSign) {
+			break
+		}
+		// "1 . 'x'" needs its spaces, "1..2" is two numbers: neither is
+		// worth more than being left alone.
+		l.pos++
+	}
+	l.emit(number, l.src[start:l.pos])
+}
+
+// single reads '…', in which only \' and \\ are escapes.
+func (l *lexer) single() {
+	var out strings.Builder
+	for l.pos++; l.pos < len(l.src) && l.src[l.pos] != '\''; l.pos++ {
+		if l.src[l.pos] == '\\' && l.pos+1 < len(l.src) && (l.src[l.pos+1] == '\'' || l.src[l.pos+1] == '\\') {
+			l.pos++
+		}
+		out.WriteByte(l.src[l.pos])
+	}
+	if l.pos >= len(l.src) {
+		l.emit(unclear, "'")
+		return
+	}
+	l.pos++
+	l.emit(literal, out.String())
+}
+
+// double reads "…" and `…`.
+func (l *lexer) double(quote byte) {
+	start := l.pos + 1
+	end := start
+	for end < len(l.src) && l.src[end] != quote {
+		if l.src[end] == '\\' {
+			end++
+		}
+		end++
+	}
+	if end >= len(l.src) {
+		l.pos = len(l.src)
+		l.emit(unclear, string(quote))
+		return
+	}
+	l.pos = end + 1
+	if quote == '`' {
+		l.emit(template, l.src[start:end])
+		return
+	}
+	l.interpolated(l.src[start:end], true)
+}
+
+// interpolated emits the inside of a double-quoted string or heredoc.
+func (l *lexer) interpolated(raw string, quoted bool) {
+	if hasVariable(raw) {
+		l.emit(template, raw)
+		return
+	}
+	value, ok := unescape(raw, quoted)
+	if !ok {
+		l.emit(unclear, raw)
+		return
+	}
+	l.emit(literal, value)
+}
+
+func hasVariable(raw string) bool {
+	for i := 0; i+1 < len(raw); i++ {
+		switch {
+		case raw[i] == '\\':
+			i++
+		case raw[i] == '$' && (isNameStart(raw[i+1]) || raw[i+1] == '{'), raw[i] == '{' && raw[i+1] == '$':
+			return true
+		}
+	}
+	return false
+}
+
+// heredoc reads <<<ID and <<<'ID' and reports whether there is one.
+func (l *lexer) heredoc() bool {
+	head, _, found := strings.Cut(l.src[l.pos+3:min(len(l.src), l.pos+300)], "\n")
+	id := strings.Trim(head, " \t\r")
+	raw := strings.HasPrefix(id, "'")
+	id = strings.Trim(id, `'"`)
+	if !found || id == "" || !isNameStart(id[0]) || strings.IndexFunc(id, func(r rune) bool { return r < 0x80 && !isNameByte(byte(r)) }) >= 0 {
+		return false
+	}
+	var lines []string
+	left := l.rest()[3+len(head)+1:]
+	for {
+		line, rest, more := strings.Cut(left, "\n")
+		text := strings.TrimLeft(line, " \t")
+		if after, ok := strings.CutPrefix(text, id); ok && (after == "" || !isNameByte(after[0])) {
+			l.pos = len(l.src) - len(left) + len(line) - len(after)
+			l.heredocBody(lines, line[:len(line)-len(text)], raw)
+			return true
+		}
+		if !more {
+			break
+		}
+		lines = append(lines, line)
+		left = rest
+	}
+	l.pos = len(l.src)
+	l.emit(unclear, "<<<")
+	return true
+}
+
+// heredocBody takes the closing line's indentation off every line.
+func (l *lexer) heredocBody(lines []string, indent string, raw bool) {
+	for i, line := range lines {
+		cut, ok := strings.CutPrefix(line, indent)
+		if !ok && strings.TrimSpace(line) != "" {
+			l.emit(unclear, "<<<")
+			return
+		}
+		lines[i] = cut
+	}
+	body := strings.TrimSuffix(strings.Join(lines, "\n"), "\r")
+	if raw {
+		l.emit(literal, body)
+		return
+	}
+	l.interpolated(body, false)
+}
+
+func (l *lexer) operator() {
+	for _, op := range [...]string{
+		"<<=", ">>=", "**=", "...", "<=>", "===", "!==", "??=", "?->",
+		"=>", "->", "::", "==", "!=", "<>", "<=", ">=", "&&", "||", "??", "++", "--",
+		"+=", "-=", "*=", "/=", ".=", "%=", "&=", "|=", "^=", "<<", ">>", "**",
+	} {
+		if l.at(op) {
+			l.pos += len(op)
+			l.emit(operator, op)
+			return
+		}
+	}
+	l.emit(operator, l.src[l.pos:l.pos+1])
+	l.pos++
+}
+
+func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
+
+func isNameStart(c byte) bool { return isNameByte(c) && !isDigit(c) }
