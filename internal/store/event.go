@@ -1,0 +1,45 @@
+package store
+
+import (
+	"context"
+	"math"
+
+	"upkeep"
+)
+
+// Events returns events of an intervention whose ID is greater than after,
+// oldest first, at most limit when that is not 0. A follower asks again with
+// the last ID it saw.
+func (db *DB) Events(
+	ctx context.Context, intervention upkeep.InterventionID, after int64, limit int,
+) (events []upkeep.Event, err error) {
+	if limit <= 0 {
+		limit = math.MaxInt32
+	}
+	err = db.read(ctx, func(tx *tx) error {
+		events, err = collect(ctx, tx, `SELECT id, intervention, at, state, code, params FROM event
+			WHERE intervention = $1 AND id > $2 ORDER BY id LIMIT $3`, []any{intervention, after, limit}, scanEvent)
+		return err
+	})
+	return events, err
+}
+
+// CreateEvent appends an event and sets its ID, and its At when that is zero.
+func (db *DB) CreateEvent(ctx context.Context, event *upkeep.Event) (err error) {
+	defer upkeep.Wrap(&err, "create event %s of intervention %s", event.Code, event.Intervention)
+	return db.write(ctx, func(tx *tx) error { return createEvent(ctx, tx, event) })
+}
+
+func createEvent(ctx context.Context, tx *tx, event *upkeep.Event) error {
+	if event.At.IsZero() {
+		event.At = tx.now
+	}
+	return tx.QueryRowContext(ctx,
+		`INSERT INTO event (intervention, at, state, code, params) VALUES ($1, $2, $3, $4, $5) RETURNING id`,
+		event.Intervention, stamp(event.At), event.State, event.Code, document{event.Params}).Scan(&event.ID)
+}
+
+func scanEvent(row scanner) (event upkeep.Event, err error) {
+	err = row.Scan(&event.ID, &event.Intervention, (*stamp)(&event.At), &event.State, &event.Code, document{&event.Params})
+	return event, err
+}

@@ -1,0 +1,39 @@
+package store
+
+import (
+	"context"
+
+	"upkeep"
+)
+
+// Secret returns the sealed bytes kept under name, such as "vault/3".
+func (db *DB) Secret(ctx context.Context, name string) (sealed []byte, err error) {
+	err = db.read(ctx, func(tx *tx) error {
+		row := tx.QueryRowContext(ctx, `SELECT sealed FROM secret WHERE name = $1`, name)
+		sealed, err = single(row, scanOne[[]byte], "secret", name)
+		return err
+	})
+	return sealed, err
+}
+
+// CreateSecret keeps sealed bytes under a new name. CodeConflict when the
+// name is taken: what opens backups is never overwritten.
+func (db *DB) CreateSecret(ctx context.Context, name string, sealed []byte) (err error) {
+	defer upkeep.Wrap(&err, "create secret %s", name)
+	return db.write(ctx, func(tx *tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO secret (name, sealed) VALUES ($1, $2)`, name, sealed)
+		return err
+	})
+}
+
+// DeleteSecret forgets a secret.
+func (db *DB) DeleteSecret(ctx context.Context, name string) (err error) {
+	defer upkeep.Wrap(&err, "delete secret %s", name)
+	return db.write(ctx, func(tx *tx) error {
+		deleted, err := changed(tx.ExecContext(ctx, `DELETE FROM secret WHERE name = $1`, name))
+		if err == nil && !deleted {
+			return upkeep.Errorf(upkeep.CodeNotFound, "secret %s does not exist", name)
+		}
+		return err
+	})
+}

@@ -1,0 +1,86 @@
+package store
+
+import (
+	"context"
+
+	"upkeep"
+)
+
+const taskColumns = `SELECT id, site, intervention, component, code, params, created, closed FROM task`
+
+// Task returns a task by number.
+func (db *DB) Task(ctx context.Context, id int64) (task *upkeep.Task, err error) {
+	err = db.read(ctx, func(tx *tx) error {
+		task, err = findTask(ctx, tx, id)
+		return err
+	})
+	return task, err
+}
+
+// Tasks returns the tasks that filter leaves, oldest first.
+func (db *DB) Tasks(ctx context.Context, filter upkeep.TaskFilter) (found []*upkeep.Task, err error) {
+	err = db.read(ctx, func(tx *tx) error {
+		var w where
+		w.add(filter.Site != 0, "site = ?", filter.Site)
+		w.plain(filter.Open, "closed IS NULL")
+		query, args := w.query(taskColumns, "id", filter.Limit)
+		found, err = collect(ctx, tx, query, args, scanTask)
+		return err
+	})
+	return found, err
+}
+
+// CreateTask adds a task and sets its ID and Created. While a task of the
+// same code on the same component of the site is open, it is that one that
+// gets the new parameters: asking twice for the same thing is one task.
+func (db *DB) CreateTask(ctx context.Context, task *upkeep.Task) (err error) {
+	defer upkeep.Wrap(&err, "create task %s on site %s", task.Code, task.Site)
+	return db.write(ctx, func(tx *tx) error {
+		return tx.QueryRowContext(ctx, `INSERT INTO task (site, intervention, component, code, params, created)
+			VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (site, component, code) WHERE closed IS NULL DO UPDATE SET params = excluded.params
+			RETURNING id, created`,
+			task.Site, optional(task.Intervention), task.Component, task.Code, document{task.Params}, stamp(tx.now)).
+			Scan(&task.ID, (*stamp)(&task.Created))
+	})
+}
+
+// UpdateTask changes the parameters of a task, or closes or reopens it.
+func (db *DB) UpdateTask(ctx context.Context, id int64, change func(*upkeep.Task) error) (err error) {
+	defer upkeep.Wrap(&err, "update task %d", id)
+	return db.write(ctx, func(tx *tx) error {
+		task, err := findTask(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if err := change(task); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE task SET params = $1, closed = $2 WHERE id = $3`,
+			document{task.Params}, stamp(task.Closed), id)
+		return err
+	})
+}
+
+// DeleteTask removes a task.
+func (db *DB) DeleteTask(ctx context.Context, id int64) (err error) {
+	defer upkeep.Wrap(&err, "delete task %d", id)
+	return db.write(ctx, func(tx *tx) error {
+		deleted, err := changed(tx.ExecContext(ctx, `DELETE FROM task WHERE id = $1`, id))
+		if err == nil && !deleted {
+			return upkeep.Errorf(upkeep.CodeNotFound, "task %d does not exist", id)
+		}
+		return err
+	})
+}
+
+func findTask(ctx context.Context, tx *tx, id int64) (*upkeep.Task, error) {
+	return single(tx.QueryRowContext(ctx, taskColumns+` WHERE id = $1`, id), scanTask, "task", id)
+}
+
+func scanTask(row scanner) (*upkeep.Task, error) {
+	var t upkeep.Task
+	err := row.Scan(&t.ID, &t.Site, (*optional)(&t.Intervention), &t.Component, &t.Code, document{&t.Params},
+		(*stamp)(&t.Created), (*stamp)(&t.Closed))
+	return &t, err
+}
