@@ -272,3 +272,30 @@ func exitOn(err error) {
 		os.Exit(1)
 	}
 }
+
+func TestDiskFull(t *testing.T) {
+	db, _, _ := newDB(t)
+	must(t, db.LimitPages(t.Context(), 1)) // SQLite takes it as: no page more than now
+	err := db.CreateSecret(t.Context(), "large", make([]byte, 1<<20))
+	wantCode(t, err, upkeep.CodeNoSpace, "create secret large")
+	if upkeep.HintOf(err) == "" {
+		t.Error("no hint what to do")
+	}
+	must(t, db.LimitPages(t.Context(), 1<<20))
+	must(t, db.CreateSecret(t.Context(), "large", make([]byte, 1<<20)))
+}
+
+func TestStoppedWhileWaiting(t *testing.T) {
+	db, _, path := newDB(t)
+	tx, err := raw(t, path).Begin()
+	must(t, err)
+	_, err = tx.Exec(`INSERT INTO secret (name, sealed) VALUES ('held', 'x')`)
+	must(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	wantCode(t, db.CreateSecret(ctx, "waits", []byte("x")), upkeep.CodeInterrupted)
+	_, err = db.Sites(t.Context()) // reading does not wait for the writer
+	must(t, err)
+	must(t, tx.Rollback())
+	must(t, db.CreateSecret(t.Context(), "waits", []byte("x")))
+}
