@@ -93,11 +93,13 @@ type Intervention struct {
 	FrozenAt  time.Time      `json:"frozen_at,omitzero"`
 	ThawedAt  time.Time      `json:"thawed_at,omitzero"`
 	Verdict   *Verdict       `json:"verdict,omitempty"`
+	Failed    []Check        `json:"failed,omitempty"`   // of the first verdict that was not good
 	Identity  *Identity      `json:"identity,omitempty"` // proof of the last undo
 	CancelAt  time.Time      `json:"cancel_at,omitzero"` // a person asked to stop
 	Error     *Error         `json:"error,omitempty"`    // why it ended otherwise than done
 	Progress  Progress       `json:"progress"`           // what runs now
 	Search    Search         `json:"search,omitzero"`    // culprit search
+	Baseline  []Probe        `json:"baseline,omitempty"` // the pages as they were before
 	Requester string         `json:"requester"`
 }
 
@@ -139,6 +141,7 @@ type Search struct {
 	Pending [][]int `json:"pending,omitempty"`
 	Trying  []int   `json:"trying,omitempty"`
 	Trials  int     `json:"trials,omitempty"`
+	Started bool    `json:"started,omitempty"` // the first group has been chosen
 }
 
 // Event is one line of an intervention's log.
