@@ -1,0 +1,143 @@
+// Package archive is the half of a vault that works where a site is: it
+// reads folders into trees, and restores trees into folders, through
+// vault.Blobs. It never follows a link out of a folder, opens no pipe or
+// device, and treats what it finds as hostile.
+package archive
+
+import (
+	"bytes"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/restic/chunker"
+
+	"upkeep"
+	"upkeep/internal/vault"
+)
+
+// Source is a folder to read or restore, with its name in the tree.
+type Source struct {
+	Name string   // first part of every path in it: "site", "uploads"
+	Dir  string   // absolute; links leading to it are followed
+	Only []string // when set, just these names directly below Dir
+}
+
+// Options is how to read, compare or restore. Polynomial is always needed.
+type Options struct {
+	// Polynomial is the repository's, as Repository.Polynomial gives it.
+	Polynomial chunker.Pol
+	// Memory, when set, spares reading files that have not changed, and is
+	// brought up to date with what was read.
+	Memory *Memory
+	// Exclude reports whether a path below a source is left out: not read,
+	// not compared, not removed. It is called from one goroutine.
+	Exclude func(source string, path []byte) bool
+	// Progress, when set, is told now and then how far the work is. It must
+	// return quickly and may be called from several goroutines.
+	Progress func(Stats)
+	// Clock tells the time; nil is the system's.
+	Clock upkeep.Clock
+
+	// Only restricts Restore to these paths, "site/wp-content/x", and what
+	// is below them. A path that the tree does not have is removed.
+	Only [][]byte
+	// InPlace lets Restore work in folders that are not empty: what the
+	// tree does not have is removed.
+	InPlace bool
+	// Sync makes Restore return only when the result would survive a power
+	// cut.
+	Sync bool
+}
+
+// Stats counts what was done so far.
+type Stats struct {
+	Files     int64 // regular files seen
+	Folders   int64
+	Others    int64 // links, pipes, sockets, devices
+	Bytes     int64 // of content seen
+	Read      int64 // bytes read from files
+	Unchanged int64 // files that memory spared
+	Added     int64 // bytes of blobs that were not yet stored
+	Blobs     int64 // number of those
+	Written   int64 // restore: bytes written to files
+	Changed   int64 // restore: paths written, made or corrected
+	Removed   int64 // restore: paths removed
+}
+
+// Result is what Read found and stored.
+type Result struct {
+	Tree    vault.ID       // one folder per source, by name
+	Entries []upkeep.Entry // sorted by path
+	Stats   Stats
+	// Unsteady lists files that kept changing while they were read. What is
+	// stored is the last reading, of which parts may be older than others.
+	// On a frozen site it must be empty.
+	Unsteady [][]byte
+}
+
+// maxProblems bounds how many paths one error names.
+const maxProblems = 20
+
+// problems collects what could not be read or written, by path.
+type problems struct {
+	mu    sync.Mutex
+	list  []error
+	count int
+}
+
+func (p *problems) add(path string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.count++; len(p.list) < maxProblems {
+		p.list = append(p.list, fmt.Errorf("%q: %w", path, err))
+	}
+}
+
+// err returns one error that names the paths, or nil.
+func (p *problems) err(verb string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.count == 0 {
+		return nil
+	}
+	var text bytes.Buffer
+	for i, err := range p.list {
+		if i > 0 {
+			text.WriteString("; ")
+		}
+		text.WriteString(err.Error())
+	}
+	if p.count > len(p.list) {
+		fmt.Fprintf(&text, "; and %d more", p.count-len(p.list))
+	}
+	code := codeOf(p.list[0])
+	return upkeep.Errorf(code, "%d paths cannot be %s: %s", p.count, verb, text.String()).
+		WithHint("Correct the rights of these paths, or exclude them.")
+}
+
+func (o *Options) now() time.Time {
+	if o.Clock != nil {
+		return o.Clock()
+	}
+	return time.Now()
+}
+
+func (o *Options) excluded(source, path string) bool {
+	return o.Exclude != nil && o.Exclude(source, []byte(path))
+}
+
+// validate checks what the caller composed.
+func (o *Options) validate(sources []Source) error {
+	if o.Polynomial == 0 {
+		return upkeep.Errorf(upkeep.CodeInvalid, "archive: no polynomial given")
+	}
+	seen := map[string]bool{}
+	for _, s := range sources {
+		if !validName(s.Name) || seen[s.Name] {
+			return upkeep.Errorf(upkeep.CodeInvalid, "archive: source name %q is empty, not a plain name, or given twice", s.Name)
+		}
+		seen[s.Name] = true
+	}
+	return nil
+}

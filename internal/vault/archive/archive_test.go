@@ -1,0 +1,151 @@
+package archive_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"upkeep"
+	"upkeep/internal/vault"
+	"upkeep/internal/vault/archive"
+)
+
+const password = "correct horse battery staple"
+
+// bench is a repository with a tree of files beside it.
+type bench struct {
+	t    *testing.T
+	repo *vault.Repository
+	dir  string // of the repository
+	site string // folder to back up
+}
+
+func setup(t *testing.T) *bench {
+	t.Helper()
+	base := t.TempDir()
+	b := &bench{t: t, dir: filepath.Join(base, "vault"), site: filepath.Join(base, "site")}
+	repo, err := vault.Create(t.Context(), vault.Dir(b.dir), password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.repo = repo
+	if err := os.Mkdir(b.site, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func (b *bench) options() archive.Options {
+	return archive.Options{Polynomial: b.repo.Polynomial()}
+}
+
+func (b *bench) sources() []archive.Source {
+	return []archive.Source{{Name: "site", Dir: b.site}}
+}
+
+// backup stores the site and returns what was stored and its snapshot.
+func (b *bench) backup(options archive.Options) (*archive.Result, *vault.Snapshot) {
+	b.t.Helper()
+	ctx, release, err := b.repo.Lock(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer release()
+	result, err := archive.Read(ctx, b.repo, b.sources(), options)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	s := &vault.Snapshot{Tree: &result.Tree, Paths: []string{b.site}, Tags: []string{vault.SiteTag("shop")}}
+	if err := b.repo.SaveSnapshot(ctx, s); err != nil {
+		b.t.Fatal(err)
+	}
+	return result, s
+}
+
+// restic runs Debian's restic on the repository and returns what it prints.
+func (b *bench) restic(args ...string) string {
+	b.t.Helper()
+	return restic(b.t, b.dir, args...)
+}
+
+func restic(t *testing.T, repo string, args ...string) string {
+	t.Helper()
+	program, err := exec.LookPath("restic")
+	if err != nil {
+		t.Fatal("restic is missing: apt-get install restic")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, append([]string{"-r", repo, "--no-cache"}, args...)...)
+	cmd.Env = append(os.Environ(), "RESTIC_PASSWORD="+password)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("restic %s: %v\n%s%s", strings.Join(args, " "), err, out.String(), errs.String())
+	}
+	return out.String() + errs.String()
+}
+
+func (b *bench) check() {
+	b.t.Helper()
+	out := b.restic("check", "--read-data")
+	if !strings.Contains(out, "no errors were found") || strings.Contains(out, "not referenced") {
+		b.t.Errorf("restic check says:\n%s", out)
+	}
+}
+
+func (b *bench) write(name, content string) {
+	b.t.Helper()
+	path := filepath.Join(b.site, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *bench) scan() []upkeep.Entry {
+	b.t.Helper()
+	entries, err := archive.Scan(b.t.Context(), b.sources(), b.options())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return entries
+}
+
+// same fails the test where two manifests differ.
+func same(t testing.TB, want, got []upkeep.Entry) {
+	t.Helper()
+	before, after := upkeep.Manifest{Entries: want}, upkeep.Manifest{Entries: got}
+	if diffs := before.Compare(&after); len(diffs) > 0 {
+		t.Errorf("%d differences: %v", len(diffs), diffs[:min(10, len(diffs))])
+	}
+}
+
+func TestResticRestoresWhatWasRead(t *testing.T) {
+	b := setup(t)
+	b.write("index.php", "<?php echo 1;")
+	b.write("wp-content/uploads/a.txt", strings.Repeat("hello ", 300_000))
+	b.write("empty", "")
+	result, snapshot := b.backup(b.options())
+	same(t, result.Entries, b.scan())
+	b.check()
+	target := t.TempDir()
+	b.restic("restore", snapshot.ID.String(), "--target", target)
+	restored, err := archive.Scan(t.Context(), []archive.Source{{Name: "site", Dir: filepath.Join(target, "site")}}, b.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, result.Entries, restored)
+	stored, err := archive.Entries(t.Context(), b.repo, result.Tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, result.Entries, stored)
+	t.Log(b.restic("ls", "-l", snapshot.ID.String()), b.restic("snapshots"))
+}

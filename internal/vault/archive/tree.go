@@ -1,0 +1,217 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"upkeep"
+	"upkeep/internal/vault"
+)
+
+// loaders is how many trees are loaded at once.
+const loaders = 8
+
+func loadTree(ctx context.Context, blobs vault.Blobs, id vault.ID) ([]node, error) {
+	text, err := blobs.Load(ctx, vault.TreeBlob, id)
+	if err != nil {
+		return nil, err
+	}
+	return parseTree(text)
+}
+
+// stored is a path in a tree.
+type stored struct {
+	upkeep.Entry
+	node node
+}
+
+// Entries returns the manifest of a stored tree, sorted by path.
+func Entries(ctx context.Context, blobs vault.Blobs, tree vault.ID) (_ []upkeep.Entry, err error) {
+	defer upkeep.Wrap(&err, "read tree %s", tree)
+	found, err := flatten(ctx, blobs, tree, nil)
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]upkeep.Entry, len(found))
+	for i := range found {
+		entries[i] = found[i].Entry
+	}
+	return entries, nil
+}
+
+// flatten returns every path of a tree, sorted, but for those that keep,
+// given a path and its name, refuses.
+func flatten(ctx context.Context, blobs vault.Blobs, tree vault.ID, keep func(folder, name string) bool) ([]stored, error) {
+	f := &flattener{blobs: blobs, keep: keep}
+	f.group, f.ctx = errgroup.WithContext(ctx)
+	f.group.SetLimit(loaders)
+	f.group.Go(func() error { return f.folder("", tree, 0) })
+	if err := f.group.Wait(); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(f.found, func(a, b stored) int { return bytes.Compare(a.Path, b.Path) })
+	first := map[fileKey][]byte{}
+	for i := range f.found {
+		s := &f.found[i]
+		if !s.node.hardLinked() {
+			continue
+		}
+		key := fileKey{s.node.dev, s.node.inode}
+		if path, ok := first[key]; ok {
+			s.Linked = path
+		} else {
+			first[key] = s.Path
+		}
+	}
+	return f.found, nil
+}
+
+type flattener struct {
+	ctx   context.Context
+	blobs vault.Blobs
+	keep  func(folder, name string) bool
+	group *errgroup.Group
+
+	mu    sync.Mutex
+	found []stored
+}
+
+// maxDepth is more folders than any system lets programs nest by path.
+const maxDepth = 4096
+
+func (f *flattener) folder(path string, tree vault.ID, depth int) error {
+	nodes, err := loadTree(f.ctx, f.blobs, tree)
+	if err == nil && depth > maxDepth {
+		err = errors.New("folders are nested too deep")
+	}
+	if err != nil {
+		return err
+	}
+	if f.keep != nil {
+		nodes = slices.DeleteFunc(nodes, func(n node) bool { return !f.keep(path, n.name) })
+	}
+	f.add(path, nodes)
+	for i := range nodes {
+		if nodes[i].kind != typeDir {
+			continue
+		}
+		below := func() error { return f.folder(path+nodes[i].name+"/", *nodes[i].subtree, depth+1) }
+		// When all loaders are busy this one goes on itself.
+		if !f.group.TryGo(below) {
+			if err := below(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (f *flattener) add(path string, nodes []node) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range nodes {
+		f.found = append(f.found, stored{nodes[i].entry(path + nodes[i].name), nodes[i]})
+	}
+}
+
+// Walk calls fn for every path of a stored tree in its order, folders before
+// what is in them. fn may return fs.SkipDir for a folder and fs.SkipAll.
+func Walk(ctx context.Context, blobs vault.Blobs, tree vault.ID, fn func(*upkeep.Entry) error) (err error) {
+	defer upkeep.Wrap(&err, "walk tree %s", tree)
+	err = walkTree(ctx, blobs, tree, "", fn)
+	if errors.Is(err, fs.SkipAll) {
+		return nil
+	}
+	return err
+}
+
+func walkTree(ctx context.Context, blobs vault.Blobs, tree vault.ID, path string, fn func(*upkeep.Entry) error) error {
+	nodes, err := loadTree(ctx, blobs, tree)
+	if err != nil {
+		return err
+	}
+	for i := range nodes {
+		entry := nodes[i].entry(path + nodes[i].name)
+		err := fn(&entry)
+		if errors.Is(err, fs.SkipDir) && nodes[i].kind == typeDir {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if nodes[i].kind != typeDir {
+			continue
+		}
+		if err := walkTree(ctx, blobs, *nodes[i].subtree, path+nodes[i].name+"/", fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Open returns the content of one stored file, such as
+// "database/wp_posts.sql", loaded as it is read. CodeNotFound when the tree
+// has no such file. It is read to its end or closed, from one goroutine.
+func Open(ctx context.Context, blobs vault.Blobs, tree vault.ID, path string) (_ io.ReadCloser, err error) {
+	defer upkeep.Wrap(&err, "open stored %q", path)
+	parts := strings.Split(path, "/")
+	for i, part := range parts {
+		nodes, err := loadTree(ctx, blobs, tree)
+		if err != nil {
+			return nil, err
+		}
+		at, ok := slices.BinarySearchFunc(nodes, part, func(n node, name string) int { return strings.Compare(n.name, name) })
+		if !ok {
+			break
+		}
+		n := &nodes[at]
+		last := i == len(parts)-1
+		if last && n.kind == typeFile {
+			return &file{ctx: ctx, blobs: blobs, content: n.content}, nil
+		}
+		if last || n.kind != typeDir {
+			break
+		}
+		tree = *n.subtree
+	}
+	return nil, upkeep.Errorf(upkeep.CodeNotFound, "there is no such file in the backup")
+}
+
+// file reads a stored file chunk by chunk.
+type file struct {
+	ctx     context.Context
+	blobs   vault.Blobs
+	content []vault.ID // not yet loaded
+	rest    []byte     // of the chunk being read
+}
+
+// Read implements io.Reader.
+func (f *file) Read(into []byte) (int, error) {
+	for len(f.rest) == 0 {
+		if len(f.content) == 0 {
+			return 0, io.EOF
+		}
+		data, err := f.blobs.Load(f.ctx, vault.DataBlob, f.content[0])
+		if err != nil {
+			return 0, err
+		}
+		f.content, f.rest = f.content[1:], data
+	}
+	n := copy(into, f.rest)
+	f.rest = f.rest[n:]
+	return n, nil
+}
+
+// Close implements io.Closer.
+func (f *file) Close() error {
+	f.content, f.rest = nil, nil
+	return nil
+}
