@@ -1,0 +1,290 @@
+package database
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"upkeep"
+)
+
+// The kinds of objects, named as in manifests. Schema is the defaults of the
+// database itself.
+const (
+	kindSchema   = "schema"
+	kindSequence = "sequence"
+	kindTable    = "table"
+	kindRoutine  = "routine"
+	kindView     = "view"
+	kindTrigger  = "trigger"
+	kindEvent    = "event"
+)
+
+// kinds is the order in which objects can be created: what comes later may
+// need what comes before.
+var kinds = []string{kindSchema, kindSequence, kindTable, kindRoutine, kindView, kindTrigger, kindEvent}
+
+// object is one thing in the database with all that is needed to make it again.
+type object struct {
+	upkeep.Object
+	Create  []byte   `json:"create"`            // as the server gives it, without the counter
+	Counter uint64   `json:"counter,omitempty"` // next AUTO_INCREMENT value
+	Setting creation `json:"setting,omitzero"`  // under which Create means the same
+	Routine string   `json:"routine,omitempty"` // "PROCEDURE", "FUNCTION", "PACKAGE", "PACKAGE BODY"
+	Table   string   `json:"table,omitempty"`   // of a trigger
+	Order   int      `json:"order,omitempty"`   // of a trigger among those of its table
+	Engine  string   `json:"engine,omitempty"`
+	Columns []column `json:"columns,omitempty"`
+	Key     []string `json:"key,omitempty"` // columns that order the rows; nil when none are unique
+	Index   string   `json:"index,omitempty"`
+	File    string   `json:"file,omitempty"` // in the dump
+
+	size int64 // the server's estimate of the rows' bytes
+}
+
+// creation is the session in which a program stored in the database was
+// written; its text and its meaning depend on it.
+type creation struct {
+	Client     string `json:"client,omitempty"`
+	Connection string `json:"connection,omitempty"`
+	Database   string `json:"database,omitempty"` // collation
+	Mode       string `json:"mode,omitempty"`
+	Zone       string `json:"zone,omitempty"`
+}
+
+// column is a column whose values are stored, not computed.
+type column struct {
+	Name    string `json:"n"`
+	Type    string `json:"t"`           // "varchar", "int", …
+	Charset string `json:"c,omitempty"` // of text
+}
+
+// name tells objects apart as an operator would write it.
+func (o *object) key() string { return o.Kind + " " + o.Name }
+
+// seal computes the identity of the definition.
+func (o *object) seal() {
+	sum := sha256.New()
+	_ = json.NewEncoder(sum).Encode([]any{o.Create, o.Counter, o.Setting, o.Routine, o.Table, o.Order}) // a hash takes all
+	o.Definition = hex.EncodeToString(sum.Sum(nil))
+}
+
+// sameShape reports whether rows of one table fit the other, so that only
+// rows and the counter can differ.
+func (o *object) sameShape(other *object) bool { return string(o.Create) == string(other.Create) }
+
+// hasRows reports whether rows of the table are kept in it, rather than in
+// other tables or other servers.
+func (o *object) hasRows() bool {
+	switch strings.ToUpper(o.Engine) {
+	case "MRG_MYISAM", "FEDERATED", "BLACKHOLE", "SPIDER", "CONNECT":
+		return false
+	}
+	return o.Kind == kindTable || o.Kind == kindSequence
+}
+
+// snapshots reports whether the engine gives a reader one unchanging state.
+func (o *object) snapshots() bool {
+	return strings.EqualFold(o.Engine, "InnoDB") || o.Kind == kindSequence
+}
+
+// columnList is the columns between parentheses.
+func (o *object) columnList() string {
+	names := make([]string, len(o.Columns))
+	for i, c := range o.Columns {
+		names[i] = ident(c.Name)
+	}
+	return "(" + strings.Join(names, ",") + ")"
+}
+
+// createAs returns the definition of a table under another name.
+func (o *object) createAs(name string) (string, error) {
+	rest, ok := strings.CutPrefix(string(o.Create), "CREATE TABLE "+ident(o.Name))
+	if !ok {
+		return "", upkeep.Errorf(upkeep.CodeDamaged, "definition of table %q begins unexpectedly", o.Name)
+	}
+	return "CREATE TABLE " + ident(name) + rest, nil
+}
+
+// statements returns what makes the object (without rows), in a session whose
+// settings are ours. schemaCollation is the database's own default.
+func (o *object) statements(schemaCollation string) []string {
+	switch o.Kind {
+	case kindSchema:
+		return []string{string(o.Create)}
+	case kindTable, kindSequence:
+		create := string(o.Create)
+		return []string{"SET NAMES utf8mb4", create, "SET NAMES binary"}
+	}
+	var before, after []string
+	if o.Setting.Client != "" {
+		before = append(before, "SET SESSION character_set_client = "+literal(o.Setting.Client),
+			"SET SESSION collation_connection = "+literal(o.Setting.Connection))
+		after = append(after, "SET NAMES binary", "SET SESSION character_set_results = NULL")
+	}
+	if o.Kind != kindView {
+		before = append(before, "SET SESSION sql_mode = "+literal(o.Setting.Mode))
+		after = append(after, settings[3])
+	}
+	if o.Setting.Zone != "" {
+		before = append(before, "SET SESSION time_zone = "+literal(o.Setting.Zone))
+		after = append(after, settings[2])
+	}
+	if c := o.Setting.Database; c != "" && c != schemaCollation {
+		before = append([]string{"ALTER DATABASE COLLATE " + c}, before...)
+		after = append(after, "ALTER DATABASE COLLATE "+schemaCollation)
+	}
+	return append(append(before, string(o.Create)), after...)
+}
+
+// drop returns the statement that removes the object.
+func (o *object) drop() string {
+	switch o.Kind {
+	case kindRoutine:
+		return "DROP " + o.Routine + " IF EXISTS " + ident(strings.TrimPrefix(o.Name, strings.ToLower(o.Routine)+" "))
+	case kindSchema:
+		return ""
+	}
+	return "DROP " + strings.ToUpper(o.Kind) + " IF EXISTS " + ident(o.Name)
+}
+
+// counter is the next AUTO_INCREMENT value in what the server says after the
+// last parenthesis of a table's columns.
+var counter = regexp.MustCompile(` AUTO_INCREMENT=(\d+)`)
+
+// takeCounter separates the AUTO_INCREMENT value from a table's definition.
+// Names and comments may hold the same words, so only the options count: the
+// last line that begins with a parenthesis, up to its comment.
+func takeCounter(create string) (rest string, value uint64) {
+	options := strings.LastIndex(create, "\n) ")
+	if options < 0 {
+		return create, 0
+	}
+	tail := create[options:]
+	if quoted := strings.IndexByte(tail, '\''); quoted >= 0 {
+		tail = tail[:quoted]
+	}
+	at := counter.FindStringSubmatchIndex(tail)
+	if at == nil {
+		return create, 0
+	}
+	value, err := strconv.ParseUint(tail[at[2]:at[3]], 10, 64)
+	if err != nil {
+		return create, 0
+	}
+	return create[:options+at[0]] + create[options+at[1]:], value
+}
+
+// scope says which names belong to the site among those of the database.
+type scope struct {
+	prefix     string
+	neighbours []string
+}
+
+// spare begins the names of tables that an undo builds; they are nobody's.
+const spare = "__upkeep_new_"
+
+// has applies the rule of cms.Database: the longest matching prefix wins, and
+// what matches none is ours.
+func (sc scope) has(name string) bool {
+	longest, ours := -1, true
+	if strings.HasPrefix(name, sc.prefix) {
+		longest = len(sc.prefix)
+	}
+	for _, prefix := range sc.neighbours {
+		if len(prefix) > longest && strings.HasPrefix(name, prefix) {
+			longest, ours = len(prefix), false
+		}
+	}
+	return ours
+}
+
+// sortObjects puts objects into the order in which they can be created.
+func sortObjects(objects []*object) {
+	slices.SortStableFunc(objects, func(a, b *object) int {
+		if d := slices.Index(kinds, a.Kind) - slices.Index(kinds, b.Kind); d != 0 {
+			return d
+		}
+		if a.Kind == kindTrigger {
+			if d := strings.Compare(a.Table, b.Table); d != 0 {
+				return d
+			}
+			return a.Order - b.Order
+		}
+		if a.Kind == kindRoutine && a.Routine != b.Routine {
+			return strings.Compare(routineOrder(a.Routine), routineOrder(b.Routine))
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	orderViews(objects)
+}
+
+// routineOrder lets a package's body follow the package.
+func routineOrder(kind string) string {
+	if kind == "PACKAGE BODY" {
+		return "Z"
+	}
+	return kind
+}
+
+// orderViews moves each view behind those it mentions. Names of columns count
+// as mentions too: that only ever orders more than needed, and a circle of
+// them is cut where it is found.
+func orderViews(objects []*object) {
+	first := slices.IndexFunc(objects, func(o *object) bool { return o.Kind == kindView })
+	if first < 0 {
+		return
+	}
+	last := first
+	for last < len(objects) && objects[last].Kind == kindView {
+		last++
+	}
+	views := slices.Clone(objects[first:last])
+	placed := map[string]bool{}
+	next := first
+	var place func(v *object)
+	place = func(v *object) {
+		if placed[v.Name] {
+			return
+		}
+		placed[v.Name] = true
+		for _, other := range views {
+			if other != v && strings.Contains(string(v.Create), ident(other.Name)) {
+				place(other)
+			}
+		}
+		objects[next] = v
+		next++
+	}
+	for _, v := range views {
+		place(v)
+	}
+}
+
+// fileName returns the file of an object in a dump: names sort in the order
+// of import, and hold nothing that a shell or a file system would mind.
+func (o *object) fileName(position int) string {
+	var b strings.Builder
+	for _, c := range []byte(o.Name) {
+		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_' {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	name := b.String()
+	if len(name) > 150 {
+		sum := sha256.Sum256([]byte(o.Name))
+		name = name[:150] + hex.EncodeToString(sum[:8])
+	}
+	// Only where the order among equals matters does the name carry a number.
+	if o.Kind == kindView || o.Kind == kindTrigger || o.Kind == kindRoutine {
+		name = fmt.Sprintf("%05d-%s", position, name)
+	}
+	return fmt.Sprintf("%d-%s-%s.sql", slices.Index(kinds, o.Kind), o.Kind, name)
+}

@@ -1,0 +1,280 @@
+package database
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql/driver"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Segment sizes, in bytes of SQL. Between the bounds the keys decide.
+const (
+	segmentMin  = 32 << 10
+	segmentMean = 64 << 10 // beyond the minimum, on average
+	segmentMax  = 256 << 10
+)
+
+// form says how a column's values are asked for and written.
+type form uint8
+
+const (
+	formText    form = iota // quoted bytes
+	formNumber              // as the server prints it
+	formReal                // every digit of a float or double
+	formOrdinal             // ENUM, SET and BIT as numbers: their texts may not tell values apart
+	formASCII               // quoted with an introducer: types that read raw bytes as something else
+)
+
+func (c column) form() form {
+	switch c.Type {
+	case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "year":
+		return formNumber
+	case "float", "double":
+		return formReal
+	case "enum", "set", "bit":
+		return formOrdinal
+	case "uuid", "inet4", "inet6":
+		return formASCII
+	}
+	return formText
+}
+
+func geometric(c column) bool {
+	switch c.Type {
+	case "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection":
+		return true
+	}
+	return false
+}
+
+// expression is what a reading selects for the column.
+func (c column) expression() string {
+	switch c.form() {
+	case formReal:
+		return ident(c.Name) + "*1e0" // a FLOAT prints six digits, a DOUBLE all
+	case formOrdinal:
+		return ident(c.Name) + "+0"
+	}
+	return ident(c.Name)
+}
+
+// selection returns the query that reads a table in its order. where is ""
+// for all rows.
+func (o *object) selection(where string) string {
+	expressions := make([]string, len(o.Columns))
+	for i, c := range o.Columns {
+		expressions[i] = c.expression()
+	}
+	query := "SELECT " + strings.Join(expressions, ",") + " FROM " + ident(o.Name)
+	if o.Key != nil {
+		query += " FORCE INDEX (" + ident(o.Index) + ")"
+	}
+	if where != "" {
+		query += " WHERE " + where
+	}
+	return query + " ORDER BY " + o.order()
+}
+
+// order returns what sorts the rows of a table: its key, or without one a
+// digest of each row, so that only identical rows are in no order. Values of
+// any length and collation are then told apart.
+func (o *object) order() string {
+	var terms []string
+	if o.Key != nil {
+		for _, name := range o.Key {
+			terms = append(terms, ident(name))
+		}
+		return strings.Join(terms, ",")
+	}
+	for _, c := range o.Columns {
+		terms = append(terms, "IFNULL(MD5("+c.expression()+"),'-')")
+	}
+	if len(terms) == 0 {
+		return "1"
+	}
+	return "MD5(CONCAT(" + strings.Join(terms, ",") + "))"
+}
+
+// segment is a run of rows in a table's order, small enough to be one INSERT.
+type segment struct {
+	Rows   int64    `json:"r"`
+	Hash   string   `json:"h"`           // hex SHA-256 of the rows as SQL
+	Last   [][]byte `json:"k,omitempty"` // the last row's key, each part as SQL
+	Offset int64    `json:"o"`           // of the rows in the dump's file
+	Length int64    `json:"n"`
+}
+
+// reading is a table being read into segments.
+type reading struct {
+	table *object
+	forms []form
+	key   []int // positions of the key's columns
+	emit  func(seg *segment, body []byte) error
+
+	body    []byte // rows of the open segment
+	rows    int64
+	last    []byte // key of the last row, its parts separated by NUL
+	total   int64
+	content []byte // the hashes of the segments so far, hashed at the end
+}
+
+// content is what a reading of a table found.
+type content struct {
+	rows   int64
+	digest string
+}
+
+// read reads the rows of a table and calls emit for each segment; the body
+// is only valid during the call.
+func (s *session) read(ctx context.Context, o *object, emit func(*segment, []byte) error) (content, error) {
+	r := newReading(o, emit)
+	if o.hasRows() && len(o.Columns) > 0 {
+		if err := s.each(ctx, o.selection(""), r.add); err != nil {
+			return content{}, fmt.Errorf("table %q: %w", o.Name, err)
+		}
+		if err := r.cut(); err != nil {
+			return content{}, err
+		}
+	}
+	sum := sha256.Sum256(r.content)
+	return content{r.total, hex.EncodeToString(sum[:])}, nil
+}
+
+func newReading(o *object, emit func(*segment, []byte) error) *reading {
+	r := &reading{table: o, emit: emit}
+	for _, c := range o.Columns {
+		r.forms = append(r.forms, c.form())
+	}
+	for _, name := range o.Key {
+		r.key = append(r.key, slices.IndexFunc(o.Columns, func(c column) bool { return c.Name == name }))
+	}
+	return r
+}
+
+// add appends a row to the open segment, and closes it where the key says so.
+func (r *reading) add(row []driver.Value) error {
+	start := len(r.body)
+	if r.rows > 0 {
+		r.body = append(r.body, ",\n"...)
+	}
+	r.body = r.appendRow(r.body, row)
+	r.rows++
+	length := len(r.body) - start
+	r.last = r.last[:0]
+	for _, i := range r.key {
+		r.last = append(appendKey(r.last, r.table.Columns[i], r.forms[i], row[i]), 0)
+	}
+	if len(r.body) < segmentMin {
+		return nil
+	}
+	mark := r.last
+	if r.key == nil {
+		mark = r.body[len(r.body)-min(length, 256):]
+	}
+	if len(r.body) < segmentMax && !boundary(mark, length) {
+		return nil
+	}
+	return r.cut()
+}
+
+// cut closes the open segment.
+func (r *reading) cut() error {
+	if r.rows == 0 {
+		return nil
+	}
+	sum := sha256.Sum256(r.body)
+	r.content = append(r.content, sum[:]...)
+	seg := &segment{Rows: r.rows, Hash: hex.EncodeToString(sum[:]), Length: int64(len(r.body))}
+	for part := range bytes.SplitSeq(bytes.TrimSuffix(r.last, []byte{0}), []byte{0}) {
+		if r.key != nil {
+			seg.Last = append(seg.Last, bytes.Clone(part))
+		}
+	}
+	r.total += r.rows
+	err := r.emit(seg, r.body)
+	r.body, r.rows = r.body[:0], 0
+	return err
+}
+
+// boundary decides by a row's key alone whether a segment may end after it,
+// with a chance that grows with the row's length: an edit moves no boundary
+// but those near it. The hash is FNV-1a with a final mix.
+func boundary(key []byte, length int) bool {
+	h := uint64(14695981039346656037)
+	for _, c := range key {
+		h = (h ^ uint64(c)) * 1099511628211
+	}
+	h ^= h >> 29
+	h *= 0xbf58476d1ce4e5b9
+	h ^= h >> 32
+	return h&0xffffffff < uint64(length)*((1<<32)/segmentMean)
+}
+
+func (r *reading) appendRow(b []byte, row []driver.Value) []byte {
+	b = append(b, '(')
+	for i, cell := range row {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendCell(b, r.forms[i], cell)
+	}
+	return append(b, ')')
+}
+
+// appendCell writes a value so that, read by a connection whose character set
+// is binary, it gives the same bytes.
+func appendCell(b []byte, f form, cell driver.Value) []byte {
+	switch v := cell.(type) {
+	case nil:
+		return append(b, "NULL"...)
+	case int64:
+		return strconv.AppendInt(b, v, 10)
+	case uint64:
+		return strconv.AppendUint(b, v, 10)
+	case float64:
+		return strconv.AppendFloat(b, v, 'e', -1, 64)
+	case float32:
+		return strconv.AppendFloat(b, float64(v), 'e', -1, 32)
+	case []byte:
+		switch f {
+		case formNumber, formOrdinal, formReal:
+			return append(b, v...)
+		case formASCII:
+			b = append(b, "_ascii"...)
+		}
+		return appendQuoted(b, v)
+	}
+	return appendQuoted(b, []byte(text(cell)))
+}
+
+// appendKey writes a value so that comparing it with its column goes by the
+// column's own collation.
+func appendKey(b []byte, c column, f form, cell driver.Value) []byte {
+	if v, ok := cell.([]byte); ok && f == formText && c.Charset != "" {
+		b = append(append(b, '_'), c.Charset...)
+		return appendQuoted(b, v)
+	}
+	return appendCell(b, f, cell)
+}
+
+// escapes gives the letter after the backslash for the bytes that need one,
+// in a literal on one line that survives the mariadb client: it drops
+// carriage returns and stops at NUL.
+var escapes = [256]byte{0: '0', '\n': 'n', '\r': 'r', 0x1a: 'Z', '\'': '\'', '\\': '\\'}
+
+func appendQuoted(b, v []byte) []byte {
+	b = append(b, '\'')
+	start := 0
+	for i, c := range v {
+		if e := escapes[c]; e != 0 {
+			b = append(append(b, v[start:i]...), '\\', e)
+			start = i + 1
+		}
+	}
+	return append(append(b, v[start:]...), '\'')
+}

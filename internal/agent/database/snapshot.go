@@ -1,0 +1,177 @@
+package database
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"upkeep"
+)
+
+// snapshot is one state of the database, seen by several connections.
+type snapshot struct {
+	*catalogue
+	workers []*session
+	locker  *session // holds READ locks while tables of old engines are read; nil when locks were refused
+}
+
+// snapshotTries bounds how often tables may come and go while a snapshot is
+// opened.
+const snapshotTries = 5
+
+// snapshot opens one: all tables are locked against writes for the instant in
+// which every connection starts its transaction. An account that may not lock
+// reads everything through one connection. Tables of engines without
+// snapshots stay locked until they are read.
+func (db *DB) snapshot(ctx context.Context) (_ *snapshot, err error) {
+	for range snapshotTries {
+		snap := &snapshot{}
+		again, err := snap.open(ctx, db)
+		if err != nil {
+			snap.close()
+			return nil, err
+		}
+		if !again {
+			return snap, nil
+		}
+		snap.close()
+	}
+	return nil, upkeep.Errorf(upkeep.CodeConflict, "tables are being created or dropped").WithHint("%s", hints[upkeep.CodeConflict])
+}
+
+func (snap *snapshot) open(ctx context.Context, db *DB) (again bool, err error) {
+	for range readers {
+		s, err := db.session(ctx)
+		if err != nil {
+			return false, err
+		}
+		snap.workers = append(snap.workers, s)
+	}
+	if snap.locker, err = db.session(ctx); err != nil {
+		return false, err
+	}
+	first := db.describer(snap.workers[0])
+	before, err := first.list(ctx)
+	if err != nil {
+		return false, err
+	}
+	if err := snap.lock(ctx, before); err != nil {
+		if code := upkeep.CodeOf(err); code != upkeep.CodeUnauthorized && code != upkeep.CodeConflict {
+			return true, ctx.Err()
+		}
+		snap.unlock()
+		for _, s := range snap.workers[1:] {
+			s.close()
+		}
+		snap.workers = snap.workers[:1]
+	}
+	for _, s := range snap.workers {
+		if err := s.exec(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"); err != nil {
+			return false, err
+		}
+	}
+	if snap.catalogue, err = first.describe(ctx); err != nil {
+		return false, err
+	}
+	if !slices.ContainsFunc(snap.rows(), func(o *object) bool { return !o.snapshots() && o.hasRows() }) {
+		snap.unlock()
+	}
+	return !sameNames(before, snap.catalogue), nil
+}
+
+func (snap *snapshot) lock(ctx context.Context, tables []listed) error {
+	var names []string
+	for _, t := range tables {
+		if t.kind == "BASE TABLE" {
+			names = append(names, ident(t.name)+" READ")
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	// While this waits for a writer, later writers wait for it: not for long.
+	if err := snap.locker.exec(ctx, "SET SESSION lock_wait_timeout = 3"); err != nil {
+		return err
+	}
+	return snap.locker.exec(ctx, "LOCK TABLES "+strings.Join(names, ", "))
+}
+
+// unlock lets writers go on.
+func (snap *snapshot) unlock() {
+	if snap.locker != nil {
+		snap.locker.close() // the end of a connection frees its locks
+		snap.locker = nil
+	}
+}
+
+func (snap *snapshot) close() {
+	snap.unlock()
+	for _, s := range snap.workers {
+		s.close()
+	}
+}
+
+func sameNames(before []listed, after *catalogue) bool {
+	n := 0
+	for _, o := range after.objects {
+		switch o.Kind {
+		case kindTable, kindSequence, kindView:
+			n++
+			if !slices.ContainsFunc(before, func(t listed) bool { return t.name == o.Name }) {
+				return false
+			}
+		}
+	}
+	return n == len(before)
+}
+
+// each calls read for every table and sequence, several at a time, the
+// largest first. Tables without snapshots go through the locking connection.
+func (snap *snapshot) each(ctx context.Context, read func(context.Context, *session, *object) error) error {
+	var plain, locked []*object
+	for _, o := range snap.rows() {
+		if snap.locker != nil && !o.snapshots() {
+			locked = append(locked, o)
+		} else {
+			plain = append(plain, o)
+		}
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	if len(locked) > 0 {
+		group.Go(func() error {
+			defer snap.unlock()
+			return readAll(ctx, snap.locker, slices.Values(locked), read)
+		})
+	}
+	queue := make(chan *object, len(plain))
+	for _, o := range plain {
+		queue <- o
+	}
+	close(queue)
+	for _, s := range snap.workers {
+		group.Go(func() error {
+			return readAll(ctx, s, func(yield func(*object) bool) {
+				for o := range queue {
+					if !yield(o) {
+						return
+					}
+				}
+			}, read)
+		})
+	}
+	return group.Wait()
+}
+
+func readAll(ctx context.Context, s *session, tables func(func(*object) bool), read func(context.Context, *session, *object) error) error {
+	for o := range tables {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := read(ctx, s, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
