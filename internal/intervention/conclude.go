@@ -25,41 +25,47 @@ func (w *walk) holdAndTask(ctx context.Context, update upkeep.Update, reason upk
 	})
 }
 
-// conclude tells people and the ledger how it ended.
-func (w *walk) conclude(ctx context.Context) error {
-	if w.agent != nil && (w.iv.State == upkeep.Failed || w.iv.State == upkeep.Cancelled) {
+// conclude tells people and the ledger how it is about to end.
+func (w *walk) conclude(ctx context.Context, to next) error {
+	end := *w.iv
+	if to.note != nil {
+		to.note(&end)
+	}
+	end.State = to.state
+	settleOutcomes(&end)
+	if w.agent != nil && (end.State == upkeep.Failed || end.State == upkeep.Cancelled) {
 		if err := w.agent.Finish(ctx); err != nil {
-			w.Log.Warn("leftovers stay until the next intervention", "intervention", w.iv.ID, "error", err)
+			w.Log.Warn("leftovers stay until the next intervention", "intervention", end.ID, "error", err)
 		}
 	}
-	for _, batch := range w.iv.Batches {
+	for _, batch := range end.Batches {
 		for _, update := range batch.Updates {
-			if err := w.holdGuilty(ctx, update); err != nil {
+			if err := w.holdGuilty(ctx, &end, update); err != nil {
 				return err
 			}
 		}
 	}
-	if w.iv.State == upkeep.Incident {
-		why := map[string]string{"why": describe(w.iv.Failed)}
-		err := w.Consequences.CreateTask(ctx, &upkeep.Task{Site: w.iv.Site, Intervention: w.iv.ID, Code: TaskIncident, Params: why})
+	if end.State == upkeep.Incident {
+		why := map[string]string{"why": describe(end.Failed)}
+		err := w.Consequences.CreateTask(ctx, &upkeep.Task{Site: end.Site, Intervention: end.ID, Code: TaskIncident, Params: why})
 		if err != nil {
 			return err
 		}
 	}
-	return w.Consequences.Enter(ctx, w.iv.Site, KindEnded, map[string]any{
-		"intervention": w.iv.ID, "state": w.iv.State, "outcomes": w.iv.Outcomes,
-		"before": w.iv.Before, "after": w.iv.After, "frozen_ms": w.iv.Frozen(w.Now()).Milliseconds(),
-		"identity": w.iv.Identity,
+	return w.Consequences.Enter(ctx, end.Site, KindEnded, map[string]any{
+		"intervention": end.ID, "state": end.State, "outcomes": end.Outcomes,
+		"before": end.Before, "after": end.After, "frozen_ms": end.Frozen(w.Now()).Milliseconds(),
+		"identity": end.Identity,
 	})
 }
 
-func (w *walk) holdGuilty(ctx context.Context, update upkeep.Update) error {
-	i := slices.IndexFunc(w.iv.Outcomes, func(o upkeep.Outcome) bool {
+func (w *walk) holdGuilty(ctx context.Context, end *upkeep.Intervention, update upkeep.Update) error {
+	i := slices.IndexFunc(end.Outcomes, func(o upkeep.Outcome) bool {
 		return o.Ref == update.Ref() && o.Result == upkeep.Guilty
 	})
 	if i < 0 {
 		return nil
 	}
-	params := map[string]string{"version": string(update.Release.Version), "why": w.iv.Outcomes[i].Detail}
+	params := map[string]string{"version": string(update.Release.Version), "why": end.Outcomes[i].Detail}
 	return w.holdAndTask(ctx, update, upkeep.Reason{Code: ReasonFailed, Params: params}, TaskFailedUpdate)
 }

@@ -223,6 +223,13 @@ func (w *walk) letGo() {
 
 func (w *walk) become(ctx context.Context, to next) error {
 	change := [2]upkeep.State{w.iv.State, to.state}
+	if to.state.Ended() {
+		// First, so that a worker that dies here leaves nothing unsaid: said
+		// twice is better.
+		if err := w.conclude(ctx, to); err != nil {
+			return err
+		}
+	}
 	err := w.Records.AdvanceIntervention(ctx, w.iv.ID, w.Holder, change, func(iv *upkeep.Intervention) error {
 		if to.note != nil {
 			to.note(iv)
@@ -236,13 +243,8 @@ func (w *walk) become(ctx context.Context, to next) error {
 	if err != nil {
 		return err
 	}
-	if w.iv, err = w.Records.Intervention(ctx, w.iv.ID); err != nil {
-		return err
-	}
-	if to.state.Ended() {
-		return w.conclude(ctx)
-	}
-	return nil
+	w.iv, err = w.Records.Intervention(ctx, w.iv.ID)
+	return err
 }
 
 // troubled decides what follows when a step ends in an error.

@@ -58,14 +58,32 @@ func after(batches []upkeep.Batch, number int) []int {
 
 // pass returns the search after the group under trial was found good, with
 // the next group to try on top of it.
-func pass(s upkeep.Search) upkeep.Search {
+func pass(s upkeep.Search, batches []upkeep.Batch) upkeep.Search {
 	s.Kept = append(slices.Clone(s.Kept), s.Trying...)
 	slices.Sort(s.Kept)
 	s.Trying = nil
 	if len(s.Pending) > 0 {
 		s.Trials++
-		s.Trying, s.Pending = s.Pending[0], s.Pending[1:]
 	}
+	return choose(s, batches)
+}
+
+// choose takes the next group that can be tried. Members whose requirement is
+// itself still to be tried wait behind it; those whose requirement is guilty
+// are dropped.
+func choose(s upkeep.Search, batches []upkeep.Batch) upkeep.Search {
+	for waits := 0; len(s.Pending) > 0 && waits <= len(s.Pending); waits++ {
+		group := without(s.Pending[0], s.Guilty)
+		s.Pending = s.Pending[1:]
+		s.Trying = dependable(group, batches, s.Kept)
+		if rest := without(group, s.Trying); len(rest) > 0 && len(s.Pending) > 0 {
+			s.Pending = append(slices.Clone(s.Pending), rest)
+		}
+		if len(s.Trying) > 0 {
+			return s
+		}
+	}
+	s.Pending = nil
 	return s
 }
 
@@ -87,12 +105,7 @@ func fail(s upkeep.Search, batches []upkeep.Batch, suspects []string) upkeep.Sea
 		first, second := split(group, batches, suspects)
 		s.Pending = append([][]int{first, second}, s.Pending...)
 	}
-	for len(s.Pending) > 0 && len(s.Trying) == 0 {
-		s.Trying, s.Pending = s.Pending[0], s.Pending[1:]
-		s.Trying = without(s.Trying, s.Guilty)
-		s.Trying = dependable(s.Trying, batches, s.Kept)
-	}
-	return s
+	return choose(s, batches)
 }
 
 // split parts a group: what no evidence points at first, then the suspects;

@@ -242,7 +242,7 @@ func (w *walk) verify(ctx context.Context, agent Agent) (next, error) {
 	if !verdict.OK() {
 		return w.condemn(ctx, failures)
 	}
-	search := pass(w.iv.Search)
+	search := pass(w.iv.Search, w.iv.Batches)
 	note := func(iv *upkeep.Intervention) { iv.Verdict, iv.Search = verdict, search }
 	if len(search.Trying) > 0 {
 		return next{upkeep.Applying, note}, nil
