@@ -1,0 +1,113 @@
+package verify_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"upkeep"
+	"upkeep/internal/verify"
+)
+
+const good = `<!doctype html><html><head><title>My shop – home</title></head><body><h1>Welcome</h1>%s</body></html>`
+
+func page(body string) string { return fmt.Sprintf(good, strings.Repeat("<p>text</p>", 400)+body) }
+
+func TestCompareNoticesWhatIsWorse(t *testing.T) {
+	send := func(status int, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			w.WriteHeader(status)
+			fmt.Fprint(w, body)
+		}
+	}
+	tests := []struct {
+		name  string
+		now   http.HandlerFunc
+		wrong string // part of Got; "" when it is as good as before
+	}{
+		{"the same with another nonce", send(200, page("<p>visit 17</p>")), ""},
+		{"status", send(500, page("")), "500"},
+		{"white page", send(200, ""), "cut off"},
+		{"cut short", send(200, page("")[:500]), "cut off"},
+		{"critical error with 200", send(200, page("<p>There has been a critical error on this website.</p>")), "critical_error"},
+		{"fatal in the text", send(200, page("<b>Fatal error</b>: Uncaught Error")), "php_error"},
+		{"another page", send(200, strings.Replace(page(""), "My shop – home", "Install", 1)), "title"},
+		{"title reworded", send(200, strings.Replace(page(""), "home", "start", 1)), ""},
+		{"much smaller", send(200, fmt.Sprintf(good, "")), "bytes"},
+		{"dies without answer", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF"},
+		{"sent elsewhere", func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/" {
+				http.Redirect(w, r, "/wp-admin/install.php", http.StatusFound)
+				return
+			}
+			send(200, page(""))(w, r)
+		}, "/wp-admin/install.php"},
+	}
+	verifier := verify.Verifier{TokenHeader: "X-Probe", Now: time.Now}
+	pages := []upkeep.Page{{Path: "/", Role: "home"}}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var handler http.HandlerFunc = send(200, page("<p>visit 16</p>"))
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler(w, r) }))
+			defer server.Close()
+			before, err := verifier.Look(t.Context(), server.URL, pages, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			handler = test.now
+			after, err := verifier.Look(t.Context(), server.URL, pages, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			check := verify.Compare(before, after)[0]
+			if check.OK != (test.wrong == "") || !strings.Contains(check.Got, test.wrong) {
+				t.Errorf("got %+v, want something with %q", check, test.wrong)
+			}
+		})
+	}
+}
+
+func TestLookPassesTheTokenAndDefeatsCaches(t *testing.T) {
+	seen := map[string]bool{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if seen[r.URL.String()] {
+			t.Error("the same address twice: a cache would have answered")
+		}
+		seen[r.URL.String()] = true
+		if r.Header.Get("X-Probe") != "secret" || r.Header.Get("Cache-Control") == "" {
+			t.Errorf("headers %v", r.Header)
+		}
+		if r.URL.Path != "/blog/" || r.URL.Query().Get("p") != "7" {
+			t.Errorf("address %s", r.URL)
+		}
+		w.Header().Set("Age", "30")
+	}))
+	defer server.Close()
+	verifier := verify.Verifier{TokenHeader: "X-Probe", Now: time.Now}
+	for range 2 {
+		probes, err := verifier.Look(t.Context(), server.URL+"/blog/", []upkeep.Page{{Path: "/?p=7"}}, "secret")
+		if err != nil || probes[0].Status != 200 || !probes[0].Cached {
+			t.Errorf("%+v %v", probes, err)
+		}
+	}
+}
+
+func TestTheTokenStaysOnTheSite(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		t.Error("a redirect was followed out of the site")
+	}))
+	defer elsewhere.Close()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, strings.Replace(elsewhere.URL, "127.0.0.1", "localhost", 1), http.StatusFound)
+	}))
+	defer server.Close()
+	verifier := verify.Verifier{TokenHeader: "X-Probe", Now: time.Now}
+	probes, err := verifier.Look(t.Context(), server.URL, []upkeep.Page{{Path: "/"}}, "secret")
+	if err != nil || probes[0].Status != http.StatusFound {
+		t.Errorf("%+v %v", probes, err)
+	}
+}
