@@ -1,0 +1,296 @@
+package database
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"upkeep"
+)
+
+// Stats says what an undo did. A run over an identical database leaves all
+// counts but the first two at zero.
+type Stats struct {
+	Objects      []upkeep.Object `json:"-"`             // what the database holds afterwards, as read back
+	Tables       int             `json:"tables"`        // compared
+	Rebuilt      int             `json:"rebuilt"`       // tables made again whole: gone, altered, or without a key
+	Repaired     int             `json:"repaired"`      // tables of which some rows were changed back
+	Segments     int             `json:"segments"`      // runs of rows that differed
+	RowsDeleted  int64           `json:"rows_deleted"`  // in repaired tables
+	RowsInserted int64           `json:"rows_inserted"` // in repaired tables
+	Dropped      []string        `json:"dropped,omitempty"`
+	Created      []string        `json:"created,omitempty"`
+}
+
+// Restore gives the site's part of the database back the state of a dump, and
+// touches only what differs: objects by their definitions, rows by segments.
+// Tables of neighbours are never touched. It may be interrupted at any
+// instant and run again. progress may be nil.
+//
+// CodeUnauthorized when the account may not set another definer,
+// CodeNotIdentical when what is read back at the end is not what the dump
+// says, CodeDamaged when the dump itself does not read back.
+func (db *DB) Restore(ctx context.Context, dir string, progress func(upkeep.Progress)) (_ Stats, err error) {
+	defer upkeep.Wrap(&err, "restore database %s from %s", db.site.Name, dir)
+	ix, err := readIndex(dir)
+	if err != nil {
+		return Stats{}, err
+	}
+	rs := &restorer{db: db, dir: dir, want: ix, contents: map[string]content{}}
+	defer rs.close()
+	for range readers {
+		s, err := db.session(ctx)
+		if err != nil {
+			return Stats{}, err
+		}
+		rs.workers = append(rs.workers, s)
+	}
+	rs.progress = newMeter("restore", progress, &catalogue{})
+	for _, d := range ix.objects {
+		for i := range d.segments {
+			rs.progress.now.Total += d.segments[i].Length
+		}
+	}
+	err = rs.run(ctx)
+	return rs.stats, translate(ctx, err)
+}
+
+// RestoreInto makes a dump's database anew in this one, which must be empty:
+// CodeConflict otherwise.
+func (db *DB) RestoreInto(ctx context.Context, dir string, progress func(upkeep.Progress)) (_ Stats, err error) {
+	s, err := db.session(ctx)
+	if err != nil {
+		return Stats{}, err
+	}
+	defer s.close()
+	have, err := db.describer(s).describe(ctx)
+	if err != nil {
+		return Stats{}, err
+	}
+	if n := len(have.objects) - 1; n > 0 { // the schema's defaults are always there
+		return Stats{}, upkeep.Errorf(upkeep.CodeConflict, "database %s is not empty: %d objects", db.site.Name, n).
+			WithHint("Name an empty database.")
+	}
+	return db.Restore(ctx, dir, progress)
+}
+
+// restorer is one undo.
+type restorer struct {
+	db       *DB
+	dir      string
+	want     *index
+	workers  []*session
+	progress *meter
+
+	mu       sync.Mutex
+	stats    Stats
+	contents map[string]content // what tables were last found to hold
+}
+
+func (rs *restorer) close() {
+	for _, s := range rs.workers {
+		s.close()
+	}
+}
+
+// run is idempotent as a whole: each step looks at what is there, and does
+// what is still missing.
+func (rs *restorer) run(ctx context.Context) error {
+	first := rs.workers[0]
+	if err := rs.dropSpares(ctx); err != nil {
+		return err
+	}
+	have, err := rs.db.describer(first).describe(ctx)
+	if err != nil {
+		return err
+	}
+	if err := rs.dropDifferent(ctx, have); err != nil {
+		return err
+	}
+	if err := rs.create(ctx, kindSchema, kindSequence); err != nil {
+		return err
+	}
+	if err := rs.tables(ctx, have); err != nil {
+		return err
+	}
+	if err := rs.create(ctx, kindRoutine, kindView, kindTrigger, kindEvent); err != nil {
+		return err
+	}
+	return rs.verify(ctx)
+}
+
+// dropSpares removes what an interrupted run left.
+func (rs *restorer) dropSpares(ctx context.Context) error {
+	rows, err := rs.workers[0].table(ctx, "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = "+
+		literal(rs.db.site.Name)+" AND LEFT(TABLE_NAME, "+fmt.Sprint(len(spare))+") = "+literal(spare))
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if err := rs.workers[0].exec(ctx, "DROP TABLE "+ident(row[0])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropDifferent removes what the dump does not have, and what is made again
+// whole because its definition differs. Tables whose definition differs stay
+// until their replacement is filled.
+func (rs *restorer) dropDifferent(ctx context.Context, have *catalogue) error {
+	want := rs.want.catalogue()
+	shuffled := map[string]bool{} // tables of which any trigger differs: their order is part of them
+	for _, o := range slices.Concat(want.objects, have.objects) {
+		if o.Kind == kindTrigger && !matches(want.find(o.Kind, o.Name), have.find(o.Kind, o.Name)) {
+			shuffled[o.Table] = true
+		}
+	}
+	for _, o := range slices.Backward(have.objects) {
+		there := want.find(o.Kind, o.Name)
+		keep := matches(there, o) || there != nil && o.Kind == kindTable
+		if o.Kind == kindTrigger && shuffled[o.Table] {
+			keep = false
+		}
+		if keep || o.Kind == kindSchema {
+			continue
+		}
+		if err := rs.workers[0].exec(ctx, o.drop()); err != nil {
+			return err
+		}
+		rs.stats.Dropped = append(rs.stats.Dropped, o.key())
+	}
+	return nil
+}
+
+func matches(a, b *object) bool { return a != nil && b != nil && a.Definition == b.Definition }
+
+// create makes those objects of the given kinds that are not there now.
+func (rs *restorer) create(ctx context.Context, kinds ...string) error {
+	s := rs.workers[0]
+	have, err := rs.db.describer(s).describe(ctx)
+	if err != nil {
+		return err
+	}
+	for _, o := range rs.want.objects {
+		if !slices.Contains(kinds, o.Kind) || matches(o.object, have.find(o.Kind, o.Name)) {
+			continue
+		}
+		if err := rs.createOne(ctx, s, o.object); err != nil {
+			return fmt.Errorf("%s %q: %w", o.Kind, o.Name, err)
+		}
+		rs.stats.Created = append(rs.stats.Created, o.key())
+	}
+	return nil
+}
+
+func (rs *restorer) createOne(ctx context.Context, s *session, o *object) error {
+	for _, statement := range o.statements(rs.want.Collation) {
+		err := s.exec(ctx, statement)
+		if upkeep.CodeOf(err) == upkeep.CodeUnauthorized {
+			return upkeep.Errorf(upkeep.CodeUnauthorized, "make it again with its definer: %w", err).
+				WithHint("Restore with an account that has the SET USER right, or is the definer.")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tables brings definitions and rows of tables and the rows of sequences back.
+func (rs *restorer) tables(ctx context.Context, have *catalogue) error {
+	queue := make(chan *dumped, len(rs.want.objects))
+	for i := range rs.want.objects {
+		if d := &rs.want.objects[i]; d.Kind == kindTable || d.Kind == kindSequence {
+			queue <- d
+		}
+	}
+	close(queue)
+	group, ctx := errgroup.WithContext(ctx)
+	for n, s := range rs.workers {
+		tr := &tableRestorer{restorer: rs, session: s, spare: fmt.Sprintf("%s%d", spare, n)}
+		group.Go(func() error {
+			for d := range queue {
+				if ctx.Err() != nil {
+					return context.Cause(ctx)
+				}
+				if err := tr.restore(ctx, d, have); err != nil {
+					return fmt.Errorf("table %q: %w", d.Name, err)
+				}
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// verify reads everything back. Tables that were found identical and not
+// touched are not read a second time: nobody else writes while a site is
+// frozen, and their triggers are dropped before rows of others change.
+func (rs *restorer) verify(ctx context.Context) error {
+	after, err := rs.db.describer(rs.workers[0]).describe(ctx)
+	if err != nil {
+		return err
+	}
+	if err := rs.readRest(ctx, after); err != nil {
+		return err
+	}
+	rs.stats.Objects = after.manifest()
+	before := upkeep.Manifest{Tables: rs.want.catalogue().manifest()}
+	differences := before.Compare(&upkeep.Manifest{Tables: rs.stats.Objects})
+	if len(differences) == 0 {
+		return nil
+	}
+	var words []string
+	for _, d := range differences[:min(len(differences), 10)] {
+		words = append(words, d.Path+": "+d.Change)
+	}
+	return upkeep.Errorf(upkeep.CodeNotIdentical, "%d differences to the dump: %s", len(differences), strings.Join(words, "; ")).
+		WithHint("Run the restore again; if it stays so, import the dump by hand as its README.txt says.")
+}
+
+// readRest reads the tables whose content is not known yet.
+func (rs *restorer) readRest(ctx context.Context, after *catalogue) error {
+	tables := after.rows()
+	queue := make(chan *object, len(tables))
+	for _, o := range tables {
+		found, known := rs.contents[o.key()]
+		o.Rows, o.Content = found.rows, found.digest
+		if !known {
+			queue <- o
+		}
+	}
+	close(queue)
+	group, ctx := errgroup.WithContext(ctx)
+	for _, s := range rs.workers {
+		group.Go(func() error {
+			for o := range queue {
+				found, err := s.read(ctx, o, func(*segment, []byte) error { return nil })
+				if err != nil {
+					return err
+				}
+				o.Rows, o.Content = found.rows, found.digest
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// note keeps what a table was found to hold.
+func (rs *restorer) note(o *object, found content) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	rs.contents[o.key()] = found
+}
+
+// count changes the statistics from one of several goroutines.
+func (rs *restorer) count(change func(*Stats)) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	change(&rs.stats)
+}
