@@ -33,6 +33,13 @@ type Options struct {
 	// Exclude reports whether a path below a source is left out: not read,
 	// not compared, not removed. It is called from one goroutine.
 	Exclude func(source string, path []byte) bool
+	// Instead says where originals wait while something else stands in their
+	// place, as at the gate of a frozen site: path, "site/wp-admin/install.php",
+	// to absolute path. They are read and listed as if they were there.
+	Instead map[string]string
+	// Attributes says which mode and time folders have otherwise, by path,
+	// when freezing the site changed them.
+	Attributes map[string]Attributes
 	// Progress, when set, is told now and then how far the work is. It must
 	// return quickly and may be called from several goroutines.
 	Progress func(Stats)
@@ -48,6 +55,12 @@ type Options struct {
 	// Sync makes Restore return only when the result would survive a power
 	// cut.
 	Sync bool
+}
+
+// Attributes of a folder as it is to be read and listed.
+type Attributes struct {
+	Mode  *uint32 // permission bits; nil leaves them as found
+	MTime *int64  // nanoseconds since 1970; nil leaves it as found
 }
 
 // Stats counts what was done so far.
@@ -79,16 +92,22 @@ type Result struct {
 // maxProblems bounds how many paths one error names.
 const maxProblems = 20
 
-// problems collects what could not be read or written, by path.
+// problems collects what could not be read or written. All paths are kept,
+// but only the first few errors.
 type problems struct {
 	mu    sync.Mutex
 	list  []error
+	paths map[string]bool
 	count int
 }
 
 func (p *problems) add(path string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.paths == nil {
+		p.paths = map[string]bool{}
+	}
+	p.paths[path] = true
 	if p.count++; len(p.list) < maxProblems {
 		p.list = append(p.list, fmt.Errorf("%q: %w", path, err))
 	}

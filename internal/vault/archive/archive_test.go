@@ -149,3 +149,76 @@ func TestResticRestoresWhatWasRead(t *testing.T) {
 	same(t, result.Entries, stored)
 	t.Log(b.restic("ls", "-l", snapshot.ID.String()), b.restic("snapshots"))
 }
+
+// damage changes the site in every way that an update or an attacker might.
+func (b *bench) damage() {
+	b.t.Helper()
+	for _, step := range []func() error{
+		func() error { return os.Remove(filepath.Join(b.site, "index.php")) },
+		func() error { return os.MkdirAll(filepath.Join(b.site, "index.php/now/a/folder"), 0o755) },
+		func() error { return os.RemoveAll(filepath.Join(b.site, "wp-content/uploads")) },
+		func() error { return os.Symlink("/etc", filepath.Join(b.site, "wp-content/uploads")) },
+		func() error { return os.WriteFile(filepath.Join(b.site, "empty"), []byte("x"), 0o600) },
+		func() error { return os.WriteFile(filepath.Join(b.site, "extra"), nil, 0o600) },
+		func() error { return os.Chmod(filepath.Join(b.site, "readme"), 0o4711) },
+		func() error { return os.Remove(filepath.Join(b.site, "other name")) },
+	} {
+		if err := step(); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
+
+func (b *bench) fill() {
+	b.t.Helper()
+	b.write("index.php", "<?php echo 1;")
+	b.write("wp-content/uploads/a.txt", strings.Repeat("hello ", 300_000))
+	b.write("empty", "")
+	b.write("readme", "read me")
+	b.write("one name", "linked")
+	if err := os.Link(filepath.Join(b.site, "one name"), filepath.Join(b.site, "other name")); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func TestRestoreInPlaceGivesBackTheOriginal(t *testing.T) {
+	b := setup(t)
+	b.fill()
+	result, _ := b.backup(b.options())
+	b.damage()
+	options := b.options()
+	options.InPlace = true
+	diffs, err := archive.Differences(t.Context(), b.repo, result.Tree, b.sources(), options)
+	if err != nil || len(diffs) < 8 {
+		t.Fatalf("%d differences, %v: %v", len(diffs), err, diffs)
+	}
+	stats, err := archive.Restore(t.Context(), b.repo, result.Tree, b.sources(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, result.Entries, b.scan())
+	t.Logf("%+v", *stats)
+	again, err := archive.Restore(t.Context(), b.repo, result.Tree, b.sources(), options)
+	if err != nil || again.Changed+again.Removed > 0 {
+		t.Errorf("restoring twice: %+v, %v", again, err)
+	}
+}
+
+func TestRestoreIntoAnEmptyFolder(t *testing.T) {
+	b := setup(t)
+	b.fill()
+	result, _ := b.backup(b.options())
+	target := []archive.Source{{Name: "site", Dir: filepath.Join(t.TempDir(), "new")}}
+	if _, err := archive.Restore(t.Context(), b.repo, result.Tree, target, b.options()); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := archive.Scan(t.Context(), target, b.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, result.Entries, entries)
+	_, err = archive.Restore(t.Context(), b.repo, result.Tree, target, b.options())
+	if upkeep.CodeOf(err) != upkeep.CodeConflict {
+		t.Errorf("into a folder that is not empty: %v", err)
+	}
+}

@@ -69,6 +69,16 @@ func (n *node) fill(name string, st *unix.Stat_t) {
 	}
 }
 
+// amend shows a folder as it is without our doing.
+func (n *node) amend(as Attributes) {
+	if as.Mode != nil {
+		n.mode = *as.Mode
+	}
+	if as.MTime != nil {
+		n.mtime = *as.MTime
+	}
+}
+
 func kindOf(mode uint32) string {
 	switch mode & unix.S_IFMT {
 	case unix.S_IFREG:

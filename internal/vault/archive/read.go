@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -90,6 +91,7 @@ type recalledFile struct {
 	parent *assembly
 	slot   int
 	dir    *folder // held
+	name   string  // in dir
 	path   string
 }
 
@@ -227,6 +229,7 @@ func (w *walker) describe(a *assembly, dir *folder, name string, source *Source)
 	}
 	own := &a.parent.nodes[a.slot]
 	own.fill(name, &st)
+	own.amend(w.options.Attributes[strings.TrimSuffix(a.path, "/")])
 	var err error
 	if own.xattrs, err = fileXattrs(dir.fd); err != nil {
 		return nil, err
@@ -258,8 +261,14 @@ func (w *walker) visit(a *assembly, slot int, dir *folder, name string) (isFolde
 	if err := w.ctx.Err(); err != nil {
 		return false, err
 	}
+	dir, at, err := w.whereabouts(a.path+name, dir, name)
+	if err != nil {
+		w.problems.add(a.path+name, err)
+		return false, nil
+	}
+	defer dir.drop()
 	var st unix.Stat_t
-	err = dir.stat(name, &st)
+	err = dir.stat(at, &st)
 	if errors.Is(err, unix.ENOENT) {
 		return false, nil
 	}
@@ -274,14 +283,14 @@ func (w *walker) visit(a *assembly, slot int, dir *folder, name string) (isFolde
 	case typeDir:
 		return true, nil
 	case typeFile:
-		return false, w.file(a, slot, dir)
+		return false, w.file(a, slot, dir, at)
 	}
 	w.totals.others.Add(1)
 	if n.kind == typeSymlink {
-		n.target, err = dir.readlink(name)
+		n.target, err = dir.readlink(at)
 	}
 	if err == nil {
-		n.xattrs, err = dir.linkXattrs(name)
+		n.xattrs, err = dir.linkXattrs(at)
 	}
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EINVAL) {
 		w.leaveOut(n, a.path+name, errors.Is(err, unix.EINVAL))
@@ -291,6 +300,17 @@ func (w *walker) visit(a *assembly, slot int, dir *folder, name string) (isFolde
 		w.problems.add(a.path+name, err)
 	}
 	return false, nil
+}
+
+// whereabouts returns the folder, held, and the name where the path is found:
+// where it is or, for one that waits elsewhere, there.
+func (w *walker) whereabouts(path string, dir *folder, name string) (*folder, string, error) {
+	elsewhere, ok := w.options.Instead[path]
+	if !ok {
+		return dir.hold(), name, nil
+	}
+	dir, err := openRoot(filepath.Dir(elsewhere))
+	return dir, filepath.Base(elsewhere), err
 }
 
 func (w *walker) descend(a *assembly, slot int, dir *folder, name string, source *Source) error {
@@ -308,17 +328,17 @@ func (w *walker) descend(a *assembly, slot int, dir *folder, name string, source
 }
 
 // file takes a regular file's content from memory or has it read.
-func (w *walker) file(a *assembly, slot int, dir *folder) error {
+func (w *walker) file(a *assembly, slot int, dir *folder, name string) error {
 	n := &a.nodes[slot]
 	a.waiting.Add(1)
 	if !w.options.Memory.recall(n) {
-		return w.readFile(a, slot, dir.hold())
+		return w.readFile(a, slot, dir.hold(), name)
 	}
 	if w.blobs == nil {
 		w.unchanged(a, slot)
 		return nil
 	}
-	w.recalled = append(w.recalled, recalledFile{a, slot, dir.hold(), a.path + n.name})
+	w.recalled = append(w.recalled, recalledFile{a, slot, dir.hold(), name, a.path + n.name})
 	w.asked += len(n.content)
 	if w.asked < 2048 && len(w.recalled) < 512 {
 		return nil
@@ -361,7 +381,7 @@ func (w *walker) askRecalled() error {
 			continue
 		}
 		w.options.Memory.drop(n)
-		if err := w.readFile(file.parent, file.slot, file.dir); err != nil {
+		if err := w.readFile(file.parent, file.slot, file.dir, file.name); err != nil {
 			w.recalled = recalled[i+1:]
 			return err
 		}
@@ -384,10 +404,10 @@ func (w *walker) blobsMissing(ids []vault.ID) (map[vault.ID]bool, error) {
 	return missing, nil
 }
 
-// readFile has a file read. dir is held for it.
-func (w *walker) readFile(a *assembly, slot int, dir *folder) error {
+// readFile has a file read, by its name in dir, which is held for it.
+func (w *walker) readFile(a *assembly, slot int, dir *folder, name string) error {
 	path := a.path + a.nodes[slot].name
-	job := &fileJob{dir: dir, name: a.nodes[slot].name, path: path}
+	job := &fileJob{dir: dir, name: name, path: path}
 	job.done = func(n *node, state fileState, err error) {
 		defer a.release()
 		switch {
@@ -396,6 +416,7 @@ func (w *walker) readFile(a *assembly, slot int, dir *folder) error {
 		case state == gone || state == replaced:
 			w.leaveOut(&a.nodes[slot], path, state == replaced)
 		default:
+			n.name = a.nodes[slot].name
 			w.fileRead(n, path, state)
 			a.nodes[slot] = *n
 		}

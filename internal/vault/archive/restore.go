@@ -1,0 +1,527 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"upkeep"
+	"upkeep/internal/vault"
+)
+
+// writers is how many files are restored at once.
+const writers = 4
+
+// Restore makes the targets what the tree says, touching only what differs.
+// Without InPlace the folders must be empty; they are made where they do not
+// exist. It may be repeated after it was interrupted. A path that cannot be
+// restored is an error that names it; everything else is restored first.
+func Restore(ctx context.Context, blobs vault.Blobs, tree vault.ID, targets []Source, options Options) (_ *Stats, err error) {
+	defer upkeep.Wrap(&err, "restore tree %s", tree)
+	r := &restorer{blobs: blobs, options: &options, totals: &totals{}, roots: map[string]*folder{}}
+	defer r.close()
+	if err := r.openRoots(targets); err != nil {
+		return nil, err
+	}
+	plan, err := compare(ctx, blobs, tree, targets, &options)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.apply(ctx, plan); err != nil {
+		return nil, err
+	}
+	if err := r.problems.err("restored"); err != nil {
+		return nil, err
+	}
+	if options.Sync {
+		err = r.sync()
+	}
+	stats := r.totals.stats()
+	return &stats, err
+}
+
+// Differences returns what Restore would change: how the tree differs from
+// what is there now, as "what the site has since": a path in the tree alone
+// is "removed", one on disk alone "added".
+func Differences(ctx context.Context, blobs vault.Blobs, tree vault.ID, sources []Source, options Options) (_ []upkeep.Difference, err error) {
+	defer upkeep.Wrap(&err, "compare with tree %s", tree)
+	plan, err := compare(ctx, blobs, tree, sources, &options)
+	if err != nil {
+		return nil, err
+	}
+	var want, have upkeep.Manifest
+	for i := range plan {
+		if plan[i].want != nil {
+			want.Entries = append(want.Entries, plan[i].want.Entry)
+		}
+		if plan[i].have != nil {
+			have.Entries = append(have.Entries, *plan[i].have)
+		}
+	}
+	return want.Compare(&have), nil
+}
+
+// step is a path at which the tree and the disk may differ.
+type step struct {
+	path     string
+	want     *stored       // nil: not in the tree
+	have     *upkeep.Entry // nil: not on disk
+	selected bool          // by Options.Only
+	differs  bool
+}
+
+// unreadable is the type of what could not be looked at: it differs from
+// everything, and so is replaced.
+const unreadable = "unreadable"
+
+// compare pairs every path of the tree with what is on disk now.
+func compare(ctx context.Context, blobs vault.Blobs, tree vault.ID, sources []Source, options *Options) ([]step, error) {
+	if err := options.validate(sources); err != nil {
+		return nil, err
+	}
+	byName := map[string]*Source{}
+	for i := range sources {
+		byName[sources[i].Name] = &sources[i]
+	}
+	// Neither half needs the other, and both wait for disks.
+	var want []stored
+	var have []upkeep.Entry
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		want, err = flatten(groupCtx, blobs, tree, func(path, name string) bool {
+			return wanted(path, name, byName, options)
+		})
+		return err
+	})
+	group.Go(func() error {
+		w, err := survey(groupCtx, nil, sources, options)
+		if err != nil {
+			return err
+		}
+		have = w.result().Entries
+		w.problems.mark(have)
+		return nil
+	})
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for name := range byName {
+		_, found := slices.BinarySearchFunc(want, name, func(s stored, name string) int { return strings.Compare(string(s.Path), name) })
+		if !found {
+			return nil, upkeep.Errorf(upkeep.CodeNotFound, "the backup has no %q", name)
+		}
+	}
+	return pair(want, have, options), nil
+}
+
+// wanted reports whether a path of the tree belongs to the sources.
+func wanted(path, name string, byName map[string]*Source, options *Options) bool {
+	if path == "" {
+		return byName[name] != nil
+	}
+	source := byName[path[:strings.IndexByte(path, '/')]]
+	return len(selectNames([]string{name}, path, source, options)) == 1
+}
+
+// mark gives the entries that could not be read a type of their own.
+func (p *problems) mark(entries []upkeep.Entry) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range entries {
+		if p.paths[string(entries[i].Path)] {
+			entries[i].Type = unreadable
+		}
+	}
+}
+
+func pair(want []stored, have []upkeep.Entry, options *Options) []step {
+	steps := make([]step, 0, max(len(want), len(have)))
+	i, j := 0, 0
+	for i < len(want) || j < len(have) {
+		order := 0
+		switch {
+		case i == len(want):
+			order = 1
+		case j == len(have):
+			order = -1
+		default:
+			order = bytes.Compare(want[i].Path, have[j].Path)
+		}
+		var s step
+		if order <= 0 {
+			s.want, s.path = &want[i], string(want[i].Path)
+			i++
+		}
+		if order >= 0 {
+			s.have, s.path = &have[j], string(have[j].Path)
+			j++
+		}
+		s.selected = options.selects(s.path)
+		s.differs = s.selected && s.changed() || s.missingWay(options)
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+// selects reports whether Only lets Restore touch a path.
+func (o *Options) selects(path string) bool {
+	if o.Only == nil {
+		return true
+	}
+	return slices.ContainsFunc(o.Only, func(only []byte) bool {
+		rest, ok := strings.CutPrefix(path, string(only))
+		return ok && (rest == "" || rest[0] == '/')
+	})
+}
+
+// missingWay reports whether the step is a folder that must be made to hold
+// something that Only selects.
+func (s *step) missingWay(options *Options) bool {
+	if s.selected || s.have != nil || s.want.Type != typeDir {
+		return false
+	}
+	return slices.ContainsFunc(options.Only, func(only []byte) bool {
+		return strings.HasPrefix(string(only), s.path+"/")
+	})
+}
+
+// changed reports whether the manifests differ at this path.
+func (s *step) changed() bool {
+	if s.want == nil || s.have == nil {
+		return true
+	}
+	want := upkeep.Manifest{Entries: []upkeep.Entry{s.want.Entry}}
+	have := upkeep.Manifest{Entries: []upkeep.Entry{*s.have}}
+	return len(want.Compare(&have)) > 0
+}
+
+// metaOnly reports whether all that differs is what can be set without
+// writing the content anew.
+func (s *step) metaOnly() bool {
+	if s.want == nil || s.have == nil || s.want.Type != s.have.Type {
+		return false
+	}
+	return s.want.Content == s.have.Content && s.want.Size == s.have.Size && s.want.Device == s.have.Device &&
+		bytes.Equal(s.want.Target, s.have.Target) && bytes.Equal(s.want.Linked, s.have.Linked)
+}
+
+// restorer applies a plan. Every path is opened from its root name by name,
+// so that a link put in the way since leads nowhere.
+type restorer struct {
+	blobs    vault.Blobs
+	options  *Options
+	totals   *totals
+	problems problems
+	roots    map[string]*folder // by source name
+	trail    trail
+
+	mu      sync.Mutex
+	touched map[string]bool // folders whose content changed, which changes their time
+	renewed map[string]bool // files that got a new inode
+	late    []string        // more of those, found by the writers
+}
+
+func (r *restorer) openRoots(targets []Source) error {
+	if err := r.options.validate(targets); err != nil {
+		return err
+	}
+	for _, target := range targets {
+		if !r.options.InPlace {
+			if err := os.MkdirAll(target.Dir, 0o700); err != nil {
+				return err
+			}
+		}
+		dir, err := openRoot(target.Dir)
+		if err != nil {
+			return err
+		}
+		r.roots[target.Name] = dir
+		if r.options.InPlace {
+			continue
+		}
+		names, err := dir.names()
+		if err != nil {
+			return err
+		}
+		if len(names) > 0 {
+			return upkeep.Errorf(upkeep.CodeConflict, "%s is not empty", target.Dir).
+				WithHint("Choose an empty folder, or restore in place.")
+		}
+	}
+	return nil
+}
+
+func (r *restorer) close() {
+	r.trail.close()
+	for _, root := range r.roots {
+		root.drop()
+	}
+}
+
+func (r *restorer) sync() error {
+	for _, root := range r.roots {
+		if err := unix.Syncfs(root.fd); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// apply works in passes: what must go goes first, then folders and content
+// come, then hard links between them, and the folders' own modes and times
+// last, since everything before changes these.
+func (r *restorer) apply(ctx context.Context, plan []step) error {
+	r.touched, r.renewed = map[string]bool{}, map[string]bool{}
+	if err := r.remove(ctx, plan); err != nil {
+		return err
+	}
+	if err := r.fill(ctx, plan); err != nil {
+		return err
+	}
+	if err := r.linkAll(ctx, plan); err != nil {
+		return err
+	}
+	return r.settle(ctx, plan)
+}
+
+// remove takes away what the tree does not have and folders where it has
+// none, and whatever is where it has a folder.
+func (r *restorer) remove(ctx context.Context, plan []step) error {
+	removed := "" // with a slash at the end
+	for i := range plan {
+		s := &plan[i]
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if !s.differs || s.have == nil || removed != "" && strings.HasPrefix(s.path, removed) {
+			continue
+		}
+		if s.want != nil && (s.want.Type == s.have.Type || s.want.Type != typeDir && s.have.Type != typeDir && s.have.Type != unreadable) {
+			continue
+		}
+		if _, isRoot := r.roots[s.path]; isRoot {
+			continue
+		}
+		removed = s.path + "/"
+		if err := r.removeOne(s.path); err != nil {
+			r.problems.add(s.path, err)
+		}
+	}
+	return nil
+}
+
+func (r *restorer) removeOne(path string) error {
+	dir, name, err := r.parent(path)
+	if err != nil {
+		return err
+	}
+	r.touch(path)
+	if err := removeAll(dir, name); err != nil {
+		return err
+	}
+	r.totals.removed.Add(1)
+	return nil
+}
+
+// fill makes folders and has everything else made by the writers.
+func (r *restorer) fill(ctx context.Context, plan []step) error {
+	group, groupCtx := errgroup.WithContext(ctx)
+	jobs := make(chan *writeJob, 64)
+	for range writers {
+		group.Go(func() error {
+			for job := range jobs {
+				err := r.restoreName(groupCtx, job)
+				job.dir.drop()
+				if fatal := r.note(groupCtx, job.step.path, err); fatal != nil {
+					return fatal
+				}
+			}
+			return nil
+		})
+	}
+	group.Go(func() error {
+		defer close(jobs)
+		return r.queue(groupCtx, plan, jobs)
+	})
+	err := group.Wait()
+	for job := range jobs {
+		job.dir.drop()
+	}
+	return err
+}
+
+// note keeps an error of one path. Errors of the vault and the end of the
+// context concern all and end the restore.
+func (r *restorer) note(ctx context.Context, path string, err error) error {
+	if err == nil {
+		return ctx.Err()
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if code := upkeep.CodeOf(err); code != upkeep.CodeInternal || codeOf(err) == upkeep.CodeNoSpace {
+		return err
+	}
+	r.problems.add(path, err)
+	return nil
+}
+
+func (r *restorer) queue(ctx context.Context, plan []step, jobs chan<- *writeJob) error {
+	for i := range plan {
+		s := &plan[i]
+		if !s.differs || s.want == nil || s.want.Linked != nil {
+			continue
+		}
+		if _, isRoot := r.roots[s.path]; isRoot {
+			continue
+		}
+		if s.want.Type == typeDir {
+			if err := r.note(ctx, s.path, r.makeFolder(s)); err != nil {
+				return err
+			}
+			continue
+		}
+		dir, name, err := r.parent(s.path)
+		if err != nil {
+			r.problems.add(s.path, err)
+			continue
+		}
+		if !s.metaOnly() {
+			r.touch(s.path)
+			r.renewed[s.path] = true
+		}
+		select {
+		case jobs <- &writeJob{s, dir.hold(), name}:
+		case <-ctx.Done():
+			dir.drop()
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// makeFolder makes a folder that only we may enter until it is complete.
+func (r *restorer) makeFolder(s *step) error {
+	if s.have != nil && s.have.Type == typeDir {
+		return nil // its mode and times come last
+	}
+	dir, name, err := r.parent(s.path)
+	if err != nil {
+		return err
+	}
+	r.touch(s.path)
+	r.totals.changed.Add(1)
+	if err := unix.Mkdirat(dir.fd, name, 0o700); !errors.Is(err, unix.EEXIST) {
+		return err
+	}
+	return nil
+}
+
+// linkAll joins the paths that are one file in the tree.
+func (r *restorer) linkAll(ctx context.Context, plan []step) error {
+	for _, path := range r.late {
+		r.renewed[path] = true
+		r.touch(path)
+	}
+	for i := range plan {
+		s := &plan[i]
+		if s.want == nil || s.want.Linked == nil || !s.selected {
+			continue
+		}
+		if !s.differs && !r.renewed[string(s.want.Linked)] {
+			continue
+		}
+		if err := r.note(ctx, s.path, r.link(s)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// link makes s another name of the file it is linked to.
+func (r *restorer) link(s *step) error {
+	first, firstName, err := r.parent(string(s.want.Linked))
+	if err != nil {
+		return err
+	}
+	first.hold()
+	defer first.drop()
+	dir, name, err := r.parent(s.path)
+	if err != nil {
+		return err
+	}
+	r.touch(s.path)
+	r.totals.changed.Add(1)
+	temp := tempName()
+	if err := unix.Linkat(first.fd, firstName, dir.fd, temp, 0); err != nil {
+		return err
+	}
+	err = unix.Renameat(dir.fd, temp, dir.fd, name)
+	// Renaming over another name of the same file does nothing at all.
+	if gone := unix.Unlinkat(dir.fd, temp, 0); gone != nil && !errors.Is(gone, unix.ENOENT) {
+		err = errors.Join(err, gone)
+	}
+	return err
+}
+
+// settle gives folders their modes, owners and times, the deepest first.
+func (r *restorer) settle(ctx context.Context, plan []step) error {
+	for i := len(plan) - 1; i >= 0; i-- {
+		s := &plan[i]
+		if !s.differs && !r.touched[s.path] {
+			continue
+		}
+		target := s.finalFolder()
+		if target == nil {
+			continue
+		}
+		if err := r.note(ctx, s.path, r.settleOne(s.path, target)); err != nil {
+			return err
+		}
+		if s.differs {
+			r.totals.changed.Add(1)
+		}
+	}
+	return nil
+}
+
+// finalFolder is how a folder shall be: as the tree has it, or as it was
+// where Only leaves it alone.
+func (s *step) finalFolder() *upkeep.Entry {
+	switch {
+	case s.selected && s.want != nil && s.want.Type == typeDir:
+		return &s.want.Entry
+	case !s.selected && s.have != nil && s.have.Type == typeDir:
+		return s.have
+	case !s.selected && s.have == nil && s.want != nil && s.want.Type == typeDir:
+		return &s.want.Entry // made to hold something selected
+	}
+	return nil
+}
+
+func (r *restorer) settleOne(path string, target *upkeep.Entry) error {
+	if root, ok := r.roots[path]; ok {
+		return setMeta(root.fd, target)
+	}
+	dir, name, err := r.parent(path)
+	if err != nil {
+		return err
+	}
+	fd, err := openHandle(dir, name, typeDir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(setMeta(fd, target), unix.Close(fd))
+}
+
+// touch notes that the folder which holds path changes.
+func (r *restorer) touch(path string) {
+	r.touched[path[:strings.LastIndexByte(path, '/')]] = true
+}
