@@ -1,0 +1,134 @@
+package wordpress
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"strings"
+	"time"
+)
+
+// headerBytes is how much of a file WordPress looks at.
+const headerBytes = 8192
+
+// headerSet names the headers of one sort of file: the name in the file and
+// the key WordPress gives it.
+type headerSet struct {
+	name    string
+	headers [][2]string
+}
+
+var (
+	pluginHeaders = headerSet{"plugin", [][2]string{
+		{"Plugin Name", "Name"}, {"Plugin URI", "PluginURI"}, {"Version", "Version"}, {"Description", "Description"},
+		{"Author", "Author"}, {"Author URI", "AuthorURI"}, {"Text Domain", "TextDomain"}, {"Domain Path", "DomainPath"},
+		{"Network", "Network"}, {"Requires at least", "RequiresWP"}, {"Requires PHP", "RequiresPHP"},
+		{"Update URI", "UpdateURI"}, {"Requires Plugins", "RequiresPlugins"}, {"Site Wide Only", "_sitewide"},
+	}}
+	themeHeaders = headerSet{"theme", [][2]string{
+		{"Theme Name", "Name"}, {"Theme URI", "ThemeURI"}, {"Description", "Description"}, {"Author", "Author"},
+		{"Author URI", "AuthorURI"}, {"Version", "Version"}, {"Template", "Template"}, {"Status", "Status"}, {"Tags", "Tags"},
+		{"Text Domain", "TextDomain"}, {"Domain Path", "DomainPath"}, {"Requires at least", "RequiresWP"},
+		{"Requires PHP", "RequiresPHP"}, {"Update URI", "UpdateURI"},
+	}}
+	catalogueHeaders = headerSet{"po", [][2]string{{`"PO-Revision-Date`, "Revision"}, {`"Project-Id-Version`, "Project"}}}
+)
+
+// parseHeaders reads the headers of a file by WordPress's own rule: the first
+// line that has a name decides, even when it is empty; what precedes a name on
+// its line may be an opening tag and comment marks only. Absent and empty
+// headers are left out. shortTag lets "<?" open a line as WordPress 7.1 does.
+func parseHeaders(content []byte, set headerSet, shortTag bool) map[string]string {
+	text := string(bytes.ReplaceAll(content[:min(len(content), headerBytes)], []byte{'\r'}, []byte{'\n'}))
+	found := make(map[string]string, 8)
+	decided := make([]bool, len(set.headers))
+	for line := range strings.SplitSeq(text, "\n") {
+		line = headerStart(line, shortTag)
+		for i, h := range set.headers {
+			if decided[i] || len(line) <= len(h[0]) || line[len(h[0])] != ':' || !strings.EqualFold(line[:len(h[0])], h[0]) {
+				continue
+			}
+			decided[i] = true
+			// PHP takes "0" for nothing.
+			if value := line[len(h[0])+1:]; value != "0" {
+				if value = cleanHeader(value); value != "" {
+					found[h[1]] = value
+				}
+			}
+		}
+	}
+	return found
+}
+
+// headerStart takes off what may precede a header's name. Without an opening
+// tag the blanks before it are comment marks anyway.
+func headerStart(line string, shortTag bool) string {
+	if rest, ok := strings.CutPrefix(strings.TrimLeft(line, " \t"), "<?"); ok {
+		switch {
+		case len(rest) >= 3 && strings.EqualFold(rest[:3], "php"):
+			line = rest[3:]
+		case shortTag:
+			line = rest
+		}
+	}
+	return strings.TrimLeft(line, " \t/*#@")
+}
+
+// cleanHeader cuts the end of a comment or of PHP off a value.
+func cleanHeader(value string) string {
+	for _, end := range [...]string{"*/", "?>"} {
+		if at := strings.Index(value, end); at >= 0 {
+			value = strings.TrimRight(value[:at], " \t\n\v\f\r")
+		}
+	}
+	return strings.Trim(value, " \t\n\r\x00\v")
+}
+
+// headersOf returns the headers of a file below dir, from the cache when the
+// file has not changed since.
+func (d *Driver) headersOf(dir *os.Root, file string, set headerSet, shortTag bool) (map[string]string, error) {
+	info, err := dir.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, nil // a FIFO would make us wait for ever
+	}
+	key, steady := keyOf(info, d.now())
+	name := set.name
+	if shortTag {
+		name += "+"
+	}
+	if headers, known := d.Cache.headers(key, name); known && steady {
+		return headers, nil
+	}
+	content, err := readStart(dir, file)
+	if err != nil {
+		return nil, err
+	}
+	headers := parseHeaders(content, set, shortTag)
+	if set.name == pluginHeaders.name && headers["Name"] == "" {
+		headers = nil // most PHP files; not worth the memory
+	}
+	if steady {
+		d.Cache.remember(key, name, headers)
+	}
+	return headers, nil
+}
+
+// readStart reads as much of a regular file as WordPress looks at.
+func readStart(dir *os.Root, file string) ([]byte, error) {
+	f, err := dir.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, headerBytes))
+}
+
+func (d *Driver) now() time.Time {
+	if d.Clock == nil {
+		return time.Now()
+	}
+	return d.Clock()
+}
