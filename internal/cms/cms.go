@@ -161,6 +161,11 @@ type GateMode struct {
 // TokenHeader is the request header that carries the probe token.
 const TokenHeader = "X-Upkeep-Probe"
 
+// ResetHeader is the request header that, beside the token, makes the gate
+// empty the web server's caches of code. The answer has a header of the same
+// name: "done" or "refused". Requests after that one run the code on disk.
+const ResetHeader = "X-Upkeep-Reset"
+
 // Staged is an update whose package is unpacked, checked and ready to move.
 type Staged struct {
 	Update upkeep.Update     `json:"update"`
@@ -168,6 +173,8 @@ type Staged struct {
 	Moves  []Move            `json:"moves,omitempty"` // in order; the last makes the new version visible
 	Drop   []string          `json:"drop,omitempty"`  // absolute paths that the new version no longer has
 	Files  map[string]string `json:"-"`               // path below the component → hex SHA-256, as unpacked
+
+	Findings []upkeep.Finding `json:"findings,omitempty"` // what the update takes away that is not the component's
 }
 
 // Move puts From, inside Staged.Dir, in the place of To, inside an area.
