@@ -1,0 +1,39 @@
+package archive
+
+import (
+	"context"
+	"crypto/sha256"
+	"slices"
+	"strings"
+
+	"upkeep"
+	"upkeep/internal/vault"
+)
+
+// Join stores one tree that has the sources of several, whose names must
+// differ, and returns it. What was read at the same time by different means
+// becomes one backup so.
+func Join(ctx context.Context, blobs vault.Blobs, trees ...vault.ID) (_ vault.ID, err error) {
+	defer upkeep.Wrap(&err, "join trees")
+	var all []node
+	for _, tree := range trees {
+		nodes, err := loadTree(ctx, blobs, tree)
+		if err != nil {
+			return vault.ID{}, err
+		}
+		all = append(all, nodes...)
+	}
+	slices.SortFunc(all, func(a, b node) int { return strings.Compare(a.name, b.name) })
+	for i := 1; i < len(all); i++ {
+		if all[i].name == all[i-1].name {
+			return vault.ID{}, upkeep.Errorf(upkeep.CodeInvalid, "source %q is in two trees", all[i].name)
+		}
+	}
+	text := appendTree(nil, all)
+	id := vault.ID(sha256.Sum256(text))
+	missing, err := blobs.Missing(ctx, vault.TreeBlob, []vault.ID{id})
+	if err != nil || len(missing) == 0 {
+		return id, err
+	}
+	return id, blobs.Save(ctx, vault.TreeBlob, id, text)
+}
