@@ -173,29 +173,33 @@ func (tr *tableRestorer) repair(ctx context.Context, spans []span) error {
 	if err := tr.exec(ctx, "START TRANSACTION"); err != nil {
 		return err
 	}
-	var deleted, inserted int64
-	for _, sp := range spans {
+	deleted, inserted := make([]int64, len(spans)), make([]int64, len(spans))
+	for i, sp := range spans {
 		n, err := tr.deleteForeign(ctx, sp)
 		if err != nil {
 			return err
 		}
-		deleted += n
+		deleted[i] = n
 	}
-	for _, sp := range spans {
+	for i, sp := range spans {
 		n, err := tr.insertMissing(ctx, sp)
 		if err != nil {
 			return err
 		}
-		inserted += n
+		inserted[i] = n
 	}
 	if err := tr.exec(ctx, "COMMIT"); err != nil {
 		return err
 	}
 	tr.count(func(st *Stats) {
 		st.Repaired++
-		st.Segments += len(spans)
-		st.RowsDeleted += deleted
-		st.RowsInserted += inserted
+		for i := range spans {
+			st.RowsDeleted += deleted[i]
+			st.RowsInserted += inserted[i]
+			if deleted[i]+inserted[i] > 0 {
+				st.Segments++
+			}
+		}
 	})
 	return nil
 }
