@@ -45,7 +45,7 @@ func NewClient(base, token string) (*Client, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return nil, upkeep.Errorf(upkeep.CodeInvalid, "server url %q: want http:// or https:// and a host", base).
-			WithHint("Correct --url or UPKEEP_URL.")
+			WithHint("Correct --server or UPKEEP_URL.")
 	}
 	return newClient(strings.TrimSuffix(base, "/"), token, nil), nil
 }
@@ -151,7 +151,7 @@ func responseError(resp *http.Response) error {
 	err := json.NewDecoder(io.LimitReader(resp.Body, maxBody)).Decode(&e)
 	if err != nil || e.Code == "" {
 		return upkeep.Errorf(upkeep.CodeRefused, "%s answered %s, not as this API does", resp.Request.URL.Host, resp.Status).
-			WithHint("Check --url or UPKEEP_URL.")
+			WithHint("Check --server or UPKEEP_URL.")
 	}
 	return &e
 }

@@ -1,0 +1,4 @@
+package main
+
+// wire plugs the application together.
+func wire() application { return application{} }

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"os/signal"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"upkeep"
+	"upkeep/internal/catalogue"
+	"upkeep/internal/terminal"
+	"upkeep/internal/web"
+)
+
+// application is what the wiring plugs in.
+type application struct {
+	// Open opens the application on a state folder and returns its API. It
+	// outlives interrupts: whoever called it closes it.
+	Open func(ctx context.Context, stateDir string) (api http.Handler, closeApp func() error, err error)
+	// Demo runs the demonstration.
+	Demo func(ctx context.Context, opts demoOptions, screen *terminal.Screen) error
+	// Hidden are commands that people do not type.
+	Hidden []func(*env) *cobra.Command
+}
+
+// env is what a run of the program has of the world outside.
+type env struct {
+	args           []string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	getenv         func(string) string
+	signals        <-chan os.Signal // interrupts; the first one asks, the second one insists
+	clock          upkeep.Clock
+	version        string
+	app            application
+
+	texts  *catalogue.Texts
+	out    *terminal.Screen // results
+	notice *terminal.Screen // progress and questions, on stderr
+
+	global globalOptions
+	left   bool // running work was left behind on purpose: do not wait for it
+}
+
+// globalOptions are the flags of every command.
+type globalOptions struct {
+	Server string
+	State  string
+	Lang   string
+}
+
+// text returns a text of the catalogue.
+func (e *env) text(key string, pairs ...any) string { return e.texts.Text(key, pairs...) }
+
+// say writes a line to stdout.
+func (e *env) say(key string, pairs ...any) error {
+	_, err := io.WriteString(e.stdout, e.text(key, pairs...)+"\n")
+	return err
+}
+
+// wouldDo says what a change would do, after a dry run.
+func (e *env) wouldDo(format, key string, pairs ...any) error {
+	if format == "json" {
+		return terminal.JSON(e.stdout, map[string]any{"dry_run": true, "would": e.text(key, pairs...)})
+	}
+	return e.say(key, pairs...)
+}
+
+// stateDir is where the application keeps its state: --state or UPKEEP_STATE,
+// else /var/lib/upkeep for root, else the user's state folder.
+func (e *env) stateDir() (string, error) {
+	dir := e.global.State
+	if dir == "" {
+		dir = e.getenv("UPKEEP_STATE")
+	}
+	if dir != "" {
+		return filepath.Abs(dir)
+	}
+	if os.Geteuid() == 0 {
+		return "/var/lib/upkeep", nil
+	}
+	if base := e.getenv("XDG_STATE_HOME"); filepath.IsAbs(base) {
+		return filepath.Join(base, "upkeep"), nil
+	}
+	home := e.getenv("HOME")
+	if home == "" {
+		return "", upkeep.Errorf(upkeep.CodeInvalid, "no state folder: neither HOME nor UPKEEP_STATE is set").
+			WithHint("Set UPKEEP_STATE or give --state.")
+	}
+	return filepath.Join(home, ".local", "state", "upkeep"), nil
+}
+
+// connect finds the server: the address that was given, else the socket in the
+// state folder, else the application itself, in this process and reached by
+// the same API. The returned function lets go of it.
+func (e *env) connect(ctx context.Context) (*web.Client, func() error, error) {
+	url := e.global.Server
+	if url == "" {
+		url = e.getenv("UPKEEP_URL")
+	}
+	if url != "" {
+		client, err := web.NewClient(url, e.getenv("UPKEEP_TOKEN"))
+		return client, func() error { return nil }, err
+	}
+	dir, err := e.stateDir()
+	if err != nil {
+		return nil, nil, err
+	}
+	client := web.NewSocketClient(filepath.Join(dir, web.SocketName))
+	if _, err := client.Version(ctx); err == nil {
+		return client, func() error { client.Close(); return nil }, nil
+	}
+	return e.openHere(ctx, dir)
+}
+
+// openHere opens the application in this process. It does not end with ctx:
+// an interrupted command still has to ask it to stop in good order.
+func (e *env) openHere(ctx context.Context, dir string) (*web.Client, func() error, error) {
+	if e.app.Open == nil {
+		return nil, nil, upkeep.Errorf(upkeep.CodeUnreachable, "no server answers in %s", dir).WithHint("Start one: upkeep serve.")
+	}
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	api, closeApp, err := e.app.Open(base, dir)
+	if err != nil {
+		cancel()
+		return nil, nil, err
+	}
+	listener := web.NewMemory()
+	serving, stop := context.WithCancel(base)
+	ended := make(chan error, 1)
+	go func() { ended <- web.Serve(serving, listener, api, time.Second) }()
+	client := web.NewDialClient(listener.Dial)
+	return client, func() error {
+		defer cancel()
+		if e.left {
+			return nil
+		}
+		client.Close()
+		stop()
+		err := <-ended
+		if cerr := closeApp(); err == nil {
+			err = cerr
+		}
+		return err
+	}, nil
+}
+
+// calling makes the body of a command that calls the API. The first interrupt
+// ends its context.
+func (e *env) calling(body func(ctx context.Context, c *web.Client, args []string) error) func(*cobra.Command, []string) error {
+	return e.interruptible(func(ctx context.Context, args []string) error {
+		return e.attending(body)(ctx, args)
+	})
+}
+
+// attending is calling for a body that attends to interrupts itself.
+func (e *env) attending(body func(ctx context.Context, c *web.Client, args []string) error) func(context.Context, []string) error {
+	return func(ctx context.Context, args []string) (err error) {
+		client, release, err := e.connect(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() {
+			if rerr := release(); err == nil {
+				err = rerr
+			}
+		}()
+		return body(ctx, client, args)
+	}
+}
+
+// interruptible runs a body whose context ends with the first interrupt.
+func (e *env) interruptible(body func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		ctx, cancel := context.WithCancel(cmd.Context())
+		defer cancel()
+		go func() {
+			select {
+			case <-e.signals:
+				cancel()
+				signal.Reset() // a second one ends the process at once
+			case <-ctx.Done():
+			}
+		}()
+		err := body(ctx, args)
+		if err != nil && ctx.Err() != nil && cmd.Context().Err() == nil {
+			return upkeep.Errorf(upkeep.CodeInterrupted, "interrupted: %w", err)
+		}
+		return err
+	}
+}
+
+// actor says who runs the command, for the ledger: SUDO_USER is remembered.
+func (e *env) actor() string {
+	name := "uid " + itoa(os.Getuid())
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if sudo := e.getenv("SUDO_USER"); sudo != "" {
+		name = sudo + " (" + name + ")"
+	}
+	return "cli:" + name
+}
+
+// confirm asks before a change. Where nobody can answer, --yes is wanted.
+func (e *env) confirm(ctx context.Context, yes bool, question string) error {
+	if yes {
+		return nil
+	}
+	in, ok := e.stdin.(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return usagef("%s", e.text("usage.needs_yes")).WithHint("%s", e.text("usage.needs_yes_hint"))
+	}
+	if _, err := io.WriteString(e.stderr, question+" "+e.text("confirm.choice")+" "); err != nil {
+		return err
+	}
+	answer := make(chan string, 1)
+	go func() { answer <- readLine(in) }()
+	select {
+	case line := <-answer:
+		if word := strings.ToLower(strings.TrimSpace(line)); word != "" && strings.HasPrefix(e.text("confirm.yes"), word) {
+			return nil
+		}
+		return upkeep.Errorf(upkeep.CodeInterrupted, "%s", e.text("confirm.declined"))
+	case <-e.signals:
+	case <-ctx.Done():
+	}
+	return upkeep.Errorf(upkeep.CodeInterrupted, "%s", e.text("confirm.declined"))
+}
+
+// readLine reads up to the end of a line, and nothing after it.
+func readLine(r io.Reader) string {
+	var line []byte
+	one := make([]byte, 1)
+	for {
+		n, err := r.Read(one)
+		if n == 1 && one[0] != '\n' {
+			line = append(line, one[0])
+		}
+		if err != nil || n == 1 && one[0] == '\n' {
+			return string(line)
+		}
+	}
+}

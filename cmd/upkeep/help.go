@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"upkeep/internal/terminal"
+)
+
+// helpWidth is the widest that help gets, for reading.
+const helpWidth = 88
+
+// help shows a command's help in the reader's language, on stdout: it was
+// asked for.
+func (e *env) help(cmd *cobra.Command) {
+	width := helpWidth
+	if e.out.Width > 0 {
+		width = min(width, e.out.Width)
+	}
+	var b strings.Builder
+	for _, paragraph := range strings.Split(cmd.Long, "\n") {
+		b.WriteString(strings.Join(terminal.Wrap(paragraph, width), "\n") + "\n")
+	}
+	use := cmd.UseLine()
+	if cmd.HasAvailableSubCommands() {
+		use = cmd.CommandPath() + " " + e.text("help.verb")
+	} else {
+		use += " " + e.text("help.any_flags")
+	}
+	fmt.Fprintf(&b, "\n%s\n  %s\n", e.text("help.usage"), use)
+	if cmd.Example != "" {
+		fmt.Fprintf(&b, "\n%s\n%s\n", e.text("help.examples"), cmd.Example)
+	}
+	e.helpCommands(&b, cmd, width)
+	for _, set := range []struct{ title, usages string }{
+		{e.text("help.flags"), cmd.LocalFlags().FlagUsagesWrapped(width)},
+		{e.text("help.global_flags"), cmd.InheritedFlags().FlagUsagesWrapped(width)},
+	} {
+		if usages := strings.TrimRight(set.usages, " \n"); usages != "" {
+			fmt.Fprintf(&b, "\n%s\n%s\n", set.title, e.inOurWords(usages))
+		}
+	}
+	fmt.Fprint(e.stdout, b.String())
+}
+
+func (e *env) helpCommands(b *strings.Builder, cmd *cobra.Command, width int) {
+	if !cmd.HasAvailableSubCommands() {
+		return
+	}
+	fmt.Fprintf(b, "\n%s\n", e.text("help.commands"))
+	pad := 0
+	for _, sub := range cmd.Commands() {
+		pad = max(pad, len(sub.Name()))
+	}
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() {
+			fmt.Fprintf(b, "  %-*s  %s\n", pad, sub.Name(), terminal.Cut(sub.Short, max(20, width-pad-4)))
+		}
+	}
+}
+
+// inOurWords replaces the one word that the flag library brings.
+func (e *env) inOurWords(usages string) string {
+	return regexp.MustCompile(`\(default "?([^")]*)"?\)`).ReplaceAllString(usages, "("+e.text("help.default")+" $1)")
+}

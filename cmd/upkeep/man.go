@@ -1,0 +1,27 @@
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
+
+	"upkeep"
+)
+
+func newManCommand(e *env) *cobra.Command {
+	cmd := e.command("man", "man <folder>", plainExits)
+	cmd.ValidArgsFunction = nil
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return runMan(e, cmd.Root(), args[0]) }
+	return cmd
+}
+
+// runMan writes a page per command, dated by SOURCE_DATE_EPOCH where it is
+// set, so that packages are reproducible.
+func runMan(e *env, root *cobra.Command, folder string) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return upkeep.Errorf(upkeep.CodeInvalid, "%s", err)
+	}
+	root.DisableAutoGenTag = true
+	return doc.GenManTree(root, &doc.GenManHeader{Title: "UPKEEP", Section: "1", Source: "upkeep " + e.version}, folder)
+}
