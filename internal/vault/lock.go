@@ -60,21 +60,8 @@ func (r *Repository) lock(ctx context.Context, exclusive bool) (_ context.Contex
 	l := &heldLock{r: r, done: make(chan struct{})}
 	l.file = lockFile{Exclusive: exclusive, PID: os.Getpid(), UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
 	l.file.Hostname, l.file.Username = whereAndWho()
-	for {
-		other, err := l.try(ctx)
-		if err != nil {
-			return nil, nil, err
-		}
-		if other == nil {
-			break
-		}
-		select {
-		case <-ctx.Done():
-			return nil, nil, upkeep.Errorf(upkeep.CodeConflict, "repository is locked by process %d of %s on %s since %s: %w",
-				other.PID, other.Username, other.Hostname, other.Time.Format(time.RFC3339), ctx.Err()).
-				WithHint("Wait for it to end, or run restic unlock when it no longer exists.")
-		case <-time.After(lockPoll):
-		}
+	if err := l.acquire(ctx); err != nil {
+		return nil, nil, err
 	}
 	held, cancel := context.WithCancel(ctx)
 	l.stop = cancel
@@ -85,6 +72,32 @@ func (r *Repository) lock(ctx context.Context, exclusive bool) (_ context.Contex
 		return nil, nil, err
 	}
 	return held, l.unlock, nil
+}
+
+// acquire tries until the lock is ours or ctx ends.
+func (l *heldLock) acquire(ctx context.Context) error {
+	var inTheWay *lockFile
+	for {
+		other, err := l.try(ctx)
+		if ctx.Err() != nil && inTheWay != nil {
+			return inTheWay.conflict(ctx.Err())
+		}
+		if other == nil || err != nil {
+			return err
+		}
+		inTheWay = other
+		select {
+		case <-ctx.Done():
+			return inTheWay.conflict(ctx.Err())
+		case <-time.After(lockPoll):
+		}
+	}
+}
+
+func (f *lockFile) conflict(cause error) error {
+	return upkeep.Errorf(upkeep.CodeConflict, "repository is locked by process %d of %s on %s since %s: %w",
+		f.PID, f.Username, f.Hostname, f.Time.Format(time.RFC3339), cause).
+		WithHint("Wait for it to end, or run restic unlock when it no longer exists.")
 }
 
 // try makes the lock file and looks for others after, so that of two who try

@@ -113,6 +113,8 @@ func (r *Repository) store(ctx context.Context, p *pack) error {
 		r.fail(ctx.Err())
 		return ctx.Err()
 	}
+	// The caller may be done, and its context over, before this is.
+	ctx = context.WithoutCancel(ctx)
 	r.stores.Go(func() {
 		defer func() { <-r.storing }()
 		id := p.close(r.key)
@@ -187,6 +189,21 @@ func (r *Repository) Flush(ctx context.Context) (written []Handle, err error) {
 	if err := r.ensureIndex(ctx); err != nil {
 		return nil, err
 	}
+	if err := r.storeOpen(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.writeIndex(ctx); err != nil {
+		r.fail(err)
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	written, r.written = r.written, nil
+	return slices.Clip(written), nil
+}
+
+// storeOpen stores the packs being filled and waits for all under way.
+func (r *Repository) storeOpen(ctx context.Context) error {
 	r.mu.Lock()
 	packs := r.open
 	r.open = [2]*pack{}
@@ -200,16 +217,7 @@ func (r *Repository) Flush(ctx context.Context) (written []Handle, err error) {
 		}
 	}
 	r.stores.Wait()
-	r.mu.Lock()
-	written, r.written = r.written, nil
-	err = r.failed
-	r.mu.Unlock()
-	if err == nil {
-		err = r.writeIndex(ctx)
-	}
-	if err != nil {
-		r.fail(err)
-		return nil, err
-	}
-	return slices.Clip(written), nil
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.failed
 }

@@ -1,13 +1,13 @@
 package archive_test
 
 import (
-	"bytes"
 	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"upkeep"
 	"upkeep/internal/vault"
@@ -72,22 +72,28 @@ func (b *bench) restic(args ...string) string {
 	return restic(b.t, b.dir, args...)
 }
 
-func restic(t *testing.T, repo string, args ...string) string {
+func restic(t testing.TB, repo string, args ...string) string {
 	t.Helper()
-	program, err := exec.LookPath("restic")
-	if err != nil {
+	if _, err := exec.LookPath("restic"); err != nil {
 		t.Fatal("restic is missing: apt-get install restic")
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	cmd := exec.CommandContext(ctx, program, append([]string{"-r", repo, "--no-cache"}, args...)...)
-	cmd.Env = append(os.Environ(), "RESTIC_PASSWORD="+password)
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("restic %s: %v\n%s%s", strings.Join(args, " "), err, out.String(), errs.String())
+	out, err := resticCommand(repo, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("restic %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
-	return out.String() + errs.String()
+	return string(out)
+}
+
+func resticCommand(repo string, args ...string) *exec.Cmd {
+	cmd := exec.Command("restic", append([]string{"-r", repo, "--no-cache"}, args...)...)
+	cmd.Env = append(os.Environ(), "RESTIC_PASSWORD="+password)
+	return cmd
+}
+
+func runRestic(repo string, args ...string) error { return resticCommand(repo, args...).Run() }
+
+func contextWithTimeout(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(t.Context(), d)
 }
 
 func (b *bench) check() {

@@ -1,0 +1,97 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// references returns what a tree blob refers to.
+func references(text []byte) ([]Handle, error) {
+	var tree struct {
+		Nodes []struct {
+			Content []ID `json:"content"`
+			Subtree *ID  `json:"subtree"`
+		} `json:"nodes"`
+	}
+	if err := json.Unmarshal(text, &tree); err != nil {
+		return nil, fmt.Errorf("tree: %w", err)
+	}
+	var found []Handle
+	for i := range tree.Nodes {
+		for _, id := range tree.Nodes[i].Content {
+			found = append(found, Handle{DataBlob, id})
+		}
+		if subtree := tree.Nodes[i].Subtree; subtree != nil {
+			found = append(found, Handle{TreeBlob, *subtree})
+		}
+	}
+	return found, nil
+}
+
+// reachable returns every blob that can be reached from trees. Each tree is
+// read, and so verified, once. An error means that something is missing.
+func (r *Repository) reachable(ctx context.Context, trees []ID) (map[Handle]struct{}, error) {
+	w := &reach{r: r, found: map[Handle]struct{}{}}
+	w.group, w.ctx = errgroup.WithContext(ctx)
+	w.group.SetLimit(4)
+	w.group.Go(func() error {
+		for _, id := range trees {
+			if err := w.tree(id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := w.group.Wait(); err != nil {
+		return nil, err
+	}
+	return w.found, nil
+}
+
+type reach struct {
+	r     *Repository
+	ctx   context.Context
+	group *errgroup.Group
+	mu    sync.Mutex
+	found map[Handle]struct{}
+}
+
+func (w *reach) tree(id ID) error {
+	if !w.add(Handle{TreeBlob, id}) {
+		return nil
+	}
+	text, err := w.r.Load(w.ctx, TreeBlob, id)
+	if err != nil {
+		return err
+	}
+	below, err := references(text)
+	if err != nil {
+		return damaged(fmt.Errorf("%s: %w", id, err))
+	}
+	for _, h := range below {
+		if h.Type == DataBlob {
+			w.add(h)
+			continue
+		}
+		descend := func() error { return w.tree(h.ID) }
+		// When all readers are busy this one goes on itself.
+		if !w.group.TryGo(descend) {
+			if err := descend(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *reach) add(h Handle) (first bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, known := w.found[h]
+	w.found[h] = struct{}{}
+	return !known
+}

@@ -1,0 +1,267 @@
+package vault
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"path"
+	"runtime"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"upkeep"
+)
+
+// VerifyOptions says how deep to look.
+type VerifyOptions struct {
+	// Sample is the part of the blobs to read back: 0 checks only that
+	// everything is there with the right size, 1 reads all.
+	Sample float64
+	// Progress, when set, is told how many blobs were read back of how many.
+	Progress func(done, total int)
+}
+
+// Verified says what Verify looked at.
+type Verified struct {
+	Blobs    int   // reachable from the snapshot
+	Packs    int   // that hold them
+	ReadBack int   // blobs decrypted and hashed, trees included
+	Bytes    int64 // stored size of the packs
+}
+
+// maxDamages bounds how many packs one error names.
+const maxDamages = 10
+
+// Verify proves that a snapshot can be restored: every tree reads back, every
+// blob it needs is in the index and in a pack of the right size, and a sample
+// or all of them read back as they were written. CodeDamaged names the packs.
+func (r *Repository) Verify(ctx context.Context, snapshot ID, options VerifyOptions) (_ *Verified, err error) {
+	defer upkeep.Wrap(&err, "verify snapshot %s", snapshot)
+	s, err := r.Snapshot(ctx, snapshot)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.refresh(ctx); err != nil {
+		return nil, err
+	}
+	found, err := r.reachable(ctx, []ID{*s.Tree})
+	if err != nil {
+		return nil, err
+	}
+	result := &Verified{Blobs: len(found)}
+	packs, err := r.locate(slices.Collect(maps.Keys(found)))
+	if err != nil {
+		return nil, err
+	}
+	result.Packs = len(packs)
+	if result.Bytes, err = r.checkSizes(ctx, packs); err != nil {
+		return nil, err
+	}
+	var sample []Handle
+	for h := range found {
+		if h.Type == TreeBlob {
+			result.ReadBack++ // on the way here
+		} else if options.Sample >= 1 || rand.Float64() < options.Sample {
+			sample = append(sample, h)
+		}
+	}
+	result.ReadBack += len(sample)
+	return result, r.readBack(ctx, sample, options.Progress)
+}
+
+// VerifyBlobs reads these blobs back and compares them with what was
+// written. Packs of which it is given every blob are compared as a whole.
+func (r *Repository) VerifyBlobs(ctx context.Context, blobs []Handle) (err error) {
+	defer upkeep.Wrap(&err, "verify blobs")
+	if err := r.ensureIndex(ctx); err != nil {
+		return err
+	}
+	return r.readBack(ctx, blobs, nil)
+}
+
+// locate returns the packs that hold blobs, and where in them.
+func (r *Repository) locate(blobs []Handle) (map[ID][]packedBlob, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	packs := map[ID][]packedBlob{}
+	for _, h := range blobs {
+		found := false
+		r.index.find(h, func(place location) bool {
+			packs[place.pack] = append(packs[place.pack], place.packedBlob)
+			found = true
+			return false
+		})
+		if !found {
+			return nil, damaged(fmt.Errorf("%s is in no index", h))
+		}
+	}
+	return packs, nil
+}
+
+// checkSizes makes sure that packs exist with the size their index implies.
+func (r *Repository) checkSizes(ctx context.Context, packs map[ID][]packedBlob) (total int64, err error) {
+	want := r.packSizes()
+	var damages []error
+	for id := range packs {
+		info, err := r.storage.Stat(ctx, fileName(dataFolder, id))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			damages = append(damages, fmt.Errorf("pack %s is gone", id))
+		case err != nil:
+			return 0, err
+		case info.Size != want[id]:
+			damages = append(damages, fmt.Errorf("pack %s has %d bytes: want %d", id, info.Size, want[id]))
+		}
+		total += info.Size
+	}
+	return total, joinDamages(damages)
+}
+
+// packSizes returns the size that each indexed pack must have.
+func (r *Repository) packSizes() map[ID]int64 {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	numbers := make([]int64, len(r.index.packs))
+	for i := range r.index.entries {
+		e := &r.index.entries[i]
+		blob := packedBlob{length: e.length, plain: e.plain}
+		numbers[e.pack&^treeBit] += packSize([]packedBlob{blob}) - packSize(nil)
+	}
+	sizes := make(map[ID]int64, len(numbers))
+	for number, id := range r.index.packs {
+		sizes[id] = numbers[number] + packSize(nil)
+	}
+	return sizes
+}
+
+func joinDamages(damages []error) error {
+	if len(damages) == 0 {
+		return nil
+	}
+	more := len(damages) - maxDamages
+	slices.SortFunc(damages, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
+	err := errors.Join(damages[:min(len(damages), maxDamages)]...)
+	if more > 0 {
+		err = fmt.Errorf("%w\nand %d more packs", err, more)
+	}
+	return damaged(err)
+}
+
+// readBack decrypts and hashes blobs, pack by pack, on all cores.
+func (r *Repository) readBack(ctx context.Context, blobs []Handle, progress func(done, total int)) error {
+	packs, err := r.locate(blobs)
+	if err != nil {
+		return err
+	}
+	sizes := r.packSizes()
+	var mu sync.Mutex
+	var damages []error
+	done := 0
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(max(2, runtime.GOMAXPROCS(0)))
+	for id, list := range packs {
+		group.Go(func() error {
+			err := r.readPack(groupCtx, id, list, sizes[id], nil)
+			mu.Lock()
+			defer mu.Unlock()
+			if done += len(list); progress != nil {
+				progress(done, len(blobs))
+			}
+			if upkeep.CodeOf(err) == upkeep.CodeDamaged || errors.Is(err, fs.ErrNotExist) {
+				damages = append(damages, err)
+				return nil // the others are worth knowing too
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return joinDamages(damages)
+}
+
+// readPack reads these blobs of a pack and checks each; when they are all
+// that the file of this size holds, the file's own hash too. use, when set,
+// gets each as it is stored.
+func (r *Repository) readPack(ctx context.Context, id ID, blobs []packedBlob, size int64, use func(*packedBlob, []byte) error) error {
+	slices.SortFunc(blobs, func(a, b packedBlob) int { return cmp.Compare(a.offset, b.offset) })
+	wanted := int64(0)
+	for i := range blobs {
+		wanted += int64(blobs[i].length)
+	}
+	var whole []byte
+	if packSize(blobs) == size || wanted*2 > size {
+		var err error
+		if whole, err = r.loadPack(ctx, id, size); err != nil {
+			return err
+		}
+	}
+	var plain, sealed []byte
+	for i := range blobs {
+		blob := &blobs[i]
+		sealed, err := r.sealedBlob(ctx, id, blob, whole, sealed)
+		if err != nil {
+			return err
+		}
+		if use != nil {
+			if err := use(blob, sealed); err != nil {
+				return err
+			}
+		}
+		if plain, err = r.unpack(sealed, blob, plain); err != nil {
+			return upkeep.Errorf(upkeep.CodeDamaged, "pack %s: %w", id, err)
+		}
+		if blob.plain == 0 {
+			plain = nil // it shares the memory of sealed
+		}
+	}
+	return ctx.Err()
+}
+
+// loadPack reads a whole pack and compares it with its name.
+func (r *Repository) loadPack(ctx context.Context, id ID, size int64) ([]byte, error) {
+	data, err := r.storage.Load(ctx, fileName(dataFolder, id), 0, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, upkeep.Errorf(upkeep.CodeDamaged, "pack %s is gone: %w", id, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) != size {
+		return nil, upkeep.Errorf(upkeep.CodeDamaged, "pack %s has %d bytes: want %d", id, len(data), size)
+	}
+	if sha256.Sum256(data) != id {
+		return nil, upkeep.Errorf(upkeep.CodeDamaged, "pack %s: its content does not match its name", id)
+	}
+	return data, nil
+}
+
+func (r *Repository) sealedBlob(ctx context.Context, id ID, blob *packedBlob, whole, buffer []byte) ([]byte, error) {
+	if whole == nil {
+		return r.storage.Load(ctx, fileName(dataFolder, id), int64(blob.offset), int(blob.length))
+	}
+	end := int64(blob.offset) + int64(blob.length)
+	if end > int64(len(whole)) {
+		return nil, upkeep.Errorf(upkeep.CodeDamaged, "pack %s ends before %s", id, blob.Handle)
+	}
+	return append(buffer[:0], whole[blob.offset:end]...), nil
+}
+
+// packFiles returns what is in the data folder, by ID.
+func (r *Repository) packFiles(ctx context.Context) (map[ID]FileInfo, error) {
+	files := map[ID]FileInfo{}
+	err := r.storage.List(ctx, dataFolder, func(info FileInfo) error {
+		if id, err := ParseID(path.Base(info.Name)); err == nil {
+			files[id] = info
+		}
+		return nil
+	})
+	return files, err
+}
