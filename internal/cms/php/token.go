@@ -313,3 +313,15 @@ func (l *lexer) operator() {
 func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
 
 func isNameStart(c byte) bool { return isNameByte(c) && !isDigit(c) }
+
+// Strings returns the values of the literal strings of a PHP file, in order.
+// A string that is put together at run time gives its literal parts.
+func Strings(file []byte) []string {
+	var out []string
+	for _, t := range tokenize(string(file)) {
+		if t.kind == literal {
+			out = append(out, t.text)
+		}
+	}
+	return out
+}

@@ -39,6 +39,7 @@ const (
 	optionVersion    = "version"    // of core
 	optionUserTable  = "user_table" // CUSTOM_USER_TABLE
 	optionWPLANG     = "locale"     // WPLANG, where the configuration still sets it
+	optionUploads    = "uploads"    // "1": UPLOADS says where uploads are
 	optionDynamic    = "dynamic"    // "1": the configuration had to be evaluated
 )
 

@@ -16,22 +16,22 @@ const headerBytes = 8192
 type headerSet struct {
 	name    string
 	headers [][2]string
+	read    func(f *os.File) (map[string]string, error) // nil for WordPress's header rule
 }
 
 var (
-	pluginHeaders = headerSet{"plugin", [][2]string{
+	pluginHeaders = headerSet{name: "plugin", headers: [][2]string{
 		{"Plugin Name", "Name"}, {"Plugin URI", "PluginURI"}, {"Version", "Version"}, {"Description", "Description"},
 		{"Author", "Author"}, {"Author URI", "AuthorURI"}, {"Text Domain", "TextDomain"}, {"Domain Path", "DomainPath"},
 		{"Network", "Network"}, {"Requires at least", "RequiresWP"}, {"Requires PHP", "RequiresPHP"},
 		{"Update URI", "UpdateURI"}, {"Requires Plugins", "RequiresPlugins"}, {"Site Wide Only", "_sitewide"},
 	}}
-	themeHeaders = headerSet{"theme", [][2]string{
+	themeHeaders = headerSet{name: "theme", headers: [][2]string{
 		{"Theme Name", "Name"}, {"Theme URI", "ThemeURI"}, {"Description", "Description"}, {"Author", "Author"},
 		{"Author URI", "AuthorURI"}, {"Version", "Version"}, {"Template", "Template"}, {"Status", "Status"}, {"Tags", "Tags"},
 		{"Text Domain", "TextDomain"}, {"Domain Path", "DomainPath"}, {"Requires at least", "RequiresWP"},
 		{"Requires PHP", "RequiresPHP"}, {"Update URI", "UpdateURI"},
 	}}
-	catalogueHeaders = headerSet{"po", [][2]string{{`"PO-Revision-Date`, "Revision"}, {`"Project-Id-Version`, "Project"}}}
 )
 
 // parseHeaders reads the headers of a file by WordPress's own rule: the first
@@ -102,11 +102,10 @@ func (d *Driver) headersOf(dir *os.Root, file string, set headerSet, shortTag bo
 	if headers, known := d.Cache.headers(key, name); known && steady {
 		return headers, nil
 	}
-	content, err := readStart(dir, file)
+	headers, err := readHeaders(dir, file, set, shortTag)
 	if err != nil {
 		return nil, err
 	}
-	headers := parseHeaders(content, set, shortTag)
 	if set.name == pluginHeaders.name && headers["Name"] == "" {
 		headers = nil // most PHP files; not worth the memory
 	}
@@ -116,14 +115,20 @@ func (d *Driver) headersOf(dir *os.Root, file string, set headerSet, shortTag bo
 	return headers, nil
 }
 
-// readStart reads as much of a regular file as WordPress looks at.
-func readStart(dir *os.Root, file string) ([]byte, error) {
+func readHeaders(dir *os.Root, file string, set headerSet, shortTag bool) (map[string]string, error) {
 	f, err := dir.Open(file)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, headerBytes))
+	if set.read != nil {
+		return set.read(f)
+	}
+	content, err := io.ReadAll(io.LimitReader(f, headerBytes))
+	if err != nil {
+		return nil, err
+	}
+	return parseHeaders(content, set, shortTag), nil
 }
 
 func (d *Driver) now() time.Time {
