@@ -102,18 +102,24 @@ type Request struct {
 	MaxAge time.Duration // a remembered answer this young is used without asking
 	Limit  int64         // bytes of the answer; 0 is MaxAnswer
 	Once   bool          // not remembered: the caller remembers the parts of it
+
+	// Valid says whether an answer is one, before it takes the place of what
+	// is remembered; nil takes all.
+	Valid func(*Entry) error
 }
 
 // Answer is what a publisher says, or said.
 type Answer struct {
 	Entry
-	Stale bool // the publisher could not be asked: this is what it said at Fetched
+	Stale   bool  // the publisher could not be asked: this is what it said at Fetched
+	Problem error // why, when stale
 }
 
 // Ask answers from memory when young enough, else asks the publisher. An
-// answer with status 200 or 404 is remembered; when the publisher cannot be
-// asked, whatever is remembered is returned, marked stale. CodeUnreachable
-// when there is neither, CodeRefused for an answer beyond its limits.
+// answer with status 200 or 404 is remembered; when the publisher gives none
+// that is valid, whatever is remembered is returned, marked stale. When there
+// is nothing: CodeUnreachable, CodeHeld where it refuses us, CodeRefused for
+// an answer that is too large or not valid.
 func (c *Client) Ask(ctx context.Context, q Request) (_ Answer, err error) {
 	defer upkeep.Wrap(&err, "ask %s", Redact(q.URL))
 	if q.Once {
@@ -130,8 +136,8 @@ func (c *Client) Ask(ctx context.Context, q Request) (_ Answer, err error) {
 	}
 	entry, err := c.askWithRetries(ctx, q, known)
 	if err != nil {
-		if cacheErr == nil && upkeep.CodeOf(err) == upkeep.CodeUnreachable {
-			return Answer{Entry: known, Stale: true}, nil
+		if code := upkeep.CodeOf(err); cacheErr == nil && code != upkeep.CodeInterrupted && code != upkeep.CodeInternal {
+			return Answer{Entry: known, Stale: true, Problem: err}, nil
 		}
 		return Answer{}, err
 	}
@@ -186,10 +192,14 @@ func (c *Client) askOnce(ctx context.Context, q Request, known Entry) (Entry, er
 	if int64(len(body)) > limit {
 		return Entry{}, upkeep.Errorf(upkeep.CodeRefused, "answer is larger than %d bytes", limit)
 	}
-	return Entry{
+	entry := Entry{
 		Status: resp.StatusCode, Body: body, Fetched: now,
 		ETag: resp.Header.Get("ETag"), Modified: resp.Header.Get("Last-Modified"),
-	}, nil
+	}
+	if q.Valid != nil {
+		err = q.Valid(&entry)
+	}
+	return entry, err
 }
 
 func setIf(h http.Header, name, value string) {

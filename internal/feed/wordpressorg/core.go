@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"net/url"
@@ -83,26 +84,31 @@ func (q *coreQuestion) key() string { return q.url + "\n" + q.form.Encode() }
 func (c *check) askCores(ctx context.Context) error {
 	keys := slices.Sorted(maps.Keys(c.cores))
 	return forEach(ctx, keys, func(ctx context.Context, key string) error {
-		if err := c.cores[key].ask(ctx, c.publisher); err != nil {
+		if err := c.cores[key].ask(ctx, c); err != nil {
 			return c.problem(ctx, err)
 		}
 		return nil
 	})
 }
 
-func (q *coreQuestion) ask(ctx context.Context, p *Publisher) error {
-	answer, err := p.client.Ask(ctx, feed.Request{URL: q.url, Form: q.form, MaxAge: p.o.MaxAge})
+func (q *coreQuestion) ask(ctx context.Context, c *check) error {
+	p := c.publisher
+	answer, err := p.client.Ask(ctx, feed.Request{URL: q.url, Form: q.form, MaxAge: p.o.MaxAge, Valid: validCore})
 	if err != nil {
 		return err
 	}
-	if answer.Status != http.StatusOK {
-		return upkeep.Errorf(upkeep.CodeRefused, "core check: status %d", answer.Status)
-	}
-	if err := decode(answer.Body, &q.wire, "offers"); err != nil {
-		return err
-	}
 	q.known, q.fetched, q.stale = true, answer.Fetched, answer.Stale
-	return nil
+	if answer.Stale {
+		err = c.problem(ctx, answer.Problem)
+	}
+	return errors.Join(err, decode(answer.Body, &q.wire, "offers"))
+}
+
+func validCore(entry *feed.Entry) error {
+	if entry.Status != http.StatusOK {
+		return upkeep.Errorf(upkeep.CodeRefused, "status %d in answer to a core check", entry.Status)
+	}
+	return decode(entry.Body, &coreWire{}, "offers")
 }
 
 // answer adds the core releases, newest offers and in-branch ones alike, and

@@ -185,14 +185,15 @@ func batches(open []*question) [][]*question {
 }
 
 // askBatch asks one request's worth of questions and remembers each answer.
-func (c *check) askBatch(ctx context.Context, batch []*question) error {
+func (c *check) askBatch(ctx context.Context, batch []*question) (err error) {
+	defer upkeep.Wrap(&err, "check %d of kind %s", len(batch), batch[0].kind)
 	p := c.publisher
 	answer, err := p.client.Ask(ctx, batchRequest(p.o.API, batch))
 	if err != nil {
 		return err
 	}
 	if answer.Status != http.StatusOK {
-		return upkeep.Errorf(upkeep.CodeRefused, "%s check: status %d", batch[0].kind, answer.Status)
+		return upkeep.Errorf(upkeep.CodeRefused, "status %d", answer.Status)
 	}
 	var wire extensionsWire
 	if err := decode(answer.Body, &wire, "plugins", "themes"); err != nil {

@@ -162,19 +162,26 @@ func (p *Publisher) askInfo(ctx context.Context, slug string) (*infoWire, error)
 		query.Set("request[fields]["+bulky+"]", "0")
 	}
 	answer, err := p.client.Ask(ctx, feed.Request{
-		URL: p.o.API + "/plugins/info/1.2/?" + query.Encode(), MaxAge: p.o.Details, Limit: 4 << 20,
+		URL: p.o.API + "/plugins/info/1.2/?" + query.Encode(), MaxAge: p.o.Details, Limit: 4 << 20, Valid: validInfo,
 	})
 	if err != nil {
 		return nil, err
 	}
 	info := &infoWire{}
-	if err := decode(answer.Body, info, "error", "slug"); err != nil {
-		return nil, err
+	return info, decode(answer.Body, info, "error", "slug")
+}
+
+// validInfo accepts a 404 only with the reason that the API gives: a missing
+// page is not a missing plugin.
+func validInfo(entry *feed.Entry) error {
+	info := &infoWire{}
+	if err := decode(entry.Body, info, "error", "slug"); err != nil {
+		return err
 	}
-	if answer.Status != http.StatusOK && info.Error == "" {
-		return nil, upkeep.Errorf(upkeep.CodeRefused, "plugin %s: status %d without a reason", slug, answer.Status)
+	if entry.Status != http.StatusOK && info.Error == "" {
+		return upkeep.Errorf(upkeep.CodeRefused, "status %d without a reason", entry.Status)
 	}
-	return info, nil
+	return nil
 }
 
 // answerAbsent says of a component that the check does not know whether it

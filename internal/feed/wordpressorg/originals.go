@@ -70,7 +70,7 @@ func (p *Publisher) original(ctx context.Context, c *upkeep.Component) (_ upkeep
 func (p *Publisher) coreOriginal(ctx context.Context, c *upkeep.Component) (upkeep.Original, error) {
 	query := url.Values{"version": {string(c.Version)}, "locale": {cmp.Or(c.Locale, English)}}
 	answer, err := p.client.Ask(ctx, feed.Request{
-		URL: p.o.API + "/core/checksums/1.0/?" + query.Encode(), MaxAge: p.o.Details,
+		URL: p.o.API + "/core/checksums/1.0/?" + query.Encode(), MaxAge: p.o.Details, Valid: holding("checksums"),
 	})
 	if err != nil || answer.Status != http.StatusOK {
 		return upkeep.Original{}, err
@@ -89,6 +89,16 @@ func (p *Publisher) coreOriginal(ctx context.Context, c *upkeep.Component) (upke
 		}
 	}
 	return original, nil
+}
+
+// holding accepts an answer with the key; a 404 is one as well.
+func holding(key string) func(*feed.Entry) error {
+	return func(entry *feed.Entry) error {
+		if entry.Status != http.StatusOK {
+			return nil
+		}
+		return decode(entry.Body, &struct{}{}, key)
+	}
 }
 
 // pluginWire answers plugin-checksums. A tag that was zipped twice has two
@@ -118,7 +128,7 @@ func (m *oneOrMany) UnmarshalJSON(raw []byte) error {
 func (p *Publisher) pluginOriginal(ctx context.Context, c *upkeep.Component) (upkeep.Original, error) {
 	slug := cmp.Or(c.Slug, folder(c.ID))
 	address := p.o.Downloads + "/plugin-checksums/" + url.PathEscape(slug) + "/" + url.PathEscape(string(c.Version)) + ".json"
-	answer, err := p.client.Ask(ctx, feed.Request{URL: address, MaxAge: p.o.Details})
+	answer, err := p.client.Ask(ctx, feed.Request{URL: address, MaxAge: p.o.Details, Valid: holding("files")})
 	if err != nil || answer.Status != http.StatusOK {
 		return upkeep.Original{}, err
 	}
