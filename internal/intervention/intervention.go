@@ -82,8 +82,10 @@ type Keeper interface {
 
 // Ender ends an intervention.
 type Ender interface {
-	// Standing says what the agent last did.
-	Standing(ctx context.Context) (Standing, error)
+	// Standing says whether the intervention is open at the agent, whether
+	// the site is frozen, and why the agent undid and thawed by itself, ""
+	// when it did not.
+	Standing(ctx context.Context) (open, frozen bool, alone string, err error)
 	// Commit keeps the changes: from now on nothing undoes them by itself.
 	Commit(ctx context.Context) error
 	// Thaw opens the gate.
@@ -92,13 +94,6 @@ type Ender interface {
 	Finish(ctx context.Context) error
 	// Close lets go of the agent.
 	Close()
-}
-
-// Standing is what an agent says of an open intervention.
-type Standing struct {
-	Open   bool
-	Frozen bool
-	Alone  string // why the agent undid and thawed by itself, "" when it did not
 }
 
 // Config is what a Runner needs.

@@ -87,14 +87,13 @@ func (w *walk) askedToStop(ctx context.Context) (bool, error) {
 // takenBack notices that a person cancelled, or that the agent undid and
 // thawed by itself because we were silent.
 func (w *walk) takenBack(ctx context.Context, agent Agent) (next, bool, error) {
-	standing, err := agent.Standing(ctx)
+	open, _, alone, err := agent.Standing(ctx)
 	if err != nil {
 		return next{}, false, err
 	}
-	lost := !standing.Open && w.iv.State != upkeep.Freezing
-	if standing.Alone != "" || lost {
-		why := upkeep.Errorf(upkeep.CodeInterrupted, "the agent took the site back: %s", standing.Alone)
-		if err := w.event(ctx, EventAlone, map[string]any{"why": standing.Alone}); err != nil {
+	if alone != "" || !open {
+		why := upkeep.Errorf(upkeep.CodeInterrupted, "the agent took the site back: %s", alone)
+		if err := w.event(ctx, EventAlone, map[string]any{"why": alone}); err != nil {
 			return next{}, false, err
 		}
 		return next{upkeep.Undoing, func(iv *upkeep.Intervention) { iv.Error, iv.Search = why, upkeep.Search{Started: true} }}, true, nil

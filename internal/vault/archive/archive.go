@@ -87,6 +87,8 @@ type Result struct {
 	// stored is the last reading, of which parts may be older than others.
 	// On a frozen site it must be empty.
 	Unsteady [][]byte
+
+	top []node // the sources, for Join
 }
 
 // maxProblems bounds how many paths one error names.

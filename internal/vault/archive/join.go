@@ -10,18 +10,14 @@ import (
 	"upkeep/internal/vault"
 )
 
-// Join stores one tree that has the sources of several, whose names must
-// differ, and returns it. What was read at the same time by different means
-// becomes one backup so.
-func Join(ctx context.Context, blobs vault.Blobs, trees ...vault.ID) (_ vault.ID, err error) {
+// Join stores one tree that has the sources of several readings, whose names
+// must differ, and returns it. What was read at the same time by different
+// means becomes one backup so.
+func Join(ctx context.Context, blobs vault.Blobs, results ...*Result) (_ vault.ID, err error) {
 	defer upkeep.Wrap(&err, "join trees")
 	var all []node
-	for _, tree := range trees {
-		nodes, err := loadTree(ctx, blobs, tree)
-		if err != nil {
-			return vault.ID{}, err
-		}
-		all = append(all, nodes...)
+	for _, result := range results {
+		all = append(all, result.top...)
 	}
 	slices.SortFunc(all, func(a, b node) int { return strings.Compare(a.name, b.name) })
 	for i := 1; i < len(all); i++ {

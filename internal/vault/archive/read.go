@@ -84,6 +84,7 @@ type walker struct {
 	unsteady [][]byte
 	trees    batch
 	root     vault.ID
+	top      []node
 }
 
 // recalledFile is a file whose content memory knows.
@@ -136,7 +137,7 @@ func survey(ctx context.Context, blobs vault.Blobs, sources []Source, options *O
 // result is what the callers of Read get.
 func (w *walker) result() *Result {
 	w.finish()
-	return &Result{Tree: w.root, Entries: w.entries, Stats: w.totals.stats(), Unsteady: w.unsteady}
+	return &Result{Tree: w.root, Entries: w.entries, Stats: w.totals.stats(), Unsteady: w.unsteady, top: w.top}
 }
 
 // letGo closes the folders that an error left in queues.
@@ -486,7 +487,7 @@ func (w *walker) complete(a *assembly) {
 		w.problems.add(a.path, err)
 	}
 	if a.parent == nil {
-		w.root = id
+		w.root, w.top = id, a.nodes
 		return
 	}
 	a.parent.nodes[a.slot].subtree = &id

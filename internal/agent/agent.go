@@ -1,0 +1,208 @@
+// Package agent works on a host, for one site at a time and as the site's
+// owner: it takes the inventory, freezes, backs up, applies, undoes and thaws.
+// It keeps a journal of every act, and when nobody tells it to go on, it takes
+// everything back and opens the site again by itself. Both ends of its
+// protocol are here: Agent on the host, Client for the control plane.
+package agent
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"upkeep"
+	"upkeep/internal/agent/database"
+	"upkeep/internal/agent/journal"
+	"upkeep/internal/agent/wire"
+	"upkeep/internal/cms"
+	"upkeep/internal/vault/archive"
+)
+
+// Config is what an agent needs to know.
+type Config struct {
+	Dir     string      // its own folder, 0700, absolute
+	Root    string      // the site's root, absolute
+	Drivers cms.Drivers // asked in order
+	PHP     string      // the site's interpreter; "" looks it up
+	Log     *slog.Logger
+	Now     upkeep.Clock
+	Idle    time.Duration // ends after so long without anything to do; 0 never
+}
+
+// Agent works on one site. Operations run one at a time.
+type Agent struct {
+	config Config
+	php    *interpreter
+	memory *archive.Memory
+
+	turn sync.Mutex // held while an operation runs
+
+	mu        sync.Mutex // guards what follows
+	session   *session
+	blobs     *wire.Client
+	lastSign  time.Time // of life from the control plane
+	running   context.CancelCauseFunc
+	leaving   bool // asked to end when nothing is open
+	databases map[string]*database.DB
+}
+
+// session is one journal and what belongs to it.
+type session struct {
+	opened  Opened
+	journal *journal.Journal
+	layout  *cms.Layout
+	driver  cms.Driver
+	host    *host
+	gate    *cms.Gate
+	staged  map[string]cms.Staged // by component ref
+	before  *upkeep.Inventory
+	logs    map[string]int64 // sizes of the site's PHP logs when it opened
+	alone   string           // why the agent settled it without being told
+}
+
+// Opened is what the journal's first entry says, so that a later agent can go
+// on. It holds no password.
+type Opened struct {
+	Intervention upkeep.InterventionID `json:"intervention"` // 0 for a freeze by hand
+	Token        string                `json:"token"`        // lets probes through the gate
+	Layout       cms.Layout            `json:"layout"`
+	Folder       string                `json:"folder"` // name of the folders for what waits or is kept
+	Work         map[string]string     `json:"work"`   // area name → that folder on its file system
+	At           time.Time             `json:"at"`
+	MaxFrozen    upkeep.Duration       `json:"max_frozen"`
+	Silence      upkeep.Duration       `json:"silence"` // without a sign of life for so long, undo and thaw; 0 never
+}
+
+// New returns an agent; Run starts it.
+func New(c Config) (_ *Agent, err error) {
+	defer upkeep.Wrap(&err, "agent for %s", c.Root)
+	memory, err := archive.LoadMemory(filepath.Join(c.Dir, "memory"))
+	if err != nil {
+		return nil, err
+	}
+	return &Agent{
+		config:    c,
+		php:       &interpreter{path: c.PHP, log: c.Log},
+		memory:    memory,
+		lastSign:  c.Now(),
+		databases: map[string]*database.DB{},
+	}, nil
+}
+
+func (a *Agent) path(name string) string { return filepath.Join(a.config.Dir, name) }
+
+func (a *Agent) journalPath() string { return a.path("journal.jsonl") }
+
+func (a *Agent) dumpDir() string { return a.path("dump") }
+
+// current returns the open session, or CodeConflict.
+func (a *Agent) current() (*session, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.session == nil {
+		return nil, upkeep.Errorf(upkeep.CodeConflict, "no intervention is open on %s", a.config.Root)
+	}
+	return a.session, nil
+}
+
+// resume takes up the journal that an earlier agent left, if there is one.
+func (a *Agent) resume(ctx context.Context) (_ *session, err error) {
+	defer upkeep.Wrap(&err, "resume")
+	j, err := journal.Resume(a.journalPath(), a.config.Now)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := &session{journal: j, staged: map[string]cms.Staged{}}
+	first := journal.Last(j.Entries(), journal.Open)
+	if first == nil { // cut before its first line was written: nothing was done
+		return nil, j.Finish()
+	}
+	if err := unmarshal(first.Note, &s.opened); err != nil {
+		return nil, err
+	}
+	s.layout = &s.opened.Layout
+	if s.driver, err = a.config.Drivers.For(s.layout.CMS); err != nil {
+		return nil, err
+	}
+	s.host = a.newHost(s.places()...)
+	a.recoverCredentials(ctx, s)
+	a.mu.Lock()
+	a.session = s
+	a.mu.Unlock()
+	return s, nil
+}
+
+// recoverCredentials reads the database password again from the site's
+// configuration. When that cannot be read any more, the control plane brings
+// what it keeps; files are recovered without it.
+func (a *Agent) recoverCredentials(ctx context.Context, s *session) {
+	if s.layout.Database == nil {
+		return
+	}
+	detected, err := s.driver.Detect(ctx, a.newHost(s.layout.Root, filepath.Dir(s.layout.Root)), s.layout.Root)
+	if err != nil || detected.Database == nil {
+		a.config.Log.Warn("site configuration unreadable, waiting for credentials", "error", err)
+		return
+	}
+	s.layout.Database = detected.Database
+}
+
+// places are the folders that an operation of this session may touch.
+func (s *session) places() []string {
+	var dirs []string
+	for _, area := range s.opened.Layout.Areas {
+		dirs = append(dirs, area.Dir)
+	}
+	for _, dir := range s.opened.Work {
+		dirs = append(dirs, dir)
+	}
+	return dirs
+}
+
+// database opens the site's database once per agent.
+func (a *Agent) database(ctx context.Context, config *cms.Database) (*database.DB, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	key := config.Host + "|" + config.Socket + "|" + config.Name + "|" + config.User + "|" + config.Password
+	if db, ok := a.databases[key]; ok {
+		return db, nil
+	}
+	db, err := database.Open(ctx, *config)
+	if err != nil {
+		return nil, err
+	}
+	a.databases[key] = db
+	return db, nil
+}
+
+// makeWork makes a folder on the same file system as area: beside it where
+// that is allowed, else inside it under a name that cannot be guessed.
+func makeWork(area cms.Area, name string) (string, error) {
+	beside := filepath.Join(filepath.Dir(area.Dir), name)
+	if sameDevice(filepath.Dir(area.Dir), area.Dir) && os.Mkdir(beside, 0o700) == nil {
+		return beside, nil
+	}
+	inside := filepath.Join(area.Dir, name)
+	info, err := os.Stat(area.Dir)
+	if err != nil {
+		return "", err
+	}
+	if err := os.Mkdir(inside, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", err
+	}
+	return inside, os.Chtimes(area.Dir, time.Time{}, info.ModTime())
+}
+
+func sameDevice(a, b string) bool {
+	sa, errA := stat(a)
+	sb, errB := stat(b)
+	return errA == nil && errB == nil && sa.Dev == sb.Dev
+}

@@ -1,0 +1,333 @@
+package agent
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/restic/chunker"
+	"golang.org/x/sync/errgroup"
+
+	"upkeep"
+	"upkeep/internal/agent/journal"
+	"upkeep/internal/cms"
+	"upkeep/internal/vault"
+	"upkeep/internal/vault/archive"
+)
+
+// Names of the folders that a backup has besides the site's areas.
+const (
+	databaseFolder = "database"
+	manifestFolder = "manifest"
+	manifestName   = "manifest.jsonl"
+)
+
+// secured is the note of the journal's Secured entry.
+type secured struct {
+	Tree       string `json:"tree"`
+	Polynomial uint64 `json:"polynomial"` // that files are cut by
+}
+
+// opRead makes a backup through the blobs connection. Of a frozen session it
+// is the state that undo goes back to.
+func (a *Agent) opRead(ctx context.Context, c *call, request ReadRequest) (_ *ReadResult, err error) {
+	defer upkeep.Wrap(&err, "read the site")
+	blobs, err := a.currentBlobs()
+	if err != nil {
+		return nil, err
+	}
+	s, sessionErr := a.current()
+	layout := request.Layout
+	if layout == nil {
+		if sessionErr != nil {
+			return nil, sessionErr
+		}
+		layout = s.layout
+	}
+	r := &reading{agent: a, layout: layout, blobs: blobs, polynomial: chunker.Pol(request.Polynomial), progress: c.progress, seen: a.view(s)}
+	if request.Warm {
+		tree, err := r.files(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return &ReadResult{Tree: tree.Tree.String(), Taken: a.config.Now().UTC(), Files: tree.Stats.Files, Bytes: tree.Stats.Bytes}, nil
+	}
+	if s == nil || !s.frozen() || s.changed() || journal.Last(s.journal.Entries(), journal.Commit) != nil {
+		r.dump, r.manifest = a.path("dump-live"), a.path("manifest-live")
+		defer os.RemoveAll(r.dump)
+		defer os.RemoveAll(r.manifest)
+		return r.whole(ctx)
+	}
+	r.dump, r.manifest = a.dumpDir(), a.path("manifest")
+	result, err := r.whole(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return result, s.note(journal.Secured, secured{Tree: result.Tree, Polynomial: request.Polynomial})
+}
+
+func (a *Agent) currentBlobs() (vault.Blobs, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.blobs == nil {
+		return nil, upkeep.Errorf(upkeep.CodeUnreachable, "the vault is not connected")
+	}
+	return a.blobs, nil
+}
+
+// reading is one backup being made.
+type reading struct {
+	agent    *Agent
+	layout   *cms.Layout
+	blobs    vault.Blobs
+	progress func(upkeep.Progress)
+	seen     view
+	dump     string
+	manifest string
+
+	polynomial chunker.Pol
+}
+
+func sources(layout *cms.Layout) []archive.Source {
+	var out []archive.Source
+	for _, area := range layout.Areas {
+		out = append(out, archive.Source{Name: area.Name, Dir: area.Dir, Only: area.Only})
+	}
+	return out
+}
+
+func (r *reading) files(ctx context.Context) (*archive.Result, error) {
+	return archive.Read(ctx, r.blobs, sources(r.layout), r.options())
+}
+
+func (r *reading) options() archive.Options {
+	return archive.Options{
+		Polynomial: r.polynomial,
+		Memory:     r.agent.memory,
+		Exclude:    r.seen.exclude,
+		Instead:    r.seen.instead,
+		Attributes: r.seen.folders,
+		Progress: func(s archive.Stats) {
+			r.progress(upkeep.Progress{Code: "backup_files", Done: s.Bytes, Unit: "bytes"})
+		},
+	}
+}
+
+// whole reads the files while the database is dumped, then joins both with
+// the manifest.
+func (r *reading) whole(ctx context.Context) (_ *ReadResult, err error) {
+	var files *archive.Result
+	manifest := &upkeep.Manifest{}
+	group, ctx2 := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		files, err = r.files(ctx2)
+		return err
+	})
+	group.Go(func() (err error) {
+		manifest.Tables, err = r.tables(ctx2)
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	taken := r.agent.config.Now().UTC()
+	if len(files.Unsteady) > 0 && r.seen.frozen {
+		return nil, upkeep.Errorf(upkeep.CodeConflict, "%q changes while the site is frozen", files.Unsteady[0]).
+			WithHint("Stop what writes to the site besides its visitors: a cron job, a synchronisation, an editor.")
+	}
+	manifest.Entries = files.Entries
+	manifest.Sort()
+	if err := writeManifest(r.manifest, manifest); err != nil {
+		return nil, err
+	}
+	extra := []archive.Source{{Name: manifestFolder, Dir: r.manifest}}
+	if r.layout.Database != nil {
+		extra = append(extra, archive.Source{Name: databaseFolder, Dir: r.dump})
+	}
+	rest, err := archive.Read(ctx, r.blobs, extra, archive.Options{Polynomial: r.polynomial})
+	if err != nil {
+		return nil, err
+	}
+	tree, err := archive.Join(ctx, r.blobs, files, rest)
+	if err != nil {
+		return nil, err
+	}
+	return &ReadResult{
+		Tree: tree.String(), Taken: taken, Manifest: manifest.Digest(),
+		Files: files.Stats.Files, Bytes: files.Stats.Bytes + rest.Stats.Bytes, Tables: countTables(manifest.Tables),
+		Added: files.Stats.Added + rest.Stats.Added,
+	}, nil
+}
+
+func countTables(objects []upkeep.Object) int {
+	n := 0
+	for _, o := range objects {
+		if o.Kind == "table" {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *reading) tables(ctx context.Context) ([]upkeep.Object, error) {
+	if r.layout.Database == nil {
+		return nil, nil
+	}
+	if err := emptyFolder(r.dump); err != nil {
+		return nil, err
+	}
+	db, err := r.agent.database(ctx, r.layout.Database)
+	if err != nil {
+		return nil, err
+	}
+	return db.Dump(ctx, r.dump, nil)
+}
+
+// writeManifest writes one entry or object a line, entries first.
+func writeManifest(dir string, m *upkeep.Manifest) (err error) {
+	defer upkeep.Wrap(&err, "write manifest")
+	if err := emptyFolder(dir); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(filepath.Join(dir, manifestName), os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriterSize(f, 1<<20)
+	enc := json.NewEncoder(out)
+	for i := range m.Entries {
+		err = errors.Join(err, enc.Encode(manifestLine{Entry: &m.Entries[i]}))
+	}
+	for i := range m.Tables {
+		err = errors.Join(err, enc.Encode(manifestLine{Object: &m.Tables[i]}))
+	}
+	return errors.Join(err, out.Flush(), f.Sync(), f.Close())
+}
+
+type manifestLine struct {
+	Entry  *upkeep.Entry  `json:"entry,omitempty"`
+	Object *upkeep.Object `json:"object,omitempty"`
+}
+
+// ManifestPath is where a backup holds the manifest of its site.
+const ManifestPath = manifestFolder + "/" + manifestName
+
+func readManifest(dir string) (_ *upkeep.Manifest, err error) {
+	defer upkeep.Wrap(&err, "read manifest")
+	f, err := os.Open(filepath.Join(dir, manifestName))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return DecodeManifest(f)
+}
+
+// DecodeManifest reads a manifest as backups hold it: one line of JSON for
+// each path and each object of the database.
+func DecodeManifest(r io.Reader) (*upkeep.Manifest, error) {
+	m := &upkeep.Manifest{}
+	for dec := json.NewDecoder(bufio.NewReaderSize(r, 1<<20)); ; {
+		var line manifestLine
+		if err := dec.Decode(&line); errors.Is(err, io.EOF) {
+			return m, nil
+		} else if err != nil {
+			return nil, err
+		}
+		if line.Entry != nil {
+			m.Entries = append(m.Entries, *line.Entry)
+		}
+		if line.Object != nil {
+			m.Tables = append(m.Tables, *line.Object)
+		}
+	}
+}
+
+// view is how the site would look without our gate: what backup and manifest
+// must show while it is closed. Names are those of manifests: "area/path".
+type view struct {
+	instead map[string]string             // where originals wait
+	hidden  map[string]bool               // what has no original: the gate's own files, our folders
+	folders map[string]archive.Attributes // as they were
+	areas   []cms.Area
+	frozen  bool
+}
+
+func (a *Agent) view(s *session) view {
+	v := view{instead: map[string]string{}, hidden: map[string]bool{}, folders: map[string]archive.Attributes{}}
+	if s == nil {
+		return v
+	}
+	v.areas, v.frozen = s.opened.Layout.Areas, s.frozen()
+	for _, dir := range s.opened.Work {
+		if name, ok := v.name(dir); ok {
+			v.hidden[name] = true
+		}
+	}
+	for _, e := range s.standingGate() {
+		name, ok := v.name(e.Target)
+		if !ok {
+			continue
+		}
+		if e.Kept == "" {
+			v.hidden[name] = true
+		} else {
+			v.instead[name] = e.Kept
+		}
+		v.noteTime(filepath.Dir(e.Target), e.MTime)
+	}
+	for _, e := range journal.Standing(s.journal.Entries(), journal.Mode) {
+		if name, ok := v.name(e.Target); ok {
+			was := v.folders[name]
+			was.Mode = &e.From
+			v.folders[name] = was
+		}
+	}
+	return v
+}
+
+// noteTime keeps the oldest note of a folder's time: later ones saw our own
+// changes.
+func (v *view) noteTime(dir string, mtime int64) {
+	name, ok := v.name(dir)
+	if was := v.folders[name]; ok && was.MTime == nil {
+		was.MTime = &mtime
+		v.folders[name] = was
+	}
+}
+
+// name gives the name that path has in manifests.
+func (v *view) name(path string) (string, bool) {
+	for _, area := range v.areas {
+		if path == area.Dir {
+			return area.Name, true
+		}
+		if rest, ok := strings.CutPrefix(path, area.Dir+"/"); ok {
+			return area.Name + "/" + rest, true
+		}
+	}
+	return "", false
+}
+
+func (v *view) exclude(source string, path []byte) bool {
+	return len(v.hidden) > 0 && v.hidden[source+"/"+string(path)]
+}
+
+// gone reports whether err says that something does not exist.
+func gone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || upkeep.CodeOf(err) == upkeep.CodeNotFound
+}
+
+// drainTimeout gives the default its value.
+func drainTimeout(d upkeep.Duration) time.Duration {
+	if d == 0 {
+		return 30 * time.Second
+	}
+	return time.Duration(d)
+}

@@ -1,0 +1,253 @@
+package agent
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"upkeep"
+	"upkeep/internal/agent/wire"
+	"upkeep/internal/cms"
+	"upkeep/internal/vault"
+)
+
+const socketName = "agent.sock"
+
+// viaDescriptor names a socket through an open folder: socket addresses hold
+// 107 bytes, folders of sites can be longer.
+func viaDescriptor(folder *os.File, name string) string {
+	return fmt.Sprintf("/proc/self/fd/%d/%s", folder.Fd(), name)
+}
+
+// Client is the control plane's end of the protocol.
+type Client struct {
+	dial     func(ctx context.Context) (net.Conn, error)
+	http     *http.Client
+	progress func(upkeep.Progress)
+	stop     context.CancelFunc // ends serving blobs
+}
+
+// NewClient returns a client of the agent whose folder is dir on this host.
+func NewClient(dir string) *Client {
+	return newClient(func(ctx context.Context) (net.Conn, error) {
+		folder, err := os.Open(dir)
+		if err != nil {
+			return nil, err
+		}
+		defer folder.Close()
+		return (&net.Dialer{}).DialContext(ctx, "unix", viaDescriptor(folder, socketName))
+	})
+}
+
+func newClient(dial func(ctx context.Context) (net.Conn, error)) *Client {
+	transport := &http.Transport{
+		DialContext:     func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
+		MaxIdleConns:    2,
+		IdleConnTimeout: time.Minute,
+	}
+	return &Client{dial: dial, http: &http.Client{Transport: transport}, progress: func(upkeep.Progress) {}, stop: func() {}}
+}
+
+// OnProgress calls fn, from the goroutine of the call, while operations run.
+func (c *Client) OnProgress(fn func(upkeep.Progress)) { c.progress = fn }
+
+// Close lets go of the agent; what is open there stays open.
+func (c *Client) Close() {
+	c.stop()
+	c.http.CloseIdleConnections()
+}
+
+// ask sends a request and decodes the result, reporting progress meanwhile.
+func ask[R any](ctx context.Context, c *Client, op string, request any) (result R, err error) {
+	body, err := json.Marshal(request)
+	if err != nil {
+		return result, err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://agent/"+op, strings.NewReader(string(body)))
+	if err != nil {
+		return result, err
+	}
+	answer, err := c.http.Do(r)
+	if err != nil {
+		return result, unreachable(ctx, op, err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(answer.Body, 1<<10)) // only to explain the status
+		return result, upkeep.Errorf(upkeep.CodeInternal, "agent %s: %s: %s", op, answer.Status, text)
+	}
+	lines := json.NewDecoder(answer.Body)
+	for {
+		var line struct {
+			Progress *upkeep.Progress `json:"progress"`
+			Result   json.RawMessage  `json:"result"`
+			Error    *upkeep.Error    `json:"error"`
+		}
+		if err := lines.Decode(&line); err != nil {
+			return result, unreachable(ctx, op, err)
+		}
+		switch {
+		case line.Progress != nil:
+			c.progress(*line.Progress)
+		case line.Error != nil:
+			return result, line.Error
+		default:
+			return result, json.Unmarshal(line.Result, &result)
+		}
+	}
+}
+
+func unreachable(ctx context.Context, op string, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return upkeep.Errorf(upkeep.CodeUnreachable, "agent %s: %w", op, err)
+}
+
+// Status asks how things stand.
+func (c *Client) Status(ctx context.Context, known *cms.Database) (*Status, error) {
+	return ask[*Status](ctx, c, "status", StatusRequest{Database: known})
+}
+
+// Detect asks which CMS is at the root.
+func (c *Client) Detect(ctx context.Context) (*cms.Layout, error) {
+	return ask[*cms.Layout](ctx, c, "detect", Nothing{})
+}
+
+// Inventory takes the inventory.
+func (c *Client) Inventory(ctx context.Context) (*Survey, error) {
+	return ask[*Survey](ctx, c, "inventory", Nothing{})
+}
+
+// Integrity compares components with what was published.
+func (c *Client) Integrity(ctx context.Context, originals map[string]upkeep.Original) ([]upkeep.Finding, error) {
+	return ask[[]upkeep.Finding](ctx, c, "integrity", IntegrityRequest{Originals: originals})
+}
+
+// Open begins an intervention.
+func (c *Client) Open(ctx context.Context, request OpenRequest) error {
+	_, err := ask[Nothing](ctx, c, "open", request)
+	return err
+}
+
+// Send uploads the package at path, whose SHA-256 is sum.
+func (c *Client) Send(ctx context.Context, path, sum string) (err error) {
+	defer upkeep.Wrap(&err, "send package %s", filepath.Base(path))
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPut, "http://agent/package/"+sum, f)
+	if err != nil {
+		return err
+	}
+	answer, err := c.http.Do(r)
+	if err != nil {
+		return unreachable(ctx, "package", err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusNoContent {
+		text, _ := io.ReadAll(io.LimitReader(answer.Body, 1<<10)) // only to explain the status
+		return upkeep.Errorf(upkeep.CodeRefused, "%s", text)
+	}
+	return nil
+}
+
+// Stage unpacks and checks a package that was sent.
+func (c *Client) Stage(ctx context.Context, request StageRequest) (*StageResult, error) {
+	return ask[*StageResult](ctx, c, "stage", request)
+}
+
+// Freeze closes the gate and drains.
+func (c *Client) Freeze(ctx context.Context, drain upkeep.Duration) (*Frozen, error) {
+	return ask[*Frozen](ctx, c, "freeze", FreezeRequest{Drain: drain})
+}
+
+// Read makes a backup into the blobs served by ServeBlobs.
+func (c *Client) Read(ctx context.Context, request ReadRequest) (*ReadResult, error) {
+	return ask[*ReadResult](ctx, c, "read", request)
+}
+
+// Apply puts the staged updates in place and migrates.
+func (c *Client) Apply(ctx context.Context, refs []string) error {
+	_, err := ask[Nothing](ctx, c, "apply", ApplyRequest{Refs: refs})
+	return err
+}
+
+// ReadBack checks what Apply did.
+func (c *Client) ReadBack(ctx context.Context, refs []string) ([]upkeep.Check, error) {
+	return ask[[]upkeep.Check](ctx, c, "readback", ApplyRequest{Refs: refs})
+}
+
+// Undo gives back the secured state. The proof is nil when nothing had been
+// changed.
+func (c *Client) Undo(ctx context.Context) (*upkeep.Identity, error) {
+	return ask[*upkeep.Identity](ctx, c, "undo", Nothing{})
+}
+
+// Commit keeps the changes.
+func (c *Client) Commit(ctx context.Context) error {
+	_, err := ask[Nothing](ctx, c, "commit", Nothing{})
+	return err
+}
+
+// Thaw opens the gate.
+func (c *Client) Thaw(ctx context.Context) error {
+	_, err := ask[Nothing](ctx, c, "thaw", Nothing{})
+	return err
+}
+
+// Finish closes the journal and removes what the intervention needed.
+func (c *Client) Finish(ctx context.Context) error {
+	_, err := ask[Nothing](ctx, c, "close", Nothing{})
+	return err
+}
+
+// Quit ends the agent as soon as nothing is open.
+func (c *Client) Quit(ctx context.Context) error {
+	_, err := ask[Nothing](ctx, c, "quit", Nothing{})
+	return err
+}
+
+// Restore brings back a backup.
+func (c *Client) Restore(ctx context.Context, request RestoreRequest) (*RestoreResult, error) {
+	return ask[*RestoreResult](ctx, c, "restore", request)
+}
+
+// ServeBlobs connects the agent to the vault until Close or the end of ctx.
+func (c *Client) ServeBlobs(ctx context.Context, blobs vault.Blobs) (err error) {
+	defer upkeep.Wrap(&err, "connect the vault")
+	conn, err := c.dial(ctx)
+	if err != nil {
+		return unreachable(ctx, "blobs", err)
+	}
+	if _, err := io.WriteString(conn, "POST /blobs HTTP/1.1\r\nHost: agent\r\nConnection: Upgrade\r\nUpgrade: upkeep-blobs\r\nContent-Length: 0\r\n\r\n"); err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	in := bufio.NewReaderSize(conn, 1<<20)
+	answer, err := http.ReadResponse(in, nil)
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	if answer.StatusCode != http.StatusSwitchingProtocols {
+		return errors.Join(upkeep.Errorf(upkeep.CodeUnreachable, "agent answered %s", answer.Status), conn.Close())
+	}
+	c.stop()
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	c.stop = stop
+	go func() {
+		// How it ended shows in the call that needed the blobs.
+		_ = wire.Serve(serving, &bufferedConn{Conn: conn, in: in}, blobs)
+	}()
+	return nil
+}

@@ -1,0 +1,183 @@
+package agent
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"upkeep"
+	"upkeep/internal/agent/journal"
+	"upkeep/internal/cms"
+)
+
+// closeGate puts the driver's gate in place: files first, which refuse
+// visitors at once, folder modes last, because they hinder the rest.
+func (s *session) closeGate(gate *cms.Gate) (err error) {
+	defer upkeep.Wrap(&err, "close the gate")
+	s.gate = gate
+	for _, file := range gate.Files {
+		if err := s.gateFile(file.Path, file.Content, file.Mode); err != nil {
+			return err
+		}
+	}
+	for _, mode := range gate.Modes {
+		if err := s.gateMode(mode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// closeGateBelow closes again what a swap of target brought back open.
+func (s *session) closeGateBelow(target string) error {
+	if s.gate == nil {
+		return nil
+	}
+	for _, mode := range s.gate.Modes {
+		if mode.Path != target && !strings.HasPrefix(mode.Path, target+"/") {
+			continue
+		}
+		if err := s.gateMode(mode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gateMode gives a folder another mode. A file is replaced by an empty one of
+// that mode and waits aside, readable for the backup.
+func (s *session) gateMode(mode cms.GateMode) error {
+	st, err := stat(mode.Path)
+	if os.IsNotExist(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !isFolder(mode.Path) {
+		return s.gateFile(mode.Path, nil, mode.Mode)
+	}
+	for _, e := range journal.Standing(s.journal.Entries(), journal.Mode) {
+		if e.Target == mode.Path {
+			return s.setMode(e.Target, e.To)
+		}
+	}
+	e, err := s.journal.Write(journal.Entry{
+		Op: journal.Mode, Target: mode.Path,
+		From: st.Mode & 0o7777, To: uint32(mode.Mode.Perm()) | st.Mode&0o7000,
+	})
+	if err != nil {
+		return err
+	}
+	return s.setMode(e.Target, e.To)
+}
+
+func (s *session) gateFile(path string, content []byte, mode os.FileMode) error {
+	for _, e := range s.standingGate() {
+		if e.Target == path {
+			if inode, err := s.inode(path); err == nil && inode == e.New {
+				return nil
+			}
+		}
+	}
+	source := filepath.Join(s.workFor(path), "gate-"+strconv.Itoa(len(s.journal.Entries())+1))
+	spot, err := s.host.places.Find(source)
+	if err != nil {
+		return err
+	}
+	defer spot.Close()
+	if err := spot.Delete(); err != nil {
+		return err
+	}
+	if err := spot.Write(content, uint32(mode.Perm())); err != nil {
+		return err
+	}
+	return s.put(journal.Gate, path, source)
+}
+
+// standingGate returns the gate's exchanges that still show on disk: not
+// taken back, and not moved aside with a folder that was swapped since.
+func (s *session) standingGate() []journal.Entry {
+	entries := s.journal.Entries()
+	swaps := journal.Standing(entries, journal.Aside)
+	var standing []journal.Entry
+	for _, e := range journal.Standing(entries, journal.Gate) {
+		if !covered(e, swaps) {
+			standing = append(standing, e)
+		}
+	}
+	return standing
+}
+
+func covered(e journal.Entry, swaps []journal.Entry) bool {
+	for _, swap := range swaps {
+		if swap.Seq > e.Seq && (e.Target == swap.Target || strings.HasPrefix(e.Target, swap.Target+"/")) {
+			return true
+		}
+	}
+	return false
+}
+
+// openGate takes the gate back, last act first, so that visitors are let in
+// only when everything else is as it should be.
+func (s *session) openGate() (err error) {
+	defer upkeep.Wrap(&err, "open the gate")
+	modes := journal.Standing(s.journal.Entries(), journal.Mode)
+	for i := len(modes) - 1; i >= 0; i-- {
+		if err := s.restoreMode(modes[i]); err != nil {
+			return err
+		}
+	}
+	gates := s.standingGate()
+	for i := len(gates) - 1; i >= 0; i-- {
+		if err := s.revert(gates[i]); err != nil {
+			return err
+		}
+	}
+	_, err = s.journal.Write(journal.Entry{Op: journal.Thawed})
+	return err
+}
+
+func (s *session) restoreMode(e journal.Entry) error {
+	if err := s.setMode(e.Target, e.From); err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	_, err := s.journal.Write(journal.Entry{Op: journal.Reverted, Of: e.Seq})
+	return err
+}
+
+// frozen reports whether the gate is closed.
+func (s *session) frozen() bool {
+	entries := s.journal.Entries()
+	thawed := journal.Last(entries, journal.Thawed)
+	closed := journal.Last(entries, journal.Gate, journal.Mode)
+	return closed != nil && (thawed == nil || thawed.Seq < closed.Seq)
+}
+
+// freeze closes the gate and waits until no request is under way any more.
+func (a *Agent) freeze(ctx context.Context, s *session, drain upkeep.Duration) (_ *Frozen, err error) {
+	defer upkeep.Wrap(&err, "freeze")
+	gate, err := s.driver.Gate(ctx, s.host, s.layout, s.opened.Token)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.closeGate(gate); err != nil {
+		return nil, err
+	}
+	frozen := &Frozen{At: a.config.Now().UTC()}
+	if s.layout.Database == nil {
+		return frozen, nil
+	}
+	db, err := a.database(ctx, s.layout.Database)
+	if err != nil {
+		return nil, err
+	}
+	result, err := db.Drain(ctx, drainTimeout(drain))
+	if err != nil {
+		return nil, err
+	}
+	frozen.Drained, frozen.Killed = result.Waited, len(result.Killed)
+	return frozen, nil
+}

@@ -1,0 +1,208 @@
+// Package journal is the write-ahead record of what an agent does to a site:
+// every act is on disk before it is done, so that whoever comes back knows
+// what is half done and how to undo it.
+package journal
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"upkeep"
+)
+
+// Op says what an entry announces.
+type Op string
+
+// The operations.
+const (
+	Open     Op = "open"     // an intervention begins; Note holds the agent's session as JSON
+	Aside    Op = "aside"    // Target moves to Kept and Source, when set, takes its place: a change of the site
+	Gate     Op = "gate"     // as Aside, but part of the gate: taken back when the site thaws
+	Mode     Op = "mode"     // Target gets mode To instead of From: part of the gate
+	Secured  Op = "secured"  // dump and manifest are complete: from here on everything can be undone
+	Migrate  Op = "migrate"  // code of the site may change database and files from here on
+	Reverted Op = "reverted" // the entry numbered Of is taken back
+	Undone   Op = "undone"   // all changes are taken back; Note holds the identity as JSON
+	Commit   Op = "commit"   // the changes stay: recovery goes forward from here
+	Thawed   Op = "thawed"   // the gate is open
+)
+
+// Entry is one line of a journal.
+type Entry struct {
+	Seq    int             `json:"seq"`
+	At     time.Time       `json:"at"`
+	Op     Op              `json:"op"`
+	Target string          `json:"target,omitempty"` // absolute path in the site
+	Source string          `json:"source,omitempty"` // absolute path of what takes its place
+	Kept   string          `json:"kept,omitempty"`   // absolute path where the original waits; "" when there was none
+	Old    uint64          `json:"old,omitempty"`    // inode of the original, 0 when there was none
+	New    uint64          `json:"new,omitempty"`    // inode of what takes its place, 0 when nothing does
+	From   uint32          `json:"from,omitempty"`
+	To     uint32          `json:"to,omitempty"`
+	MTime  int64           `json:"mtime,omitempty"` // of Target's folder before, nanoseconds
+	Of     int             `json:"of,omitempty"`
+	Note   json.RawMessage `json:"note,omitempty"`
+}
+
+// Journal is an open journal. One goroutine writes; any may read.
+type Journal struct {
+	file *os.File
+	now  upkeep.Clock
+
+	mu      sync.Mutex // guards entries
+	entries []Entry
+}
+
+// Start creates the journal at path. CodeConflict when one is there already.
+func Start(path string, now upkeep.Clock) (j *Journal, err error) {
+	defer upkeep.Wrap(&err, "start journal")
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, upkeep.Errorf(upkeep.CodeConflict, "an intervention is already open on this site").
+			WithHint("Wait for it to end, or see it with upkeep intervention list.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := syncDir(filepath.Dir(path)); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return &Journal{file: file, now: now}, nil
+}
+
+// Resume opens the journal at path and reads what it says. An unfinished last
+// line is a write that was cut before its act began: it is dropped.
+// fs.ErrNotExist when there is none.
+func Resume(path string, now upkeep.Clock) (j *Journal, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer upkeep.Wrap(&err, "resume journal %s", path)
+	entries, whole, err := parse(text)
+	if err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := file.Truncate(int64(whole)); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return &Journal{file: file, entries: entries, now: now}, nil
+}
+
+// Read returns the entries at path without opening it for writing.
+func Read(path string) ([]Entry, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	entries, _, err := parse(text)
+	return entries, err
+}
+
+func parse(text []byte) (entries []Entry, whole int, err error) {
+	for whole < len(text) {
+		end := bytes.IndexByte(text[whole:], '\n')
+		if end < 0 {
+			break
+		}
+		var entry Entry
+		if err := json.Unmarshal(text[whole:whole+end], &entry); err != nil || entry.Seq != len(entries)+1 {
+			return nil, 0, upkeep.Errorf(upkeep.CodeDamaged, "line %d does not read back", len(entries)+1).
+				WithHint("Keep the file and restore the site with upkeep backup restore.")
+		}
+		entries = append(entries, entry)
+		whole += end + 1
+	}
+	return entries, whole, nil
+}
+
+// Write appends e and returns once it is on disk, with its number set.
+func (j *Journal) Write(e Entry) (Entry, error) {
+	e.Seq = len(j.Entries()) + 1
+	e.At = j.now().UTC()
+	line, err := json.Marshal(e)
+	if err != nil {
+		return e, err
+	}
+	if _, err := j.file.Write(append(line, '\n')); err != nil {
+		return e, err
+	}
+	if err := j.file.Sync(); err != nil {
+		return e, err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.entries = append(j.entries, e)
+	return e, nil
+}
+
+// Entries returns what was written so far, oldest first. It is not changed by
+// later writes.
+func (j *Journal) Entries() []Entry {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.entries[:len(j.entries):len(j.entries)]
+}
+
+// Standing returns the acts of the given kinds that are not taken back,
+// oldest first.
+func Standing(entries []Entry, ops ...Op) []Entry {
+	reverted := map[int]bool{}
+	for _, e := range entries {
+		if e.Op == Reverted {
+			reverted[e.Of] = true
+		}
+	}
+	var standing []Entry
+	for _, e := range entries {
+		for _, op := range ops {
+			if e.Op == op && !reverted[e.Seq] {
+				standing = append(standing, e)
+			}
+		}
+	}
+	return standing
+}
+
+// Last returns the newest entry with one of the operations, or nil.
+func Last(entries []Entry, ops ...Op) *Entry {
+	for i := len(entries) - 1; i >= 0; i-- {
+		for _, op := range ops {
+			if entries[i].Op == op {
+				return &entries[i]
+			}
+		}
+	}
+	return nil
+}
+
+// Close releases the file; the journal stays on disk.
+func (j *Journal) Close() error { return j.file.Close() }
+
+// Finish removes the journal: nothing is left to undo or to thaw.
+func (j *Journal) Finish() (err error) {
+	defer upkeep.Wrap(&err, "finish journal")
+	path := j.file.Name()
+	if err := errors.Join(j.file.Close(), os.Remove(path)); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,249 @@
+package agent
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/restic/chunker"
+
+	"upkeep"
+	"upkeep/internal/agent/journal"
+	"upkeep/internal/cms"
+	"upkeep/internal/vault"
+	"upkeep/internal/vault/archive"
+)
+
+// opRestore brings back any backup, in place or into another folder and
+// database. In place only what differs is touched, and the result is proven
+// against the backup's own manifest.
+func (a *Agent) opRestore(ctx context.Context, c *call, request RestoreRequest) (_ *RestoreResult, err error) {
+	defer upkeep.Wrap(&err, "restore")
+	blobs, err := a.currentBlobs()
+	if err != nil {
+		return nil, err
+	}
+	tree, err := vault.ParseID(request.Tree)
+	if err != nil {
+		return nil, err
+	}
+	r := &restoring{agent: a, blobs: blobs, tree: tree, layout: request.Layout, progress: c.progress, dir: a.path("restore"), polynomial: chunker.Pol(request.Polynomial)}
+	defer os.RemoveAll(r.dir)
+	if request.Into != "" {
+		return r.elsewhere(ctx, request)
+	}
+	if request.DryRun {
+		result, _, err := r.compare(ctx)
+		return result, err
+	}
+	s, err := a.current()
+	if err != nil {
+		return nil, err
+	}
+	if !s.frozen() || journal.Last(s.journal.Entries(), journal.Secured) == nil {
+		return nil, upkeep.Errorf(upkeep.CodeConflict, "the site is not frozen and backed up")
+	}
+	r.seen = a.view(s)
+	return r.inPlace(ctx, s)
+}
+
+type restoring struct {
+	agent    *Agent
+	blobs    vault.Blobs
+	tree     vault.ID
+	layout   *cms.Layout
+	progress func(upkeep.Progress)
+	dir      string // where dump and manifest of the backup are put meanwhile
+
+	polynomial chunker.Pol
+	seen       view
+}
+
+// fetch brings the backup's dump and manifest to the agent's own folder.
+func (r *restoring) fetch(ctx context.Context) (*upkeep.Manifest, error) {
+	var targets []archive.Source
+	for _, name := range []string{databaseFolder, manifestFolder} {
+		dir := filepath.Join(r.dir, name)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
+		targets = append(targets, archive.Source{Name: name, Dir: dir})
+	}
+	if r.layout.Database == nil {
+		targets = targets[1:]
+	}
+	if _, err := archive.Restore(ctx, r.blobs, r.tree, targets, archive.Options{Polynomial: r.polynomial}); err != nil {
+		return nil, err
+	}
+	return readManifest(filepath.Join(r.dir, manifestFolder))
+}
+
+// compare says how the live site differs from the backup.
+func (r *restoring) compare(ctx context.Context) (*RestoreResult, *upkeep.Manifest, error) {
+	want, err := r.fetch(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	now, err := r.now(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	diffs := want.Compare(now)
+	return &RestoreResult{Differences: diffs[:min(len(diffs), 1000)], Total: len(diffs)}, want, nil
+}
+
+// inPlace works on the frozen and secured session: should anything go wrong,
+// the site is given back as it was before the restore.
+func (r *restoring) inPlace(ctx context.Context, s *session) (*RestoreResult, error) {
+	result, want, err := r.compare(ctx)
+	if err != nil || result.Total == 0 {
+		return result, err
+	}
+	if _, err := s.journal.Write(journal.Entry{Op: journal.Migrate}); err != nil {
+		return result, err
+	}
+	if err := s.reduceGate(); err != nil {
+		return result, err
+	}
+	r.seen = r.agent.view(s)
+	r.progress(upkeep.Progress{Code: "restore_files"})
+	stats, err := archive.Restore(ctx, r.blobs, r.tree, sources(r.layout), r.options())
+	if err != nil {
+		return result, err
+	}
+	result.Files, result.Bytes = stats.Changed, stats.Written
+	if err := r.database(ctx, r.layout.Database); err != nil {
+		return result, err
+	}
+	if err := r.rebaseGate(s, want); err != nil {
+		return result, err
+	}
+	after, err := r.now(ctx)
+	if err != nil {
+		return result, err
+	}
+	left := want.Compare(after)
+	result.Identity = &upkeep.Identity{Before: want.Digest(), After: after.Digest(), Differences: left[:min(len(left), 100)]}
+	if result.Identity.Proven() {
+		_, err = s.journal.Write(journal.Entry{Op: journal.Commit})
+	}
+	return result, err
+}
+
+func (r *restoring) options() archive.Options {
+	return archive.Options{
+		Polynomial: r.polynomial, Memory: r.agent.memory, InPlace: true,
+		Exclude: r.seen.exclude, Instead: r.seen.instead, Attributes: r.seen.folders,
+	}
+}
+
+// reduceGate leaves of the gate only its first file, the one that refuses
+// visitors: the rest stands in the place of what is restored.
+func (s *session) reduceGate() error {
+	modes := journal.Standing(s.journal.Entries(), journal.Mode)
+	for i := len(modes) - 1; i >= 0; i-- {
+		if err := s.restoreMode(modes[i]); err != nil {
+			return err
+		}
+	}
+	gates := s.standingGate()
+	for i := len(gates) - 1; i > 0; i-- {
+		if err := s.revert(gates[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rebaseGate makes the thaw give the folder of the gate the time that the
+// backup says.
+func (r *restoring) rebaseGate(s *session, want *upkeep.Manifest) error {
+	for _, e := range s.standingGate() {
+		name, ok := r.seen.name(filepath.Dir(e.Target))
+		i := slices.IndexFunc(want.Entries, func(entry upkeep.Entry) bool { return string(entry.Path) == name })
+		if !ok || i < 0 {
+			continue
+		}
+		again := e
+		again.MTime = want.Entries[i].MTime
+		if _, err := s.journal.Write(again); err != nil {
+			return err
+		}
+		if _, err := s.journal.Write(journal.Entry{Op: journal.Reverted, Of: e.Seq}); err != nil {
+			return err
+		}
+	}
+	r.seen = r.agent.view(s)
+	return nil
+}
+
+func (r *restoring) database(ctx context.Context, config *cms.Database) error {
+	if config == nil {
+		return nil
+	}
+	r.progress(upkeep.Progress{Code: "restore_database"})
+	db, err := r.agent.database(ctx, config)
+	if err != nil {
+		return err
+	}
+	_, err = db.Restore(ctx, filepath.Join(r.dir, databaseFolder), nil)
+	return err
+}
+
+// now reads how the site is.
+func (r *restoring) now(ctx context.Context) (*upkeep.Manifest, error) {
+	options := r.options()
+	options.InPlace = false
+	entries, err := archive.Scan(ctx, sources(r.layout), options)
+	if err != nil {
+		return nil, err
+	}
+	m := &upkeep.Manifest{Entries: entries}
+	if r.layout.Database != nil {
+		db, err := r.agent.database(ctx, r.layout.Database)
+		if err != nil {
+			return nil, err
+		}
+		if m.Tables, err = db.Scan(ctx); err != nil {
+			return nil, err
+		}
+	}
+	m.Sort()
+	return m, nil
+}
+
+// elsewhere restores the whole backup: each area into a folder of its name,
+// the dump beside them or into another database.
+func (r *restoring) elsewhere(ctx context.Context, request RestoreRequest) (*RestoreResult, error) {
+	if entries, err := os.ReadDir(request.Into); err == nil && len(entries) > 0 {
+		return nil, upkeep.Errorf(upkeep.CodeConflict, "%s is not empty", request.Into).
+			WithHint("Name a folder that does not exist yet.")
+	}
+	var targets []archive.Source
+	for _, area := range r.layout.Areas {
+		targets = append(targets, archive.Source{Name: area.Name, Dir: filepath.Join(request.Into, area.Name)})
+	}
+	if r.layout.Database != nil {
+		targets = append(targets, archive.Source{Name: databaseFolder, Dir: filepath.Join(request.Into, databaseFolder)})
+	}
+	for _, target := range targets {
+		if err := os.MkdirAll(target.Dir, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	stats, err := archive.Restore(ctx, r.blobs, r.tree, targets, archive.Options{Polynomial: r.polynomial})
+	if err != nil {
+		return nil, err
+	}
+	result := &RestoreResult{Total: int(stats.Changed), Files: stats.Files, Bytes: stats.Written}
+	if request.Database == nil {
+		return result, nil
+	}
+	db, err := r.agent.database(ctx, request.Database)
+	if err != nil {
+		return nil, err
+	}
+	_, err = db.RestoreInto(ctx, filepath.Join(request.Into, databaseFolder), nil)
+	return result, err
+}

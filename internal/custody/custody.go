@@ -1,0 +1,217 @@
+// Package custody has sites in its keeping: it reaches their agents, moves
+// their backups between agent and vault, and proves them. Interventions and
+// the API both work through it.
+package custody
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"upkeep"
+	"upkeep/internal/agent"
+	"upkeep/internal/cms"
+	"upkeep/internal/vault"
+	"upkeep/internal/verify"
+)
+
+// Sites keeps sites and, sealed, how to reach what they keep where.
+type Sites interface {
+	Site(ctx context.Context, id upkeep.SiteID) (*upkeep.Site, error)
+	SiteLayout(ctx context.Context, id upkeep.SiteID) ([]byte, error)
+	UpdateSiteLayout(ctx context.Context, id upkeep.SiteID, sealed []byte) error
+}
+
+// Backups keeps what is known of backups.
+type Backups interface {
+	Backup(ctx context.Context, id upkeep.BackupID) (*upkeep.Backup, error)
+	Backups(ctx context.Context, filter upkeep.BackupFilter) ([]*upkeep.Backup, error)
+	CreateBackup(ctx context.Context, backup *upkeep.Backup) error
+	UpdateBackup(ctx context.Context, id upkeep.BackupID, change func(*upkeep.Backup) error) error
+	DeleteBackup(ctx context.Context, id upkeep.BackupID) error
+}
+
+// Secrets keeps sealed secrets by name.
+type Secrets interface {
+	Secret(ctx context.Context, name string) ([]byte, error)
+	CreateSecret(ctx context.Context, name string, sealed []byte) error
+}
+
+// Sealer encrypts what is kept.
+type Sealer interface {
+	Seal(plain []byte) ([]byte, error)
+	Open(sealed []byte) ([]byte, error)
+}
+
+// Config is what custody works with.
+type Config struct {
+	Sites   Sites
+	Backups Backups
+	Secrets Secrets
+	Sealer  Sealer
+
+	VaultDir  string   // of the repository
+	AgentsDir string   // of the agents' folders, one a site
+	Guard     []string // command that guards an agent, to which folder and root are added
+
+	// NewPassword makes the vault's password when there is none yet.
+	NewPassword func() string
+	// Package brings the package of a release: its path and SHA-256.
+	Package func(ctx context.Context, release upkeep.Release) (path, sum string, err error)
+
+	Verifier *verify.Verifier
+	Now      upkeep.Clock
+	Log      *slog.Logger
+}
+
+// Custody keeps sites.
+type Custody struct {
+	Config
+	mu         sync.Mutex
+	repository *vault.Repository
+}
+
+// New returns a Custody.
+func New(c Config) *Custody { return &Custody{Config: c} }
+
+// Connect returns a client of the site's agent, which it starts when needed.
+func (c *Custody) Connect(ctx context.Context, site *upkeep.Site) (*agent.Client, error) {
+	return agent.Start(ctx, agent.Launch{Dir: c.agentDir(site.ID), Root: site.Root, Command: c.Guard})
+}
+
+func (c *Custody) agentDir(id upkeep.SiteID) string { return filepath.Join(c.AgentsDir, id.String()) }
+
+// Examine asks which CMS is at root, for a site that is not kept yet.
+func (c *Custody) Examine(ctx context.Context, root string) (_ *agent.Survey, err error) {
+	defer upkeep.Wrap(&err, "examine %s", root)
+	dir := filepath.Join(c.AgentsDir, fmt.Sprintf("examination-%x", sha256.Sum256([]byte(root)))[:28])
+	client, err := agent.Start(ctx, agent.Launch{Dir: dir, Root: root, Command: c.Guard})
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	survey, err := client.Inventory(ctx)
+	return survey, errors.Join(err, client.Quit(ctx))
+}
+
+// Survey takes the inventory of a site and remembers its layout.
+func (c *Custody) Survey(ctx context.Context, site *upkeep.Site) (_ *agent.Survey, err error) {
+	defer upkeep.Wrap(&err, "survey %s", site.Name)
+	client, err := c.Connect(ctx, site)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	survey, err := client.Inventory(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return survey, c.keepLayout(ctx, site.ID, survey.Layout)
+}
+
+// Integrity compares a site's components with what was published.
+func (c *Custody) Integrity(ctx context.Context, site *upkeep.Site, originals map[string]upkeep.Original) ([]upkeep.Finding, error) {
+	client, err := c.Connect(ctx, site)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	return client.Integrity(ctx, originals)
+}
+
+func (c *Custody) keepLayout(ctx context.Context, id upkeep.SiteID, layout *cms.Layout) error {
+	text, err := json.Marshal(layout)
+	if err != nil {
+		return err
+	}
+	sealed, err := c.Sealer.Seal(text)
+	if err != nil {
+		return err
+	}
+	return c.Sites.UpdateSiteLayout(ctx, id, sealed)
+}
+
+// layout returns what was last known, for a site that cannot tell any more.
+func (c *Custody) layout(ctx context.Context, id upkeep.SiteID) (_ *cms.Layout, err error) {
+	defer upkeep.Wrap(&err, "layout of site %s", id)
+	sealed, err := c.Sites.SiteLayout(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	text, err := c.Sealer.Open(sealed)
+	if err != nil {
+		return nil, err
+	}
+	layout := &cms.Layout{}
+	return layout, json.Unmarshal(text, layout)
+}
+
+// secretVault names the vault's password among the secrets.
+const secretVault = "vault"
+
+// Password returns the vault's password, CodeNotFound before there is a vault.
+func (c *Custody) Password(ctx context.Context) (string, error) {
+	sealed, err := c.Secrets.Secret(ctx, secretVault)
+	if err != nil {
+		return "", err
+	}
+	plain, err := c.Sealer.Open(sealed)
+	return string(plain), err
+}
+
+// vault opens the repository, making it when there is none.
+func (c *Custody) vault(ctx context.Context) (_ *vault.Repository, err error) {
+	defer upkeep.Wrap(&err, "open the vault")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.repository != nil {
+		return c.repository, nil
+	}
+	password, err := c.Password(ctx)
+	if upkeep.CodeOf(err) == upkeep.CodeNotFound {
+		if password, err = c.choosePassword(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	storage := vault.Dir(c.VaultDir)
+	repository, err := vault.Open(ctx, storage, password)
+	if upkeep.CodeOf(err) == upkeep.CodeNotFound {
+		if err := os.MkdirAll(c.VaultDir, 0o700); err != nil {
+			return nil, err
+		}
+		repository, err = vault.Create(ctx, storage, password)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.repository = repository
+	return repository, nil
+}
+
+// choosePassword keeps a new password before anything is encrypted with it.
+// When another process was faster, its password counts.
+func (c *Custody) choosePassword(ctx context.Context) (string, error) {
+	password := c.NewPassword()
+	sealed, err := c.Sealer.Seal([]byte(password))
+	if err != nil {
+		return "", err
+	}
+	err = c.Secrets.CreateSecret(ctx, secretVault, sealed)
+	if upkeep.CodeOf(err) == upkeep.CodeConflict {
+		return c.Password(ctx)
+	}
+	return password, err
+}
+
+// silence is how long an agent hears nothing before it takes the site back.
+const silence = 90 * time.Second

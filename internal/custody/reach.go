@@ -1,0 +1,299 @@
+package custody
+
+import (
+	"context"
+	"time"
+
+	"upkeep"
+	"upkeep/internal/agent"
+	"upkeep/internal/cms"
+	"upkeep/internal/vault"
+	"upkeep/internal/verify"
+)
+
+// Reached is a site in the hands of its agent, for one intervention.
+type Reached struct {
+	c      *Custody
+	site   *upkeep.Site
+	client *agent.Client
+	layout *cms.Layout
+	token  string
+	beat   context.CancelFunc
+}
+
+// Reach connects to the agent of a site. From now on until Close it hears
+// from us regularly.
+func (c *Custody) Reach(ctx context.Context, id upkeep.SiteID, progress func(upkeep.Progress)) (_ *Reached, err error) {
+	defer upkeep.Wrap(&err, "reach site %s", id)
+	site, err := c.Sites.Site(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	client, err := c.Connect(ctx, site)
+	if err != nil {
+		return nil, err
+	}
+	client.OnProgress(progress)
+	r := &Reached{c: c, site: site, client: client}
+	status, err := r.status(ctx)
+	if err != nil {
+		client.Close()
+		return nil, err
+	}
+	r.token = status.Token
+	beating, stop := context.WithCancel(context.WithoutCancel(ctx))
+	r.beat = stop
+	go r.signs(beating, ctx)
+	return r, nil
+}
+
+// signs tells the agent that we are there, as long as the work goes on.
+func (r *Reached) signs(ctx, work context.Context) {
+	tick := time.NewTicker(silence / 6)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-work.Done():
+			return
+		case <-tick.C:
+			if _, err := r.status(ctx); err != nil && ctx.Err() == nil {
+				r.c.Log.Warn("agent does not answer", "site", r.site.Name, "error", err)
+			}
+		}
+	}
+}
+
+func (r *Reached) status(ctx context.Context) (*agent.Status, error) {
+	var known *cms.Database
+	if layout, err := r.c.layout(ctx, r.site.ID); err == nil {
+		known = layout.Database
+	}
+	return r.client.Status(ctx, known)
+}
+
+// Close lets go of the agent.
+func (r *Reached) Close() {
+	r.beat()
+	r.client.Close()
+}
+
+// Open begins the intervention and returns the inventory it begins with.
+func (r *Reached) Open(ctx context.Context, id upkeep.InterventionID, maxFrozen time.Duration) (*upkeep.Inventory, error) {
+	survey, err := r.client.Inventory(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.c.keepLayout(ctx, r.site.ID, survey.Layout); err != nil {
+		return nil, err
+	}
+	if r.token == "" {
+		r.token = newToken()
+	}
+	err = r.client.Open(ctx, agent.OpenRequest{
+		Intervention: id, Layout: survey.Layout, Token: r.token, PHPLog: r.site.Policy.PHPLog,
+		MaxFrozen: upkeep.Duration(maxFrozen), Silence: upkeep.Duration(silence),
+	})
+	r.layout = survey.Layout
+	return r.withPages(survey.Inventory), err
+}
+
+// withPages adds the pages that the policy names.
+func (r *Reached) withPages(inventory *upkeep.Inventory) *upkeep.Inventory {
+	for _, path := range r.site.Policy.ExtraPages {
+		inventory.Pages = append(inventory.Pages, upkeep.Page{Path: path, Role: "extra"})
+	}
+	return inventory
+}
+
+// Stage brings the package of an update to the agent and has it checked.
+func (r *Reached) Stage(ctx context.Context, update upkeep.Update) error {
+	path, sum, err := r.c.Package(ctx, update.Release)
+	if err != nil {
+		return err
+	}
+	if err := r.client.Send(ctx, path, sum); err != nil {
+		return err
+	}
+	_, err = r.client.Stage(ctx, agent.StageRequest{Update: update, SHA256: sum})
+	return err
+}
+
+// Freeze closes the gate.
+func (r *Reached) Freeze(ctx context.Context) (time.Time, error) {
+	frozen, err := r.client.Freeze(ctx, r.site.Policy.DrainTimeout)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return frozen.At, nil
+}
+
+// Apply puts staged updates in place and migrates.
+func (r *Reached) Apply(ctx context.Context, refs []string) error { return r.client.Apply(ctx, refs) }
+
+// ReadBack checks what Apply did.
+func (r *Reached) ReadBack(ctx context.Context, refs []string) ([]upkeep.Check, error) {
+	return r.client.ReadBack(ctx, refs)
+}
+
+// Undo gives back the original. The vault is connected, for files that code
+// of the site changed.
+func (r *Reached) Undo(ctx context.Context) (*upkeep.Identity, error) {
+	status, err := r.status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !status.Changed {
+		return status.Identity, nil
+	}
+	repository, err := r.c.vault(ctx)
+	if err != nil {
+		return nil, err
+	}
+	held, release, err := repository.Lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if err := r.client.ServeBlobs(held, repository); err != nil {
+		return nil, err
+	}
+	return r.client.Undo(ctx)
+}
+
+// Warm reads the live site's files into the vault.
+func (r *Reached) Warm(ctx context.Context) error {
+	_, err := r.read(ctx, agent.ReadRequest{Layout: r.layout, Warm: true})
+	return err
+}
+
+// Backup makes, verifies and records a backup.
+func (r *Reached) Backup(ctx context.Context, id upkeep.InterventionID, moment upkeep.Moment) (*upkeep.Backup, error) {
+	request := agent.ReadRequest{}
+	if moment == upkeep.After { // the layout may be another now
+		survey, err := r.client.Inventory(ctx)
+		if err != nil {
+			return nil, err
+		}
+		request.Layout = survey.Layout
+	}
+	return r.backup(ctx, request, &upkeep.Backup{
+		Site: r.site.ID, Intervention: id, Moment: moment, Frozen: moment == upkeep.Before,
+	})
+}
+
+// reading is what came of having a site read into the vault.
+type reading struct {
+	*agent.ReadResult
+	added int64
+}
+
+// read has the agent read into the vault, and reads back what was written.
+func (r *Reached) read(ctx context.Context, request agent.ReadRequest) (*reading, error) {
+	repository, err := r.c.vault(ctx)
+	if err != nil {
+		return nil, err
+	}
+	held, release, err := repository.Lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return r.readInto(held, repository, request)
+}
+
+func (r *Reached) readInto(ctx context.Context, repository *vault.Repository, request agent.ReadRequest) (*reading, error) {
+	// What is stored of other sites, the host may not load.
+	if err := r.client.ServeBlobs(ctx, vault.Scoped(repository, nil)); err != nil {
+		return nil, err
+	}
+	request.Polynomial = uint64(repository.Polynomial())
+	result, err := r.client.Read(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	written, err := repository.Flush(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := repository.VerifyBlobs(ctx, written); err != nil {
+		return nil, err
+	}
+	return &reading{ReadResult: result, added: result.Added}, nil
+}
+
+func (r *Reached) backup(ctx context.Context, request agent.ReadRequest, b *upkeep.Backup) (*upkeep.Backup, error) {
+	repository, err := r.c.vault(ctx)
+	if err != nil {
+		return nil, err
+	}
+	held, release, err := repository.Lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	result, err := r.readInto(held, repository, request)
+	if err != nil {
+		return nil, err
+	}
+	tree, err := vault.ParseID(result.Tree)
+	if err != nil {
+		return nil, err
+	}
+	snapshot := &vault.Snapshot{
+		Time: result.Taken, Tree: &tree, Paths: []string{r.site.Root}, ProgramVersion: "upkeep",
+		Tags: []string{vault.SiteTag(r.site.Name), vault.MomentTag(b.Moment), vault.InterventionTag(b.Intervention)},
+	}
+	if err := repository.SaveSnapshot(held, snapshot); err != nil {
+		return nil, err
+	}
+	if _, err := repository.Snapshot(held, snapshot.ID); err != nil {
+		return nil, err
+	}
+	b.Snapshot, b.Taken, b.Manifest = snapshot.ID.String(), result.Taken, result.Manifest
+	b.Files, b.Bytes, b.Added, b.Tables = result.Files, result.Bytes, result.added, result.Tables
+	b.Complete, b.Verified = true, r.c.Now().UTC()
+	return b, r.c.Backups.CreateBackup(ctx, b)
+}
+
+// Probe looks at pages, through the closed gate or as visitors do.
+func (r *Reached) Probe(ctx context.Context, pages []upkeep.Page, through bool) ([]upkeep.Probe, error) {
+	token := ""
+	if through {
+		token = r.token
+	}
+	return r.c.Verifier.Look(ctx, r.site.URL, pages, token)
+}
+
+// Commit keeps the changes.
+func (r *Reached) Commit(ctx context.Context) error { return r.client.Commit(ctx) }
+
+// Thaw opens the gate.
+func (r *Reached) Thaw(ctx context.Context) error { return r.client.Thaw(ctx) }
+
+// Finish removes what the intervention needed on the host.
+func (r *Reached) Finish(ctx context.Context) error { return r.client.Finish(ctx) }
+
+// Compare judges the pages now, seen through the closed gate.
+func (r *Reached) Compare(ctx context.Context, before []upkeep.Probe) ([]upkeep.Check, error) {
+	var pages []upkeep.Page
+	for _, probe := range before {
+		pages = append(pages, probe.Page)
+	}
+	after, err := r.Probe(ctx, pages, true)
+	if err != nil {
+		return nil, err
+	}
+	return verify.Compare(before, after), nil
+}
+
+// Standing says what the agent last did: whether a journal is open, whether
+// the site is frozen, and why the agent acted alone, "" when it did not.
+func (r *Reached) Standing(ctx context.Context) (open, frozen bool, alone string, err error) {
+	status, err := r.status(ctx)
+	if err != nil {
+		return false, false, "", err
+	}
+	return status.Open, status.Frozen, status.Alone, nil
+}
