@@ -34,7 +34,9 @@ func (r *resolver) candidates(c *upkeep.Component) []upkeep.Release {
 		// The same version twice: the build of the site's language, then one
 		// that can be had at all.
 		return cmp.Or(preferTrue(a.Locale == c.Locale, b.Locale == c.Locale),
-			preferTrue(a.Package != "", b.Package != ""), cmp.Compare(a.Package, b.Package))
+			preferTrue(a.Package != "", b.Package != ""), preferTrue(a.Security, b.Security),
+			cmp.Compare(a.Package, b.Package), cmp.Compare(a.RequiresCMS, b.RequiresCMS), cmp.Compare(a.RequiresPHP, b.RequiresPHP),
+			slices.Compare(a.RequiresComponents, b.RequiresComponents))
 	})
 	return slices.CompactFunc(found, func(a, b upkeep.Release) bool { return a.Version == b.Version })
 }
