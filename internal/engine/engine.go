@@ -131,12 +131,16 @@ func (e *Engine) insert(ctx context.Context, job Job) (*rivertype.JobInsertResul
 	if client == nil {
 		client = e.inserter
 	}
-	return client.Insert(ctx, args{Subject: job.Kind, ID: job.ID}, &river.InsertOpts{
+	options := river.InsertOpts{
 		MaxAttempts: recordedErrors + 1,
 		Queue:       job.Kind,
-		ScheduledAt: job.At,
 		UniqueOpts:  river.UniqueOpts{ByArgs: true, ByState: unfinished()},
-	})
+	}
+	// River makes any job with a time wait for the next look at the schedule.
+	if job.At.After(e.config.Clock()) {
+		options.ScheduledAt = job.At
+	}
+	return client.Insert(ctx, args{Subject: job.Kind, ID: job.ID}, &options)
 }
 
 // unfinished lists the states in which a job keeps its like from being added.

@@ -39,6 +39,9 @@ const (
 	// for ever.
 	recordedErrors = 20
 	maxBackoff     = time.Minute
+
+	soon = time.Second // a wait that is not worth a turn through the queue
+	turn = time.Minute // how long a job may keep its place so
 )
 
 // worker adapts our workers to River.
@@ -67,7 +70,7 @@ func backoff(attempt int) time.Duration {
 
 // Work implements river.Worker.
 func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
-	again, err := call(ctx, w.workers[job.Args.Subject], job.Args.ID)
+	again, err := w.callOften(ctx, job.Args)
 	switch {
 	case err == nil && again > 0:
 		return river.JobSnooze(again)
@@ -81,6 +84,25 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 		return river.JobSnooze(maxBackoff)
 	}
 	return err
+}
+
+// callOften calls a worker again by itself while it asks for that soon: a turn
+// through the queue takes longer, and a site may be frozen meanwhile. After a
+// while it lets others have their turn.
+func (w *worker) callOften(ctx context.Context, job args) (again time.Duration, err error) {
+	for begin := w.engine.config.Clock(); ; {
+		again, err = call(ctx, w.workers[job.Subject], job.ID)
+		if err != nil || again <= 0 || again > soon || w.engine.config.Clock().Sub(begin) > turn {
+			return again, err
+		}
+		select {
+		case <-time.After(again):
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-w.stop.Done():
+			return 0, context.Cause(w.stop)
+		}
+	}
 }
 
 // call runs a worker. A panic is that job's error: others run on.
