@@ -177,3 +177,24 @@ func TestAskStopsWhenAsked(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestInvalidAnswerReplacesNothing(t *testing.T) {
+	var page atomic.Bool
+	at := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(map[bool]string{false: "{}", true: "<html>"}[page.Load()]))
+	})
+	client := feed.NewClient(trusting(at))
+	ask := feed.Request{URL: at, Valid: func(e *feed.Entry) error {
+		if string(e.Body) != "{}" {
+			return upkeep.Errorf(upkeep.CodeRefused, "not an answer")
+		}
+		return nil
+	}}
+	for _, bad := range []bool{false, true, true, false} {
+		page.Store(bad)
+		answer, err := client.Ask(t.Context(), ask)
+		if err != nil || string(answer.Body) != "{}" || answer.Stale != bad || (answer.Problem != nil) != bad {
+			t.Errorf("bad %v: %q stale %v problem %v, %v", bad, answer.Body, answer.Stale, answer.Problem, err)
+		}
+	}
+}

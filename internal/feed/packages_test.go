@@ -21,6 +21,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"upkeep"
 	"upkeep/internal/feed"
 )
@@ -370,4 +372,52 @@ func TestPrune(t *testing.T) {
 		t.Error("an old package is still there")
 	}
 	fetch("/old")
+}
+
+func TestFetchDistrustsResumption(t *testing.T) {
+	body := archive(t, 200_000)
+	answers := 0
+	at := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		answers++
+		w.Header().Set("ETag", `"v1"`)
+		switch answers {
+		case 1:
+			w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+			_, _ = w.Write(body[:70_000])
+			panic(http.ErrAbortHandler)
+		case 2: // another range than the one asked for
+			w.Header().Set("Content-Range", fmt.Sprintf("bytes 80000-%d/%d", len(body)-1, len(body)))
+			w.WriteHeader(http.StatusPartialContent)
+			_, _ = w.Write(body[80_000:])
+		default:
+			if r.Header.Get("Range") != "" {
+				t.Errorf("asked for %s after a wrong answer", r.Header.Get("Range"))
+			}
+			_, _ = w.Write(body)
+		}
+	})
+	pkg, err := open(t, t.TempDir(), trusting(at), 0).Fetch(t.Context(), packageAt(at), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := os.ReadFile(pkg.Path); !bytes.Equal(got, body) || answers != 3 {
+		t.Errorf("%d bytes after %d answers", len(got), answers)
+	}
+}
+
+func TestFetchOnAFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=128k"); err != nil {
+		t.Skipf("mounting a small file system needs root: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	body := archive(t, 500_000)
+	at := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(body) })
+	_, err := open(t, filepath.Join(dir, "store"), trusting(at), 0).Fetch(t.Context(), packageAt(at), nil)
+	if upkeep.CodeOf(err) != upkeep.CodeNoSpace || upkeep.HintOf(err) == "" {
+		t.Errorf("%v", err)
+	}
+	if left, _ := os.ReadDir(filepath.Join(dir, "store", "tmp")); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
 }
