@@ -1,0 +1,108 @@
+// Package fleet answers for all sites: which there are, what they consist of,
+// what should be updated, and what was done. It puts together what records,
+// agents, publishers and resolve know, for the API.
+package fleet
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"upkeep"
+	"upkeep/internal/custody"
+	"upkeep/internal/ledger"
+)
+
+// Sites keeps sites.
+type Sites interface {
+	SiteByName(ctx context.Context, name string) (*upkeep.Site, error)
+	Sites(ctx context.Context) ([]*upkeep.Site, error)
+	CreateSite(ctx context.Context, site *upkeep.Site) error
+	UpdateSite(ctx context.Context, id upkeep.SiteID, change func(*upkeep.Site) error) error
+	DeleteSite(ctx context.Context, id upkeep.SiteID) error
+}
+
+// Inventories keeps what sites consist of.
+type Inventories interface {
+	Inventory(ctx context.Context, site upkeep.SiteID) (*upkeep.Inventory, error)
+	CreateInventory(ctx context.Context, site upkeep.SiteID, inventory *upkeep.Inventory) (isNew bool, err error)
+}
+
+// Interventions keeps interventions and their logs.
+type Interventions interface {
+	Intervention(ctx context.Context, id upkeep.InterventionID) (*upkeep.Intervention, error)
+	Interventions(ctx context.Context, filter upkeep.InterventionFilter) ([]*upkeep.Intervention, error)
+	CreateIntervention(ctx context.Context, iv *upkeep.Intervention) error
+	CancelIntervention(ctx context.Context, id upkeep.InterventionID, at time.Time) error
+	Events(ctx context.Context, id upkeep.InterventionID, after int64, limit int) ([]upkeep.Event, error)
+}
+
+// Notes keeps holds, tasks and backups.
+type Notes interface {
+	Holds(ctx context.Context, filter upkeep.HoldFilter) ([]*upkeep.Hold, error)
+	Tasks(ctx context.Context, filter upkeep.TaskFilter) ([]*upkeep.Task, error)
+	Backups(ctx context.Context, filter upkeep.BackupFilter) ([]*upkeep.Backup, error)
+	Backup(ctx context.Context, id upkeep.BackupID) (*upkeep.Backup, error)
+	CreateTask(ctx context.Context, task *upkeep.Task) error
+}
+
+// Publisher knows the releases of one CMS and the rules of its versions.
+type Publisher interface {
+	// Check says what is known of the components of a site. It answers from
+	// memory, saying how old it is, when the publisher does not.
+	Check(ctx context.Context, inventory *upkeep.Inventory) (*Known, error)
+	// Originals returns what the publisher says the installed files are.
+	Originals(ctx context.Context, components []upkeep.Component) map[string]upkeep.Original
+	// Compare orders versions; Meets says whether a CMS version is enough.
+	Compare(a, b upkeep.Version) int
+	Meets(have, want upkeep.Version) bool
+}
+
+// Known is what publishers say about a site.
+type Known struct {
+	Releases []upkeep.Release
+	Closed   []upkeep.Closed
+	Findings []upkeep.Finding
+	Checked  time.Time // of the oldest part
+	Offline  []string  // publishers that did not answer now
+}
+
+// Config is what a Fleet works with.
+type Config struct {
+	Sites         Sites
+	Inventories   Inventories
+	Interventions Interventions
+	Notes         Notes
+	Custody       *custody.Custody
+	Ledger        *ledger.Ledger
+	Publishers    map[upkeep.CMS]Publisher
+	// Enqueue has an intervention advanced.
+	Enqueue func(ctx context.Context, id upkeep.InterventionID) error
+	Now     upkeep.Clock
+	Log     *slog.Logger
+}
+
+// Fleet answers for all sites.
+type Fleet struct{ Config }
+
+// New returns a Fleet.
+func New(c Config) *Fleet { return &Fleet{c} }
+
+// enter writes a line of the ledger.
+func (f *Fleet) enter(ctx context.Context, actor, kind string, site upkeep.SiteID, facts map[string]any) error {
+	_, err := f.Ledger.Append(ctx, upkeep.LedgerEntry{Site: site, Actor: actor, Kind: kind, Facts: facts})
+	return err
+}
+
+// names returns the names of sites by ID.
+func (f *Fleet) names(ctx context.Context) (map[upkeep.SiteID]string, error) {
+	sites, err := f.Config.Sites.Sites(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := make(map[upkeep.SiteID]string, len(sites))
+	for _, site := range sites {
+		names[site.ID] = site.Name
+	}
+	return names, nil
+}

@@ -1,0 +1,303 @@
+package fleet
+
+import (
+	"context"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"upkeep"
+	"upkeep/internal/web"
+)
+
+// Ledger kinds.
+const (
+	kindSiteAdded   = "site_added"
+	kindSiteRemoved = "site_removed"
+	kindPolicySet   = "policy_set"
+	kindFrozen      = "site_frozen"
+	kindThawed      = "site_thawed"
+	kindBackup      = "backup_made"
+	kindRestored    = "restore_done"
+	kindPruned      = "backups_pruned"
+	kindPlanned     = "intervention_planned"
+)
+
+// SiteList is web.Sites for a Fleet.
+type SiteList struct{ *Fleet }
+
+var _ web.Sites = SiteList{}
+
+// Sites returns all sites by name.
+func (f SiteList) Sites(ctx context.Context) ([]web.Site, error) {
+	sites, err := f.Config.Sites.Sites(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]web.Site, 0, len(sites))
+	for _, site := range sites {
+		shown, err := f.show(ctx, site)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, *shown)
+	}
+	return list, nil
+}
+
+// Site returns one site.
+func (f SiteList) Site(ctx context.Context, name string) (*web.Site, error) {
+	site, err := f.SiteByName(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return f.show(ctx, site)
+}
+
+// SiteByName returns a site by its name.
+func (f *Fleet) SiteByName(ctx context.Context, name string) (*upkeep.Site, error) {
+	return f.Config.Sites.SiteByName(ctx, name)
+}
+
+// show puts together what is known of a site without asking its host.
+func (f *Fleet) show(ctx context.Context, site *upkeep.Site) (*web.Site, error) {
+	shown := &web.Site{Site: *site, Status: web.Live}
+	inventory, err := f.Inventories.Inventory(ctx, site.ID)
+	if err != nil && upkeep.CodeOf(err) != upkeep.CodeNotFound {
+		return nil, err
+	}
+	if err == nil {
+		f.showInventory(ctx, shown, inventory)
+	}
+	last, err := f.Interventions.Interventions(ctx, upkeep.InterventionFilter{Site: site.ID, Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	if len(last) > 0 {
+		shown.Intervention, shown.Status = last[0].ID, statusOf(last[0])
+	}
+	backups, err := f.Notes.Backups(ctx, upkeep.BackupFilter{Site: site.ID, Complete: true, Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	if len(backups) > 0 {
+		shown.LastBackup = backups[0].Taken
+	}
+	return shown, nil
+}
+
+func (f *Fleet) showInventory(ctx context.Context, shown *web.Site, inventory *upkeep.Inventory) {
+	shown.Components, shown.Inventoried, shown.Findings = len(inventory.Components), inventory.Taken, inventory.Findings
+	if core := inventory.Core(); core != nil {
+		shown.Core = core.Version
+	}
+	plan, err := f.plan(ctx, &shown.Site, inventory)
+	if err != nil { // publishers have never answered: nothing is pending yet
+		return
+	}
+	for _, update := range plan.Updates {
+		switch update.Disposition {
+		case upkeep.Ready:
+			shown.Pending++
+			if update.Security {
+				shown.Security++
+			}
+		case upkeep.Held:
+			shown.Held++
+		}
+	}
+}
+
+func statusOf(iv *upkeep.Intervention) web.SiteStatus {
+	switch {
+	case iv.State == upkeep.Incident:
+		return web.Incident
+	case iv.State.Ended():
+		return web.Live
+	case iv.State.Frozen():
+		return web.Frozen
+	}
+	return web.Working
+}
+
+// AddSite examines what is at a root and keeps it.
+func (f SiteList) AddSite(ctx context.Context, actor string, req web.AddSiteRequest) (_ *web.Site, err error) {
+	defer upkeep.Wrap(&err, "add site")
+	root, err := filepath.EvalSymlinks(filepath.Clean(req.Root))
+	if err != nil {
+		return nil, upkeep.Errorf(upkeep.CodeNotFound, "no folder %s", req.Root).WithHint("Give the folder that holds the CMS.")
+	}
+	survey, err := f.Custody.Examine(ctx, root)
+	if err != nil {
+		return nil, err
+	}
+	site := &upkeep.Site{
+		Name: req.Name, URL: req.URL, Root: survey.Layout.Root, CMS: survey.Layout.CMS, Policy: req.Policy, Created: f.Now().UTC(),
+	}
+	if site.URL == "" {
+		site.URL = survey.Inventory.HomeURL
+	}
+	if site.Name == "" {
+		site.Name = nameFrom(site.URL)
+	}
+	if err := site.Validate(); err != nil {
+		return nil, err
+	}
+	if req.DryRun {
+		shown := &web.Site{Site: *site, Status: web.Live}
+		f.showInventory(ctx, shown, survey.Inventory)
+		return shown, nil
+	}
+	if err := f.Config.Sites.CreateSite(ctx, site); err != nil {
+		return nil, err
+	}
+	if _, err := f.survey(ctx, site); err != nil {
+		return nil, err
+	}
+	err = f.enter(ctx, actor, kindSiteAdded, site.ID, map[string]any{"name": site.Name, "cms": site.CMS, "url": site.URL})
+	if err != nil {
+		return nil, err
+	}
+	return f.show(ctx, site)
+}
+
+// nameFrom makes a site's name of its address.
+func nameFrom(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	name := u.Hostname() + strings.ReplaceAll(strings.TrimSuffix(u.Path, "/"), "/", "-")
+	if port := u.Port(); port != "" {
+		name += "-" + port
+	}
+	return strings.ToLower(strings.TrimPrefix(name, "www."))
+}
+
+// SetPolicy changes what a site's plan says about updates.
+func (f SiteList) SetPolicy(ctx context.Context, actor, name string, policy upkeep.Policy) (*web.Site, error) {
+	site, err := f.SiteByName(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	err = f.Config.Sites.UpdateSite(ctx, site.ID, func(s *upkeep.Site) error {
+		s.Policy = policy
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := f.enter(ctx, actor, kindPolicySet, site.ID, map[string]any{"policy": policy}); err != nil {
+		return nil, err
+	}
+	return f.Site(ctx, name)
+}
+
+// RemoveSite forgets a site; its backups stay in the vault.
+func (f SiteList) RemoveSite(ctx context.Context, actor, name string) error {
+	site, err := f.SiteByName(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := f.Config.Sites.DeleteSite(ctx, site.ID); err != nil {
+		return err
+	}
+	return f.enter(ctx, actor, kindSiteRemoved, site.ID, map[string]any{"name": name})
+}
+
+// survey takes the inventory anew and keeps it.
+func (f *Fleet) survey(ctx context.Context, site *upkeep.Site) (*upkeep.Inventory, error) {
+	survey, err := f.Custody.Survey(ctx, site)
+	if err != nil {
+		return nil, err
+	}
+	_, err = f.Inventories.CreateInventory(ctx, site.ID, survey.Inventory)
+	return survey.Inventory, err
+}
+
+// Inventory returns what a site consists of, read anew when asked or when
+// nothing is known.
+func (f *Fleet) Inventory(ctx context.Context, name string, refresh bool) (*upkeep.Inventory, error) {
+	site, err := f.SiteByName(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if !refresh {
+		inventory, err := f.Inventories.Inventory(ctx, site.ID)
+		if upkeep.CodeOf(err) != upkeep.CodeNotFound {
+			return inventory, err
+		}
+	}
+	return f.survey(ctx, site)
+}
+
+// Freeze closes a site by hand.
+func (f *Fleet) Freeze(ctx context.Context, actor, name string, limit time.Duration) (*web.GateState, error) {
+	site, err := f.SiteByName(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	at, err := f.Custody.Freeze(ctx, site.ID, limit)
+	if err != nil {
+		return nil, err
+	}
+	state := &web.GateState{Frozen: true, Since: at, Until: at.Add(limit)}
+	return state, f.enter(ctx, actor, kindFrozen, site.ID, map[string]any{"until": state.Until})
+}
+
+// Thaw opens a site that was frozen by hand.
+func (f *Fleet) Thaw(ctx context.Context, actor, name string) (*web.GateState, error) {
+	site, err := f.SiteByName(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Custody.Thaw(ctx, site.ID); err != nil {
+		return nil, err
+	}
+	return &web.GateState{}, f.enter(ctx, actor, kindThawed, site.ID, nil)
+}
+
+// VerifySite looks at a live site: its pages, its files, its schema.
+func (f *Fleet) VerifySite(ctx context.Context, name string) (*upkeep.Verdict, error) {
+	site, err := f.SiteByName(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	inventory, err := f.survey(ctx, site)
+	if err != nil {
+		return nil, err
+	}
+	probes, err := f.Custody.Verifier.Look(ctx, site.URL, inventory.Pages, "")
+	if err != nil {
+		return nil, err
+	}
+	verdict := &upkeep.Verdict{At: f.Now().UTC()}
+	for _, probe := range probes {
+		verdict.Checks = append(verdict.Checks, judge(probe))
+	}
+	schema := inventory.Schema
+	verdict.Checks = append(verdict.Checks, upkeep.Check{Code: "schema", OK: !schema.Pending, Want: schema.Files, Got: schema.Database})
+	for _, finding := range append(inventory.Findings, f.integrity(ctx, site, inventory)...) {
+		if finding.Blocks {
+			verdict.Checks = append(verdict.Checks, upkeep.Check{
+				Code: finding.Code, Component: finding.Component, Subject: strings.Join(finding.Paths, ", "), Got: finding.Detail,
+			})
+		}
+	}
+	return verdict, nil
+}
+
+// judge says of one page by itself whether it works.
+func judge(probe upkeep.Probe) upkeep.Check {
+	check := upkeep.Check{Code: "page", Subject: probe.Page.Path, OK: probe.Status > 0 && probe.Status < 500, Got: probe.Error}
+	for _, mark := range probe.Markers {
+		if strings.Contains(mark, "error") || mark == "maintenance" || mark == "php_source" {
+			check.OK, check.Got = false, mark
+		}
+	}
+	if check.OK && probe.Size == 0 {
+		check.OK, check.Got = false, "empty page"
+	}
+	return check
+}

@@ -1,0 +1,164 @@
+package fleet
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"upkeep"
+	"upkeep/internal/resolve"
+	"upkeep/internal/web"
+)
+
+// resolved is a plan with how fresh it is.
+type resolved struct {
+	resolve.Plan
+	known    *Known
+	findings []upkeep.Finding
+}
+
+// plan decides what to update, from what publishers last said.
+func (f *Fleet) plan(ctx context.Context, site *upkeep.Site, inventory *upkeep.Inventory, more ...upkeep.Finding) (*resolved, error) {
+	publisher, ok := f.Publishers[site.CMS]
+	if !ok {
+		return nil, upkeep.Errorf(upkeep.CodeNotFound, "no publisher for %s", site.CMS)
+	}
+	known, err := publisher.Check(ctx, inventory)
+	if err != nil {
+		return nil, err
+	}
+	holds, err := f.Notes.Holds(ctx, upkeep.HoldFilter{Site: site.ID, Current: true})
+	if err != nil {
+		return nil, err
+	}
+	in := resolve.Input{
+		Site: *site, Inventory: inventory, Releases: known.Releases, Closed: known.Closed,
+		Findings: append(slices.Clone(known.Findings), more...),
+		Now:      f.Now(), Compare: publisher.Compare, Meets: publisher.Meets,
+	}
+	for _, hold := range holds {
+		in.Holds = append(in.Holds, *hold)
+	}
+	return &resolved{Plan: resolve.Resolve(in), known: known, findings: append(slices.Clone(inventory.Findings), in.Findings...)}, nil
+}
+
+// integrity compares the components that could be updated with what was
+// published. When originals cannot be had, nothing is said.
+func (f *Fleet) integrity(ctx context.Context, site *upkeep.Site, inventory *upkeep.Inventory) []upkeep.Finding {
+	publisher, ok := f.Publishers[site.CMS]
+	if !ok {
+		return nil
+	}
+	originals := publisher.Originals(ctx, inventory.Components)
+	if len(originals) == 0 {
+		return nil
+	}
+	findings, err := f.Custody.Integrity(ctx, site, originals)
+	if err != nil {
+		return []upkeep.Finding{{Code: "integrity_unknown", Detail: err.Error(), Blocks: true}}
+	}
+	return findings
+}
+
+// examined takes the inventory, compares it with what was published, and
+// decides.
+func (f *Fleet) examined(ctx context.Context, site *upkeep.Site) (*resolved, error) {
+	inventory, err := f.survey(ctx, site)
+	if err != nil {
+		return nil, err
+	}
+	return f.plan(ctx, site, inventory, f.integrity(ctx, site, inventory)...)
+}
+
+// Updates says what should be updated on a site and why, or why not.
+func (f *Fleet) Updates(ctx context.Context, name string, refresh bool) (*web.UpdateList, error) {
+	site, err := f.SiteByName(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := f.examined(ctx, site)
+	if err != nil {
+		return nil, err
+	}
+	return listOf(name, plan), nil
+}
+
+func listOf(name string, plan *resolved) *web.UpdateList {
+	return &web.UpdateList{
+		Site: name, Updates: plan.Updates, Batches: plan.Batches, Findings: plan.findings,
+		Checked: plan.known.Checked, Offline: plan.known.Offline,
+	}
+}
+
+// StartIntervention plans an intervention of the updates that were asked for
+// and has it carried out.
+func (f *Fleet) StartIntervention(ctx context.Context, actor, name string, req web.InterventionRequest) (_ *upkeep.Intervention, err error) {
+	defer upkeep.Wrap(&err, "update %s", name)
+	site, err := f.SiteByName(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := f.examined(ctx, site)
+	if err != nil {
+		return nil, err
+	}
+	selected, err := resolve.Select(plan.Plan, req.Only, req.Except, req.Security)
+	if err != nil {
+		return nil, err
+	}
+	iv := &upkeep.Intervention{Site: site.ID, State: upkeep.Planned, Created: f.Now().UTC(), Batches: selected.Batches, Requester: actor}
+	if req.DryRun {
+		return iv, nil
+	}
+	if err := f.noteTasks(ctx, site, plan.Plan); err != nil {
+		return nil, err
+	}
+	if len(iv.Batches) == 0 {
+		return nil, upkeep.Errorf(upkeep.CodeNotFound, "nothing is ready to be updated").
+			WithHint("See why with upkeep update list %s.", name)
+	}
+	if err := f.Interventions.CreateIntervention(ctx, iv); err != nil {
+		return nil, err
+	}
+	err = f.enter(ctx, actor, kindPlanned, site.ID, map[string]any{"intervention": iv.ID, "updates": refs(iv.Batches)})
+	if err != nil {
+		return nil, err
+	}
+	return iv, f.Enqueue(ctx, iv.ID)
+}
+
+func refs(batches []upkeep.Batch) []string {
+	var out []string
+	for _, batch := range batches {
+		for _, update := range batch.Updates {
+			out = append(out, update.Ref()+" "+string(update.Component.Version)+" → "+string(update.Release.Version))
+		}
+	}
+	return out
+}
+
+// noteTasks makes a task of each held update that only a person can free,
+// once.
+func (f *Fleet) noteTasks(ctx context.Context, site *upkeep.Site, plan resolve.Plan) error {
+	open, err := f.Notes.Tasks(ctx, upkeep.TaskFilter{Site: site.ID, Open: true})
+	if err != nil {
+		return err
+	}
+	for _, update := range plan.Updates {
+		for _, reason := range update.Reasons {
+			code := reason.Params["task"]
+			known := slices.ContainsFunc(open, func(t *upkeep.Task) bool { return t.Code == code && t.Component == update.Ref() })
+			if code == "" || known || update.Disposition == upkeep.Ready {
+				continue
+			}
+			task := &upkeep.Task{Site: site.ID, Component: update.Ref(), Code: code, Params: reason.Params}
+			if err := f.Notes.CreateTask(ctx, task); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// poll is how often followers look for news.
+const poll = 150 * time.Millisecond
