@@ -76,3 +76,8 @@ func TestRestoreUndoesEveryDamage(t *testing.T) {
 		}
 	})
 }
+
+func withoutObjects(stats database.Stats) database.Stats {
+	stats.Objects = nil
+	return stats
+}

@@ -83,8 +83,9 @@ func (tr *tableRestorer) rows(ctx context.Context, have *catalogue) error {
 // of the same range are: after the last key of the segment before, up to its
 // own last key.
 type span struct {
-	seg   *segment // nil for what lies behind the dump's last row
-	where string
+	seg     *segment // nil for what lies behind the dump's last row
+	where   string
+	missing []int // rows of the segment that are not there
 }
 
 // ranges returns the spans in which the table differs from the dump. A
@@ -108,7 +109,7 @@ func (tr *tableRestorer) ranges(now []segment) []span {
 			if i > 0 {
 				after = want[i-1].Last
 			}
-			spans = append(spans, span{&want[i], tr.between(after, want[i].Last)})
+			spans = append(spans, span{seg: &want[i], where: tr.between(after, want[i].Last)})
 		}
 		before = here
 	}
@@ -117,7 +118,7 @@ func (tr *tableRestorer) ranges(now []segment) []span {
 		if len(want) > 0 {
 			after = want[len(want)-1].Last
 		}
-		spans = append(spans, span{nil, tr.between(after, nil)})
+		spans = append(spans, span{where: tr.between(after, nil)})
 	}
 	return spans
 }
@@ -173,103 +174,104 @@ func (tr *tableRestorer) repair(ctx context.Context, spans []span) error {
 	if err := tr.exec(ctx, "START TRANSACTION"); err != nil {
 		return err
 	}
-	deleted, inserted := make([]int64, len(spans)), make([]int64, len(spans))
-	for i, sp := range spans {
-		n, err := tr.deleteForeign(ctx, sp)
-		if err != nil {
+	var done Stats
+	for i := range spans {
+		before := done.RowsDeleted
+		if err := tr.deleteForeign(ctx, &spans[i], &done); err != nil {
 			return err
 		}
-		deleted[i] = n
+		if done.RowsDeleted > before || len(spans[i].missing) > 0 {
+			done.Segments++
+		}
 	}
-	for i, sp := range spans {
-		n, err := tr.insertMissing(ctx, sp)
-		if err != nil {
+	for i := range spans {
+		if err := tr.insertMissing(ctx, &spans[i], &done); err != nil {
 			return err
 		}
-		inserted[i] = n
 	}
 	if err := tr.exec(ctx, "COMMIT"); err != nil {
 		return err
 	}
 	tr.count(func(st *Stats) {
 		st.Repaired++
-		for i := range spans {
-			st.RowsDeleted += deleted[i]
-			st.RowsInserted += inserted[i]
-			if deleted[i]+inserted[i] > 0 {
-				st.Segments++
-			}
-		}
+		st.Segments += done.Segments
+		st.RowsDeleted += done.RowsDeleted
+		st.RowsInserted += done.RowsInserted
 	})
 	return nil
 }
 
-// deleteForeign deletes the rows of a span that the dump does not hold.
-func (tr *tableRestorer) deleteForeign(ctx context.Context, sp span) (int64, error) {
+// deleteForeign deletes the rows of a span that the dump does not hold, and
+// notes which of the dump's rows the table does not.
+func (tr *tableRestorer) deleteForeign(ctx context.Context, sp *span, done *Stats) error {
 	wanted, err := tr.dumpRows(sp.seg)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	keep := make(map[string]bool, len(wanted))
+	there := make(map[string]bool, len(wanted))
 	for _, row := range wanted {
-		keep[string(row)] = true
+		there[string(row)] = false
 	}
-	var conditions []string
+	var foreign []string // conditions
+	var buf []byte
 	r := newReading(tr.goal.object, nil)
 	err = tr.each(ctx, tr.goal.selection(sp.where), func(row []driver.Value) error {
-		if keep[string(r.appendRow(nil, row))] {
+		buf = r.appendRow(buf[:0], row)
+		if _, ok := there[string(buf)]; ok {
+			there[string(buf)] = true
 			return nil
 		}
 		var terms []string
 		for i, at := range r.key {
 			terms = append(terms, tr.keyExpression(i)+"="+string(appendKey(nil, tr.goal.Columns[at], r.forms[at], row[at])))
 		}
-		conditions = append(conditions, strings.Join(terms, " AND "))
+		foreign = append(foreign, strings.Join(terms, " AND "))
 		return nil
 	})
 	if err != nil {
-		return 0, err
+		return err
 	}
-	for rest := conditions; len(rest) > 0; {
-		n, size := 0, 0
-		for n < len(rest) && n < 500 && size < statementSize {
-			size += len(rest[n])
-			n++
+	for i, row := range wanted {
+		if !there[string(row)] {
+			sp.missing = append(sp.missing, i)
 		}
-		query := "DELETE FROM " + ident(tr.goal.Name) + " WHERE (" + strings.Join(rest[:n], ") OR (") + ")"
-		if err := tr.exec(ctx, query); err != nil {
-			return 0, err
-		}
-		rest = rest[n:]
 	}
-	return int64(len(conditions)), nil
+	done.RowsDeleted += int64(len(foreign))
+	return tr.deleteWhere(ctx, foreign)
 }
 
-// insertMissing inserts the rows of the dump that the span does not hold.
-func (tr *tableRestorer) insertMissing(ctx context.Context, sp span) (int64, error) {
-	wanted, err := tr.dumpRows(sp.seg)
-	if err != nil || len(wanted) == 0 {
-		return 0, err
-	}
-	there := map[string]bool{}
-	r := newReading(tr.goal.object, nil)
-	err = tr.each(ctx, tr.goal.selection(sp.where), func(row []driver.Value) error {
-		there[string(r.appendRow(nil, row))] = true
-		return nil
-	})
-	if err != nil {
-		return 0, err
-	}
-	var missing [][]byte
-	for _, row := range wanted {
-		if !there[string(row)] {
-			missing = append(missing, row)
+// deleteWhere deletes the rows that meet any of the conditions.
+func (tr *tableRestorer) deleteWhere(ctx context.Context, conditions []string) error {
+	for len(conditions) > 0 {
+		n, size := 0, 0
+		for n < len(conditions) && n < 500 && size < statementSize {
+			size += len(conditions[n])
+			n++
 		}
+		query := "DELETE FROM " + ident(tr.goal.Name) + " WHERE (" + strings.Join(conditions[:n], ") OR (") + ")"
+		if err := tr.exec(ctx, query); err != nil {
+			return err
+		}
+		conditions = conditions[n:]
 	}
-	if len(missing) == 0 {
-		return 0, nil
+	return nil
+}
+
+// insertMissing inserts the rows of the dump that the span did not hold.
+func (tr *tableRestorer) insertMissing(ctx context.Context, sp *span, done *Stats) error {
+	if len(sp.missing) == 0 {
+		return nil
 	}
-	return int64(len(missing)), tr.insert(ctx, tr.goal.Name, bytes.Join(missing, []byte(",\n")))
+	wanted, err := tr.dumpRows(sp.seg)
+	if err != nil {
+		return err
+	}
+	missing := make([][]byte, len(sp.missing))
+	for i, at := range sp.missing {
+		missing[i] = wanted[at]
+	}
+	done.RowsInserted += int64(len(missing))
+	return tr.insert(ctx, tr.goal.Name, bytes.Join(missing, []byte(",\n")))
 }
 
 // insert adds rows written as SQL.
