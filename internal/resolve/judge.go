@@ -21,8 +21,8 @@ func (r *resolver) candidates(c *upkeep.Component) []upkeep.Release {
 			found = append(found, *release)
 		}
 	}
-	if c.Vendor != nil && r.newer(c, c.Vendor.Version, c.Version) {
-		found = append(found, *c.Vendor)
+	if vendor := r.vendor(c); vendor != nil && r.newer(c, vendor.Version, c.Version) {
+		found = append(found, *vendor)
 	}
 	slices.SortStableFunc(found, func(a, b upkeep.Release) int {
 		switch {
@@ -65,10 +65,36 @@ func (r *resolver) isFor(release *upkeep.Release, c *upkeep.Component) bool {
 		return false
 	case release.ID != "" && release.ID != c.ID, release.ID == "" && (c.Slug == "" || release.Slug != c.Slug):
 		return false
-	case c.Vendor != nil:
-		return release.Source == c.Vendor.Source
+	}
+	if vendor := r.vendor(c); vendor != nil {
+		return release.Source == vendor.Source
 	}
 	return c.UpdateURI == "" || publisherOf(c.UpdateURI) == release.Source
+}
+
+// vendor returns the update that a vendor's updater recorded in the site, nil
+// when that was none but the publisher's own, seen through a mirror: then
+// packages that we know of come from the same host.
+func (r *resolver) vendor(c *upkeep.Component) *upkeep.Release {
+	if c.Vendor == nil || c.UpdateURI != "" {
+		return c.Vendor
+	}
+	same := func(release upkeep.Release) bool {
+		return release.Kind == c.Kind && (release.ID == c.ID || release.ID == "" && release.Slug == c.Slug) &&
+			hostOf(release.Package) != "" && hostOf(release.Package) == hostOf(c.Vendor.Package)
+	}
+	if slices.ContainsFunc(r.Releases, same) {
+		return nil
+	}
+	return c.Vendor
+}
+
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Host
 }
 
 // publisherOf is the publisher that an Update URI names: its host.

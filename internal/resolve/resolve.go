@@ -124,14 +124,14 @@ func (r *resolver) note(c *upkeep.Component) []Note {
 	if closed := r.closedOf(c); closed != nil {
 		notes = append(notes, Note{c.Ref(), closedReason(closed)})
 	}
-	if c.UpdateURI != "" && c.Vendor == nil && !slices.ContainsFunc(r.Releases, func(rel upkeep.Release) bool { return r.isFor(&rel, c) }) {
+	if c.UpdateURI != "" && r.vendor(c) == nil && !slices.ContainsFunc(r.Releases, func(rel upkeep.Release) bool { return r.isFor(&rel, c) }) {
 		notes = append(notes, Note{c.Ref(), reason(NoSource, "uri", c.UpdateURI)})
 	}
 	return notes
 }
 
 func (r *resolver) closedOf(c *upkeep.Component) *upkeep.Closed {
-	if c.Slug == "" || c.Vendor != nil {
+	if c.Slug == "" || r.vendor(c) != nil {
 		return nil // what a publisher withdrew says nothing about another's
 	}
 	return r.closed[closedKey(c.Kind, c.Slug)]
@@ -195,8 +195,8 @@ func (r *resolver) judge(c *upkeep.Component) *upkeep.Update {
 	if want := update.Release.RequiresCMS; update.Disposition == upkeep.Ready && want != "" && !r.Meets(r.coreNow, want) && r.coreNow != "" {
 		update.Reasons = append(update.Reasons, reason(AfterCore, "version", string(r.coreAfter)))
 	}
-	if c.Vendor != nil && update.Release.Source == c.Vendor.Source && update.Release.Package == c.Vendor.Package {
-		update.Reasons = append(update.Reasons, reason(FromVendor, "source", c.Vendor.Source))
+	if vendor := r.vendor(c); vendor != nil && update.Release.Package == vendor.Package {
+		update.Reasons = append(update.Reasons, reason(FromVendor, "source", vendor.Source))
 	}
 	return update
 }

@@ -181,6 +181,14 @@ func TestResolve(t *testing.T) {
 			c[2].UpdateURI = "https://vendor.example/lone"
 			in.Releases = []upkeep.Release{release(upkeep.Plugin, "pro", "99"), release(upkeep.Plugin, "gold", "99"), release(upkeep.Plugin, "lone", "99")}
 		}, []string{"plugin:pro/pro.php 2 1 from_vendor", "plugin:gold/gold.php 2 held licence_missing from_vendor"}},
+		{"a mirror's answer that the site recorded is no vendor's", site(plugin("aa", "1")), func(in *resolve.Input) {
+			vendor := release(upkeep.Plugin, "aa", "2")
+			vendor.Package, vendor.Source = "http://mirror.lan/plugin/aa.2.zip", "mirror.lan"
+			in.Inventory.Components[0].Vendor = &vendor
+			known := release(upkeep.Plugin, "aa", "3")
+			known.Package = "http://mirror.lan/plugin/aa.3.zip"
+			in.Releases = []upkeep.Release{known}
+		}, []string{"plugin:aa/aa.php 3 1"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -124,7 +124,7 @@ func (q *coreQuestion) answer(site *SiteAnswer, p *Publisher) {
 	site.Releases = append(site.Releases, coreReleases(q.wire.Offers, q.locale, p, q.fetched)...)
 	for i := range q.wire.Translations {
 		if t := &q.wire.Translations[i]; t.Type == "core" {
-			site.addLanguage(t, CoreLanguage, p, q.fetched)
+			site.addLanguage(t, CoreLanguage, p, q.fetched) // whatever slug it is sent with
 		}
 	}
 }
@@ -171,7 +171,7 @@ func branch(version upkeep.Version) string {
 // was revised, since that is what distinguishes two of them.
 func (s *SiteAnswer) addLanguage(t *translationWire, slug string, p *Publisher, checked time.Time) {
 	address := p.packageURL(t.Package)
-	if address == "" || !updatedForm.MatchString(string(t.Updated)) || !localeForm.MatchString(string(t.Language)) {
+	if address == "" || !slugForm.MatchString(slug) || !updatedForm.MatchString(string(t.Updated)) || !localeForm.MatchString(string(t.Language)) {
 		return
 	}
 	s.Releases = append(s.Releases, upkeep.Release{

@@ -293,7 +293,8 @@ func (q *question) answer(site *SiteAnswer, c *upkeep.Component, p *Publisher) {
 	site.Confidence[c.Ref()] = q.confidence
 	site.Releases = append(site.Releases, release)
 	for i := range q.record.Translations {
-		site.addLanguage(&q.record.Translations[i], c.Slug, p, q.fetched)
+		t := &q.record.Translations[i]
+		site.addLanguage(t, string(t.Slug), p, q.fetched) // the domain that its files are named after
 	}
 }
 

@@ -272,7 +272,6 @@ func TestOriginalsAgainstMirror(t *testing.T) {
 	foreign := plainPlugin("forms/forms.php", "2.0")
 	foreign.UpdateURI = "false"
 	hello := plainPlugin("hello.php", "1.7.3")
-	hello.Slug = "hello-dolly"
 	components := []upkeep.Component{{Kind: upkeep.Core, ID: "core", Version: "6.2.6"}, plainPlugin("akismet/akismet.php", "5.3"), plainPlugin("own/own.php", "1"),
 		foreign, hello, installedTheme("ashes", "1.2"), installedTheme("lost", "1.0")}
 	originals, problems := w.publisher(wordpressorg.Options{Packages: store}).Originals(t.Context(), components)

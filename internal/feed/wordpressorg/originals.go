@@ -127,6 +127,9 @@ func (m *oneOrMany) UnmarshalJSON(raw []byte) error {
 
 func (p *Publisher) pluginOriginal(ctx context.Context, c *upkeep.Component) (upkeep.Original, error) {
 	slug := cmp.Or(c.Slug, folder(c.ID))
+	if c.ID == "hello.php" {
+		slug = "hello-dolly" // what WordPress brings is published under another name than its file
+	}
 	address := p.o.Downloads + "/plugin-checksums/" + url.PathEscape(slug) + "/" + url.PathEscape(string(c.Version)) + ".json"
 	answer, err := p.client.Ask(ctx, feed.Request{URL: address, MaxAge: p.o.Details, Valid: holding("files")})
 	if err != nil || answer.Status != http.StatusOK {
