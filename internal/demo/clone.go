@@ -52,7 +52,7 @@ func (w *World) Clone(ctx context.Context, from *Site, name string) (_ *Site, er
 	if err := w.cloneConfig(from, s); err != nil {
 		return nil, err
 	}
-	if err := w.publish(ctx, s); err != nil {
+	if err := w.serve(ctx, s); err != nil {
 		return nil, err
 	}
 	return s, w.remember(s)

@@ -47,7 +47,7 @@ func (w *World) phpServer() (*Server, error) {
 	}
 	return &Server{
 		Name: "php-fpm", argv: []string{binary, "--nodaemonize", "--fpm-config", config}, config: config,
-		socket: socket, dir: filepath.Join(w.Dir, "servers"), as: w.as, detached: w.opts.Detached,
+		socket: socket, files: "php-fpm", dir: filepath.Join(w.Dir, "servers"), as: w.as, detached: w.opts.Detached,
 		ready: func(context.Context) error {
 			conn, err := net.Dial("unix", socket)
 			if err == nil {

@@ -23,8 +23,9 @@ type Server struct {
 
 	argv     []string
 	config   string // its path stands in the command line and tells ours from a stranger's
-	socket   string // removed before each start
+	socket   string // removed before each start, "" when it has none
 	dir      string // holds its log and pid file
+	files    string // what these are named after
 	as       *syscall.Credential
 	detached bool
 	ready    func(context.Context) error // nil when it answers
@@ -40,8 +41,10 @@ func (s *Server) Start(ctx context.Context) (err error) {
 	if err := s.Kill(ctx); err != nil {
 		return err
 	}
-	if err := os.Remove(s.socket); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+	if s.socket != "" {
+		if err := os.Remove(s.socket); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
 	}
 	log, err := os.OpenFile(s.logFile(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
@@ -62,7 +65,11 @@ func (s *Server) Start(ctx context.Context) (err error) {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	if err := os.WriteFile(s.pidFile(), []byte(strconv.Itoa(cmd.Process.Pid)), 0o600); err != nil {
+	note, err := identity(cmd.Process.Pid)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(s.pidFile(), []byte(note), 0o600); err != nil {
 		return err
 	}
 	exited := make(chan struct{})
@@ -147,24 +154,62 @@ func (s *Server) Log() string {
 	return string(text)
 }
 
-func (s *Server) logFile() string { return filepath.Join(s.dir, s.Name+".log") }
-func (s *Server) pidFile() string { return filepath.Join(s.dir, s.Name+".started") }
+// remove deletes what a stopped server leaves.
+func (s *Server) remove() error {
+	var err error
+	for _, file := range []string{s.config, s.logFile(), s.pidFile()} {
+		if gone := os.Remove(file); !errors.Is(gone, os.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
+	}
+	return err
+}
 
+func (s *Server) logFile() string { return filepath.Join(s.dir, s.files+".log") }
+func (s *Server) pidFile() string { return filepath.Join(s.dir, s.files+".started") }
+
+// remembered returns the process that was started last, -1 when its number
+// belongs to a stranger by now. A number is not given away while processes of
+// its group live, so one without a process may still name our group.
 func (s *Server) remembered() int {
 	text, err := os.ReadFile(s.pidFile())
 	if err != nil {
 		return -1
 	}
-	pid, err := strconv.Atoi(string(text))
-	if err != nil {
+	var pid int
+	var started, boot string
+	if _, err := fmt.Sscan(string(text), &pid, &started, &boot); err != nil {
 		return -1
 	}
-	return pid
+	now, err := identity(pid)
+	if errors.Is(err, os.ErrNotExist) && boot == bootID() || now == string(text) {
+		return pid
+	}
+	return -1
+}
+
+// identity tells a process from every other that had or will have its
+// number: when it started, and since which start of the machine that counts.
+func identity(pid int) (string, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return "", err
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	fields := strings.Fields(rest)
+	if len(fields) < 20 {
+		return "", upkeep.Errorf(upkeep.CodeInternal, "/proc/%d/stat: %q", pid, stat)
+	}
+	return fmt.Sprintf("%d %s %s", pid, fields[19], bootID()), nil
+}
+
+func bootID() string {
+	text, _ := os.ReadFile("/proc/sys/kernel/random/boot_id") // without /proc nothing of this works anyway
+	return strings.TrimSpace(string(text))
 }
 
 // group returns the living processes of the server's group. Those that have
-// ended but were not collected by their parent do not count. A group whose
-// number was taken by a stranger after a reboot is told by its program.
+// ended but were not collected by their parent do not count.
 func (s *Server) group() []int {
 	leader := s.remembered()
 	if leader <= 0 {
@@ -185,12 +230,9 @@ func (s *Server) group() []int {
 			continue
 		}
 		// After the program's name in brackets: state, parent, group.
-		name, rest, ok := strings.Cut(string(stat), ") ")
+		_, rest, _ := strings.Cut(string(stat), ") ")
 		fields := strings.Fields(rest)
-		if !ok || len(fields) < 3 || fields[0] == "Z" || fields[2] != strconv.Itoa(leader) {
-			continue
-		}
-		if strings.Contains(name, "("+s.Name) {
+		if len(fields) >= 3 && fields[0] != "Z" && fields[2] == strconv.Itoa(leader) {
 			members = append(members, pid)
 		}
 	}

@@ -72,6 +72,8 @@ type Site struct {
 	Password     string        `json:"password"`
 	Database     *cms.Database `json:"database"`
 
+	Web *Server `json:"-"` // the site's own web server
+
 	world *World
 }
 

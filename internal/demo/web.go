@@ -3,30 +3,25 @@ package demo
 import (
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 
 	"upkeep"
 )
 
-// nginxConfig has, beside the sites, a socket that tells which configuration
-// is in force: a reload is done when the new number is answered.
-const nginxConfig = `pid %[1]s/nginx.pid;
+// nginxConfig is the web server of one site. Each has its own, so that adding
+// a site disturbs no other.
+const nginxConfig = `pid %[1]s/nginx-%[2]s.pid;
 error_log stderr warn;
-worker_processes 2;
+worker_processes 1;
 daemon off;
 events { worker_connections 512; }
 http {
 	include /etc/nginx/mime.types;
 	default_type application/octet-stream;
-	access_log off;
 	server_tokens off;
 	client_max_body_size 64m;
 	client_body_temp_path %[1]s/tmp/body;
@@ -34,9 +29,7 @@ http {
 	fastcgi_temp_path %[1]s/tmp/fastcgi;
 	uwsgi_temp_path %[1]s/tmp/uwsgi;
 	scgi_temp_path %[1]s/tmp/scgi;
-	server { listen unix:%[2]s; location / { return 200 "%[3]d"; } }
-	include %[4]s/sites/*.conf;
-}
+%[3]s}
 `
 
 // siteConfig serves one WordPress with pretty addresses. %[5]s is for what
@@ -89,41 +82,27 @@ const networkConfig = `	if (!-e $request_filename) {
 	}
 `
 
-func (w *World) webServer() (*Server, error) {
+// webServer returns a site's own web server. It is not started.
+func (w *World) webServer(s *Site) (*Server, error) {
 	binary, err := lookServer("nginx")
 	if err != nil {
 		return nil, upkeep.Errorf(upkeep.CodeNotFound, "nginx is not installed").WithHint("Install it: apt-get install nginx-light")
 	}
-	config := filepath.Join(w.Dir, "etc", "nginx.conf")
-	socket, err := w.socketPath("web.sock")
-	if err != nil {
-		return nil, err
-	}
+	config := filepath.Join(w.Dir, "etc", "sites", s.Name+".conf")
 	return &Server{
 		Name: "nginx", argv: []string{binary, "-e", "stderr", "-c", config}, config: config,
-		socket: socket, dir: filepath.Join(w.Dir, "servers"), as: w.as, detached: w.opts.Detached,
-		ready: func(ctx context.Context) error { return inForce(ctx, socket, w.state.Generation) },
+		files: "nginx-" + s.Name, dir: filepath.Join(w.Dir, "servers"), as: w.as, detached: w.opts.Detached,
+		ready: func(ctx context.Context) error {
+			conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.host())
+			if err == nil {
+				_ = conn.Close() // only asked whether somebody listens
+			}
+			return err
+		},
 	}, nil
 }
 
-// configureWeb writes the web server's configuration with a new number.
-func (w *World) configureWeb() error {
-	if w.Web.PID() != 0 {
-		return nil // it has one
-	}
-	return w.writeWebConfig()
-}
-
-func (w *World) writeWebConfig() error {
-	w.state.Generation++
-	text := fmt.Sprintf(nginxConfig, filepath.Join(w.Dir, "run"), w.Web.socket, w.state.Generation, filepath.Join(w.Dir, "etc"))
-	if err := os.WriteFile(w.Web.config, []byte(text), 0o644); err != nil {
-		return err
-	}
-	return w.save()
-}
-
-// serve writes a site's configuration and has the web server take it over.
+// serve configures and starts a site's web server.
 func (w *World) serve(ctx context.Context, s *Site) (err error) {
 	defer upkeep.Wrap(&err, "serve %s", s.Name)
 	path := strings.TrimSuffix(s.path(), "/")
@@ -134,57 +113,12 @@ func (w *World) serve(ctx context.Context, s *Site) (err error) {
 	if s.Spec.Outside {
 		extra += fmt.Sprintf("\tlocation /content/ { alias %s/; location ~ \\.php$ { return 404; } }\n", s.Content)
 	}
-	text := fmt.Sprintf(siteConfig, s.Port, s.DocumentRoot, s.logDir(), path, extra, w.PHP.socket)
-	if err := os.WriteFile(w.siteConfigFile(s), []byte(text), 0o644); err != nil {
+	site := fmt.Sprintf(siteConfig, s.Port, s.DocumentRoot, s.logDir(), path, extra, w.PHP.socket)
+	text := fmt.Sprintf(nginxConfig, filepath.Join(w.Dir, "run"), s.Name, site)
+	if err := os.WriteFile(s.Web.config, []byte(text), 0o644); err != nil {
 		return err
 	}
-	return w.reload(ctx)
-}
-
-func (w *World) siteConfigFile(s *Site) string {
-	return filepath.Join(w.Dir, "etc", "sites", s.Name+".conf")
-}
-
-// reload makes the web server read its configuration and waits until it is in force.
-func (w *World) reload(ctx context.Context) error {
-	if err := w.writeWebConfig(); err != nil {
-		return err
-	}
-	pid := w.Web.PID()
-	if pid == 0 {
-		return upkeep.Errorf(upkeep.CodeConflict, "the web server does not run").WithHint("Start the demo first.")
-	}
-	if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
-		return err
-	}
-	return w.Web.waitReady(ctx, nil)
-}
-
-// inForce asks the web server which configuration it works by.
-func inForce(ctx context.Context, socket string, generation int) error {
-	client := http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-		},
-	}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://web/", nil)
-	if err != nil {
-		return err
-	}
-	answer, err := client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(answer.Body, 100))
-	if err != nil {
-		return err
-	}
-	if string(text) != strconv.Itoa(generation) {
-		return fmt.Errorf("configuration %s is in force, not %d", text, generation)
-	}
-	return nil
+	return s.Web.Start(ctx)
 }
 
 // freePort finds a port that nobody listens on. All have five digits, so

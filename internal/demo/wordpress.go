@@ -40,7 +40,7 @@ func (w *World) AddWordPress(ctx context.Context, spec Spec) (_ *Site, err error
 	if err := w.writeConfig(s, false); err != nil {
 		return nil, err
 	}
-	if err := w.publish(ctx, s); err != nil {
+	if err := w.serve(ctx, s); err != nil {
 		return nil, err
 	}
 	if err := w.install(ctx, s); err != nil {
@@ -57,8 +57,9 @@ func (w *World) RemoveSite(ctx context.Context, name string) error {
 	}
 	w.mu.Lock()
 	w.state.Sites = slices.DeleteFunc(w.state.Sites, func(other *Site) bool { return other == s })
+	err = w.save()
 	w.mu.Unlock()
-	return w.discard(ctx, s)
+	return errors.Join(err, w.discard(ctx, s))
 }
 
 // newSite reserves name and port and makes the site's empty folder.
@@ -78,6 +79,9 @@ func (w *World) newSite(ctx context.Context, spec Spec) (*Site, error) {
 		return nil, err
 	}
 	s := w.place(spec, port)
+	if s.Web, err = w.webServer(s); err != nil {
+		return nil, err
+	}
 	if err := os.Mkdir(s.Dir, 0o755); errors.Is(err, os.ErrExist) {
 		return nil, upkeep.Errorf(upkeep.CodeConflict, "a site %s exists already", spec.Name)
 	} else if err != nil {
@@ -180,13 +184,6 @@ func (w *World) stage(ctx context.Context, s *Site, name string) (err error) {
 	return nil
 }
 
-// publish has the web server serve the site.
-func (w *World) publish(ctx context.Context, s *Site) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.serve(ctx, s)
-}
-
 func (w *World) remember(s *Site) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -196,14 +193,7 @@ func (w *World) remember(s *Site) error {
 
 // discard deletes whatever a site has.
 func (w *World) discard(ctx context.Context, s *Site) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	err := os.Remove(w.siteConfigFile(s))
-	if err == nil {
-		err = w.reload(ctx)
-	} else if errors.Is(err, os.ErrNotExist) {
-		err = nil
-	}
+	err := errors.Join(s.Web.Stop(ctx), s.Web.remove())
 	if s.Database != nil {
 		_, dropped := w.MariaDB.Exec(ctx, "", "DROP DATABASE IF EXISTS `"+s.Database.Name+"`; DROP USER IF EXISTS `"+s.Database.Name+"`@localhost;")
 		err = errors.Join(err, dropped)

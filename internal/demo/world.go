@@ -28,20 +28,18 @@ type World struct {
 	Dir     string   // absolute
 	MariaDB *MariaDB // nil before Start
 	PHP     *Server
-	Web     *Server
 
 	opts  Options
 	as    *syscall.Credential
 	state state
-	mu    sync.Mutex // guards state and what the web server serves
+	mu    sync.Mutex // guards state
 	dumps sync.Map   // site name → func() (string, error), the dump that clones are made of
 }
 
 // state is what world.json remembers.
 type state struct {
-	Owner      int     `json:"owner,omitempty"` // process that the servers die with; 0 when detached
-	Generation int     `json:"generation"`      // of the web server's configuration
-	Sites      []*Site `json:"sites"`
+	Owner int     `json:"owner,omitempty"` // process that the servers die with; 0 when detached
+	Sites []*Site `json:"sites"`
 }
 
 // stateFile makes a folder a world.
@@ -67,11 +65,11 @@ func Open(dir string, opts Options) (_ *World, err error) {
 	if w.PHP, err = w.phpServer(); err != nil {
 		return nil, err
 	}
-	if w.Web, err = w.webServer(); err != nil {
-		return nil, err
-	}
 	for _, site := range w.state.Sites {
 		site.world = w
+		if site.Web, err = w.webServer(site); err != nil {
+			return nil, err
+		}
 	}
 	return w, nil
 }
@@ -101,10 +99,12 @@ func (w *World) Start(ctx context.Context) (err error) {
 	if err := w.PHP.Start(ctx); err != nil {
 		return err
 	}
-	if err := w.configureWeb(); err != nil {
-		return err
+	for _, site := range w.state.Sites {
+		if err := site.Web.Start(ctx); err != nil {
+			return err
+		}
 	}
-	return w.Web.Start(ctx)
+	return nil
 }
 
 // Stop stops every server, whoever started it.
@@ -115,7 +115,10 @@ func (w *World) Stop(ctx context.Context) (err error) {
 		db = &MariaDB{Dir: filepath.Join(w.Dir, "mariadb")}
 		db.pid = db.runningPID()
 	}
-	return errors.Join(w.Web.Stop(ctx), w.PHP.Stop(ctx), db.Stop(ctx))
+	for _, site := range w.Sites() {
+		err = errors.Join(err, site.Web.Stop(ctx))
+	}
+	return errors.Join(err, w.PHP.Stop(ctx), db.Stop(ctx))
 }
 
 // Remove stops every server and deletes the world with all its sites.

@@ -240,7 +240,7 @@ func Works(t testing.TB, site *demo.Site) {
 		page, err := Get(t.Context(), site, path)
 		switch {
 		case err != nil:
-			t.Error(err)
+			t.Errorf("%v\n%s\n%s", err, site.Web.Log(), site.World().PHP.Log())
 		case page.Status >= 400 || !strings.Contains(page.Body, want):
 			t.Errorf("%s answers %d without %q: %.300s", path, page.Status, want, page.Body)
 		}

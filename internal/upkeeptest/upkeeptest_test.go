@@ -89,10 +89,10 @@ func TestVisitorsRememberWhatWasAccepted(t *testing.T) {
 	if err := world.PHP.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := world.Web.Kill(t.Context()); err != nil {
+	if err := site.Web.Kill(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := world.Web.Start(t.Context()); err != nil {
+	if err := site.Web.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	visitors.WaitAccepted(t, 12)
