@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	poll      = 500 * time.Millisecond // how soon a job enqueued while jobs run is seen; more often costs more of an idle core
+	poll      = 500 * time.Millisecond // how soon a job enqueued while jobs run is seen
 	retention = 24 * time.Hour         // how long finished jobs stay to be looked at
 	lastCall  = 10 * time.Second       // how long a job that was told to stop may take to do so
 )

@@ -184,6 +184,11 @@ func TestTextNeverPrints(t *testing.T) {
 			fmt.Fprintf(&written, verb+"\n", value)
 		}
 	}
+	for _, verb := range []string{"%v", "%#v", "%d", "%x", "%5q"} {
+		if got := fmt.Sprintf(verb, text); got != "•••" {
+			t.Errorf("%s gives %s", verb, got)
+		}
+	}
 	fmt.Fprintln(&written, text, holder, errors.New(text.String()), fmt.Errorf("with %w %v", errors.ErrUnsupported, holder))
 	for _, value := range []any{text, holder, map[string]any{"k": &text}} {
 		body, err := json.Marshal(value)

@@ -81,6 +81,7 @@ func findHold(ctx context.Context, tx *tx, id int64) (*upkeep.Hold, error) {
 
 func scanHold(row scanner) (*upkeep.Hold, error) {
 	var h upkeep.Hold
-	err := row.Scan(&h.ID, &h.Site, &h.Component, &h.Version, document{&h.Reason}, (*stamp)(&h.Created), (*stamp)(&h.Lifted))
+	err := row.Scan(&h.ID, &h.Site, &h.Component, &h.Version, document{&h.Reason},
+		(*stamp)(&h.Created), (*stamp)(&h.Lifted))
 	return &h, err
 }

@@ -9,7 +9,8 @@ import (
 	"upkeep"
 )
 
-const interventionColumns = `SELECT id, site, state, requester, created, started, ended, cancel_at, body FROM intervention`
+const interventionColumns = `SELECT id, site, state, requester, created, started, ended, cancel_at, body
+	FROM intervention`
 
 // Intervention returns an intervention by number.
 func (db *DB) Intervention(ctx context.Context, id upkeep.InterventionID) (iv *upkeep.Intervention, err error) {

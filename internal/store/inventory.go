@@ -57,7 +57,8 @@ func (db *DB) CreateInventory(
 		var id int64
 		var last string
 		var seen time.Time
-		err := tx.QueryRowContext(ctx, `SELECT id, digest, seen FROM inventory WHERE site = $1 ORDER BY id DESC LIMIT 1`, site).
+		err := tx.QueryRowContext(ctx,
+			`SELECT id, digest, seen FROM inventory WHERE site = $1 ORDER BY id DESC LIMIT 1`, site).
 			Scan(&id, &last, (*stamp)(&seen))
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err

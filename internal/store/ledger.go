@@ -18,7 +18,8 @@ func (db *DB) LedgerEntries(ctx context.Context, after int64, limit int) (entrie
 		limit = math.MaxInt32
 	}
 	err = db.read(ctx, func(tx *tx) error {
-		entries, err = collect(ctx, tx, ledgerColumns+` WHERE seq > $1 ORDER BY seq LIMIT $2`, []any{after, limit}, scanLedgerEntry)
+		entries, err = collect(ctx, tx, ledgerColumns+` WHERE seq > $1 ORDER BY seq LIMIT $2`,
+			[]any{after, limit}, scanLedgerEntry)
 		return err
 	})
 	return entries, err
