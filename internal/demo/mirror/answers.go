@@ -188,7 +188,7 @@ func (m *Mirror) item(r *http.Request, o *offered, id string) map[string]any {
 	}
 	required := strings.FieldsFunc(o.headers["Requires Plugins"], func(c rune) bool { return c == ',' || c == ' ' })
 	item["id"], item["slug"], item["plugin"] = "w.org/plugins/"+o.slug, o.slug, id
-	item["requires_plugins"] = slices.Concat([]string{}, required)
+	item["requires_plugins"] = append([]string{}, required...) // never null
 	item["tested"], item["compatibility"] = o.headers["Tested up to"], object{}
 	item["icons"], item["banners"], item["banners_rtl"] = object{}, object{}, object{}
 	return item
