@@ -1,4 +1,237 @@
 package main
 
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"upkeep"
+	"upkeep/internal/cms"
+	"upkeep/internal/cms/wordpress"
+	"upkeep/internal/custody"
+	"upkeep/internal/engine"
+	"upkeep/internal/feed"
+	"upkeep/internal/feed/wordpressorg"
+	"upkeep/internal/fleet"
+	"upkeep/internal/intervention"
+	"upkeep/internal/ledger"
+	"upkeep/internal/secret"
+	"upkeep/internal/store"
+	"upkeep/internal/verify"
+	"upkeep/internal/web"
+)
+
 // wire plugs the application together.
-func wire() application { return application{} }
+func wire() application {
+	return application{
+		Open:   openApp,
+		Demo:   runDemonstration,
+		Hidden: []func(*env) *cobra.Command{newAgentCommand},
+	}
+}
+
+// drivers lists the drivers that this program was built with.
+func drivers() cms.Drivers { return cms.Drivers{wordpress.New()} }
+
+// settings is what config.json in the state folder may say.
+type settings struct {
+	WordPress struct {
+		API       string `json:"api"`       // of api.wordpress.org or a mirror
+		Downloads string `json:"downloads"` // of downloads.wordpress.org or a mirror
+	} `json:"wordpress"`
+	Trusted []string `json:"trusted"` // hosts that may be asked by plain http or at private addresses
+	Agents  string   `json:"agents"`  // folder of the agents' folders; "" is the state folder's name with "-agents"
+	Vault   string   `json:"vault"`   // folder of the repository; "" is "vault" in the state folder
+}
+
+func readSettings(dir string) (s settings, err error) {
+	path := filepath.Join(dir, "config.json")
+	defer upkeep.Wrap(&err, "read %s", path)
+	s.Agents, s.Vault = dir+"-agents", filepath.Join(dir, "vault")
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	defer f.Close()
+	decoder := json.NewDecoder(f)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&s); err != nil {
+		return s, upkeep.Errorf(upkeep.CodeInvalid, "%w", err).
+			WithHint("Known are wordpress.api, wordpress.downloads, trusted, agents, vault.")
+	}
+	return s, nil
+}
+
+// app is the application on one state folder.
+type app struct {
+	dir      string
+	settings settings
+	log      *slog.Logger
+	db       *store.DB
+	queue    *engine.Engine
+	keeper   *secret.Keeper
+	ledger   *ledger.Ledger
+	custody  *custody.Custody
+	fleet    *fleet.Fleet
+	runner   *intervention.Runner
+}
+
+// stopGrace is how long a stop waits for interventions under way; what is
+// not done by then another process goes on with.
+const stopGrace = 2 * time.Minute
+
+// openApp opens the application and starts advancing interventions.
+func openApp(ctx context.Context, dir string) (_ http.Handler, _ func() error, err error) {
+	defer upkeep.Wrap(&err, "open %s", dir)
+	a := &app{dir: dir}
+	if err := a.open(ctx); err != nil {
+		return nil, nil, errors.Join(err, a.close())
+	}
+	running, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- a.queue.Run(running, a.workers()) }()
+	go a.custody.Revive(running)
+	return a.api(), func() error {
+		stop()
+		err := <-ended
+		if errors.Is(err, context.Canceled) {
+			err = nil
+		}
+		return errors.Join(err, a.close())
+	}, nil
+}
+
+func (a *app) open(ctx context.Context) (err error) {
+	if err := os.MkdirAll(a.dir, 0o700); err != nil {
+		return err
+	}
+	if a.settings, err = readSettings(a.dir); err != nil {
+		return err
+	}
+	if a.log, err = openLog(filepath.Join(a.dir, "upkeep.log")); err != nil {
+		return err
+	}
+	if a.db, err = store.Open(ctx, store.Config{Path: filepath.Join(a.dir, "upkeep.db")}); err != nil {
+		return err
+	}
+	if a.keeper, err = secret.OpenKeeper(filepath.Join(a.dir, "key")); err != nil {
+		return err
+	}
+	if a.queue, err = engine.Open(ctx, filepath.Join(a.dir, "queue.db"), engine.Config{Log: a.log, Grace: stopGrace}); err != nil {
+		return err
+	}
+	a.ledger = &ledger.Ledger{Rows: a.db, Clock: time.Now}
+	client := feed.NewClient(feed.Options{Cache: answers{a.db.FeedAnswers()}, Trusted: a.settings.Trusted})
+	packages, err := feed.NewPackages(filepath.Join(a.dir, "packages"), client, 0)
+	if err != nil {
+		return err
+	}
+	a.custody = a.newCustody(packages)
+	a.fleet = a.newFleet(client, packages)
+	a.runner = a.newRunner()
+	return nil
+}
+
+func openLog(path string) (*slog.Logger, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return slog.New(slog.NewTextHandler(f, &slog.HandlerOptions{Level: slog.LevelInfo})), nil
+}
+
+func (a *app) newCustody(packages *feed.Packages) *custody.Custody {
+	return custody.New(custody.Config{
+		Sites: a.db, Backups: a.db, Secrets: a.db, Sealer: a.keeper,
+		VaultDir: a.settings.Vault, AgentsDir: a.settings.Agents,
+		Guard:       []string{"/proc/self/exe", "agent", "guard"},
+		NewPassword: func() string { return secret.NewPassword().Reveal() },
+		Package: func(ctx context.Context, release upkeep.Release) (path, sum string, err error) {
+			p, err := packages.Fetch(ctx, release, nil)
+			return p.Path, p.SHA256, err
+		},
+		Verifier: &verify.Verifier{TokenHeader: cms.TokenHeader, Now: time.Now},
+		Now:      time.Now, Log: a.log,
+	})
+}
+
+func (a *app) newFleet(client *feed.Client, packages *feed.Packages) *fleet.Fleet {
+	publisher := wordpressorg.New(client, wordpressorg.Options{
+		API: a.settings.WordPress.API, Downloads: a.settings.WordPress.Downloads, Packages: packages,
+		MaxAge: time.Minute,
+	})
+	return fleet.New(fleet.Config{
+		Sites: a.db, Inventories: a.db, Interventions: a.db, Notes: a.db,
+		Custody: a.custody, Ledger: a.ledger,
+		Publishers: map[upkeep.CMS]fleet.Publisher{upkeep.WordPress: wordpressPublisher{publisher}},
+		Enqueue: func(ctx context.Context, id upkeep.InterventionID) error {
+			return a.queue.Enqueue(ctx, engine.Job{Kind: interventionJob, ID: int64(id)})
+		},
+		Now: time.Now, Log: a.log,
+	})
+}
+
+const interventionJob = "intervention"
+
+func (a *app) newRunner() *intervention.Runner {
+	host, _ := os.Hostname() // only to tell workers apart in the records
+	return &intervention.Runner{Config: intervention.Config{
+		Records: a.db, Consequences: consequences{a.db, a.ledger}, Leases: a.db, Hosts: reacher{a.custody},
+		Policy: func(ctx context.Context, id upkeep.SiteID) (upkeep.Policy, error) {
+			site, err := a.db.Site(ctx, id)
+			if err != nil {
+				return upkeep.Policy{}, err
+			}
+			return site.Policy, nil
+		},
+		Holder: fmt.Sprintf("%s/%d/%d", host, os.Getpid(), time.Now().UnixNano()),
+		Now:    time.Now, Log: a.log,
+	}}
+}
+
+func (a *app) workers() map[string]engine.Worker {
+	return map[string]engine.Worker{interventionJob: {
+		Work: func(ctx context.Context, id int64) (time.Duration, error) {
+			return a.runner.Advance(ctx, upkeep.InterventionID(id))
+		},
+		Stale: func(ctx context.Context) ([]int64, error) {
+			left, err := a.db.Interventions(ctx, upkeep.InterventionFilter{Unended: true, Unleased: true})
+			var ids []int64
+			for _, iv := range left {
+				ids = append(ids, int64(iv.ID))
+			}
+			return ids, err
+		},
+	}}
+}
+
+func (a *app) api() http.Handler {
+	return web.New(web.Config{
+		Sites: fleet.SiteList{Fleet: a.fleet}, Inventories: a.fleet, Updates: a.fleet,
+		Interventions: fleet.Record{Fleet: a.fleet}, Backups: fleet.Vault{Fleet: a.fleet},
+		Restores: fleet.Vault{Fleet: a.fleet}, Gates: a.fleet, Checks: a.fleet, Doctor: doctor{a}, Ledger: a.fleet,
+		Version: version, Log: a.log,
+	})
+}
+
+func (a *app) close() error {
+	var errs []error
+	if a.queue != nil {
+		errs = append(errs, a.queue.Close())
+	}
+	if a.db != nil {
+		errs = append(errs, a.db.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -96,7 +96,11 @@ func New(c Config) (_ *Agent, err error) {
 
 func (a *Agent) path(name string) string { return filepath.Join(a.config.Dir, name) }
 
-func (a *Agent) journalPath() string { return a.path("journal.jsonl") }
+// JournalName is the journal in an agent's folder, there while an intervention
+// is open.
+const JournalName = "journal.jsonl"
+
+func (a *Agent) journalPath() string { return a.path(JournalName) }
 
 func (a *Agent) dumpDir() string { return a.path("dump") }
 

@@ -151,7 +151,7 @@ func Guard(ctx context.Context, dir string, command []string) (err error) {
 		if err := cmd.Run(); err == nil || ctx.Err() != nil {
 			return nil
 		}
-		if _, err := os.Stat(filepath.Join(dir, "journal.jsonl")); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(filepath.Join(dir, JournalName)); errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
 		select {

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
@@ -215,3 +216,25 @@ func (c *Custody) choosePassword(ctx context.Context) (string, error) {
 
 // silence is how long an agent hears nothing before it takes the site back.
 const silence = 90 * time.Second
+
+// Revive starts the agents that a dead machine or a double kill left with an
+// open journal: each undoes or finishes what it finds, and thaws.
+func (c *Custody) Revive(ctx context.Context) {
+	journals, _ := filepath.Glob(filepath.Join(c.AgentsDir, "*", agent.JournalName)) // the pattern is valid
+	for _, journal := range journals {
+		number, err := strconv.ParseInt(filepath.Base(filepath.Dir(journal)), 10, 64)
+		if err != nil {
+			continue
+		}
+		site, err := c.Sites.Site(ctx, upkeep.SiteID(number))
+		if err == nil {
+			var client *agent.Client
+			if client, err = c.Connect(ctx, site); err == nil {
+				client.Close()
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			c.Log.Error("revive agent", "journal", journal, "error", err)
+		}
+	}
+}

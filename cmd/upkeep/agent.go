@@ -1,0 +1,64 @@
+package main
+
+import (
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"upkeep"
+	"upkeep/internal/agent"
+)
+
+// idleTime is how long an agent stays when there is nothing to do.
+const idleTime = 2 * time.Minute
+
+// newAgentCommand runs the agent of a site. People do not type it: the control
+// plane starts it, as the site's owner.
+func newAgentCommand(e *env) *cobra.Command {
+	cmd := &cobra.Command{Use: "agent", Hidden: true}
+	cmd.AddCommand(
+		&cobra.Command{Use: "guard DIR ROOT", Args: cobra.ExactArgs(2), RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM)
+			defer stop()
+			return agent.Guard(ctx, args[0], []string{"/proc/self/exe", "agent", "run", args[0], args[1]})
+		}},
+		&cobra.Command{Use: "run DIR ROOT", Args: cobra.ExactArgs(2), RunE: func(cmd *cobra.Command, args []string) error {
+			return runAgent(cmd, args[0], args[1])
+		}},
+	)
+	return cmd
+}
+
+func runAgent(cmd *cobra.Command, dir, root string) error {
+	syscall.Umask(0o077)
+	if err := agent.Lock(dir); err != nil {
+		if upkeep.CodeOf(err) == upkeep.CodeConflict {
+			return nil // the other one serves
+		}
+		return err
+	}
+	log, err := agent.OpenLog(dir)
+	if err != nil {
+		return err
+	}
+	list := drivers()
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM)
+	defer stop()
+	a, err := agent.New(agent.Config{
+		Dir: filepath.Clean(dir), Root: filepath.Clean(root), Drivers: list,
+		PHP: os.Getenv("UPKEEP_PHP"), Log: log, Now: time.Now, Idle: idleTime,
+	})
+	if err != nil {
+		log.Error("start", "error", err)
+		return err
+	}
+	if err := a.Run(ctx); err != nil {
+		log.Error("run", "error", err)
+		return err
+	}
+	return nil
+}

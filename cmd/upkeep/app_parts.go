@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"upkeep"
+	"upkeep/internal/agent"
+	"upkeep/internal/cms/php"
+	"upkeep/internal/cms/wordpress"
+	"upkeep/internal/custody"
+	"upkeep/internal/feed"
+	"upkeep/internal/feed/wordpressorg"
+	"upkeep/internal/fleet"
+	"upkeep/internal/intervention"
+	"upkeep/internal/ledger"
+	"upkeep/internal/store"
+	"upkeep/internal/web"
+)
+
+// answers keeps publishers' answers in the records.
+type answers struct{ store.FeedAnswers }
+
+// Get returns a kept answer.
+func (a answers) Get(ctx context.Context, key string) (entry feed.Entry, err error) {
+	body, _, _, ok, err := a.FeedAnswers.Get(ctx, key)
+	if err != nil {
+		return entry, err
+	}
+	if !ok {
+		return entry, upkeep.Errorf(upkeep.CodeNotFound, "no answer %s", key)
+	}
+	return entry, json.Unmarshal(body, &entry)
+}
+
+// Put keeps an answer.
+func (a answers) Put(ctx context.Context, key string, entry feed.Entry) error {
+	body, err := json.Marshal(entry)
+	if err != nil {
+		return err
+	}
+	return a.FeedAnswers.Put(ctx, key, body, entry.ETag, entry.Fetched)
+}
+
+// wordpressPublisher is wordpress.org with WordPress' rules of versions.
+type wordpressPublisher struct{ *wordpressorg.Publisher }
+
+// Check says what is known of a site's components.
+func (p wordpressPublisher) Check(ctx context.Context, inventory *upkeep.Inventory) (*fleet.Known, error) {
+	answer, err := p.Publisher.Check(ctx, []wordpressorg.Ask{wordpressorg.AskOf(inventory)})
+	if err != nil {
+		return nil, err
+	}
+	site := answer.Sites[0]
+	known := &fleet.Known{Releases: site.Releases, Closed: site.Closed, Findings: site.Findings, Checked: site.Checked}
+	if site.Stale || len(answer.Problems) > 0 {
+		known.Offline = []string{wordpressorg.Source}
+	}
+	return known, nil
+}
+
+// Originals returns what was published; what cannot be had is not compared.
+func (p wordpressPublisher) Originals(ctx context.Context, components []upkeep.Component) map[string]upkeep.Original {
+	originals, _ := p.Publisher.Originals(ctx, components)
+	return originals
+}
+
+// Compare is version_compare.
+func (p wordpressPublisher) Compare(a, b upkeep.Version) int {
+	return php.CompareVersions(string(a), string(b))
+}
+
+// Meets is is_wp_version_compatible.
+func (p wordpressPublisher) Meets(have, want upkeep.Version) bool {
+	return wordpress.VersionMeets(string(have), string(want))
+}
+
+// reacher is custody as interventions see it.
+type reacher struct{ *custody.Custody }
+
+// Reach connects to the agent of a site.
+func (r reacher) Reach(ctx context.Context, site upkeep.SiteID, progress func(upkeep.Progress)) (intervention.Agent, error) {
+	return r.Custody.Reach(ctx, site, progress)
+}
+
+// consequences keeps what interventions lead to.
+type consequences struct {
+	*store.DB
+	ledger *ledger.Ledger
+}
+
+// Enter writes a line of the ledger.
+func (c consequences) Enter(ctx context.Context, site upkeep.SiteID, kind string, facts map[string]any) error {
+	_, err := c.ledger.Append(ctx, upkeep.LedgerEntry{Site: site, Actor: "upkeep", Kind: kind, Facts: facts})
+	return err
+}
+
+// doctor examines this machine.
+type doctor struct{ *app }
+
+// minimumFree is the space below which backups will soon fail.
+const minimumFree = 1 << 30
+
+// Requirements lists what the program needs here.
+func (d doctor) Requirements(ctx context.Context) ([]web.Requirement, error) {
+	php, modules, err := agent.Interpreter(ctx)
+	list := []web.Requirement{
+		{Name: "php", OK: err == nil, Detail: php, Fix: "apt-get install php-cli"},
+		{Name: "php_mysqli", OK: modules["mysqli"], Fix: "apt-get install php-mysql"},
+		{Name: "state_folder", OK: unix.Access(d.dir, unix.W_OK) == nil, Detail: d.dir, Fix: "chmod 700 " + d.dir},
+		{Name: "root", OK: os.Geteuid() == 0, Optional: true, Fix: "sudo upkeep …"},
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs(d.dir, &fs); err != nil {
+		return nil, err
+	}
+	free := int64(fs.Bavail) * fs.Bsize
+	list = append(list, web.Requirement{Name: "free_space", OK: free > minimumFree, Detail: fmt.Sprintf("%d MB", free>>20), Fix: "df -h " + d.dir})
+	restic := web.Requirement{Name: "restic", Optional: true, Fix: "apt-get install restic"}
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		if path := filepath.Join(dir, "restic"); unix.Access(path, unix.X_OK) == nil {
+			restic.OK, restic.Detail = true, path
+			break
+		}
+	}
+	return append(list, restic), nil
+}
