@@ -1,0 +1,69 @@
+# What there is to make. Everything builds with Go alone; setup installs what
+# the demo and the tests need besides and says why.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null | sed 's/^v//' | grep -E '^[0-9]+\.' || echo 0.1.0)
+BIN     := bin/upkeep
+DEMO    ?= demo
+
+# Time for each fuzz target: brief in test, long in fuzz.
+FUZZBRIEF ?= 3s
+FUZZLONG  ?= 10m
+# How often soak repeats the tests that kill processes.
+SOAK ?= 20
+
+NFPM        := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
+
+.PHONY: build setup demo demo-clean test fuzz soak bench lint notices deb clean
+
+build: ## the command, static, in bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/upkeep
+
+setup: ## what the demo and the tests need; nothing where it is present
+	$(GO) run ./tools/setup
+
+demo: setup build ## a real WordPress brought up to date, then a broken update undone
+	$(BIN) demo
+
+demo-clean: build ## stops and deletes the demo
+	$(BIN) demo clean
+
+# The tests come last, so that their closing lines do too.
+test: setup ## everything
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; }
+	$(GO) vet ./...
+	@$(call each_fuzz,$(FUZZBRIEF))
+	$(GO) test -p 2 -parallel 2 -timeout 25m ./...
+
+fuzz: ## every fuzz target, long
+	@$(call each_fuzz,$(FUZZLONG))
+
+soak: setup ## the tests that kill processes, again and again
+	$(GO) test -p 1 -count $(SOAK) -timeout 24h -run 'Kill|Fault|Crash|Fill|Survive|Interrupt|Property' ./...
+
+bench: setup build ## our figures beside those of public tools, in one run
+	$(GO) test -p 1 -run '^$$' -bench . -benchtime 1x -timeout 60m ./...
+
+lint: ## vet and staticcheck
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+notices: ## THIRD_PARTY_NOTICES from the licences of the modules we link
+	$(GO) run ./tools/notices
+
+deb: build notices ## dist/upkeep_*.deb with unit and man pages
+	rm -rf dist/man && mkdir -p dist/man
+	$(BIN) man dist/man
+	gzip -9nf dist/man/*
+	VERSION=$(VERSION) $(GO) run $(NFPM) package --config packaging/nfpm.yaml --packager deb --target dist/
+
+clean:
+	rm -rf bin dist
+
+# each_fuzz runs every fuzz target of the tree for the given time.
+define each_fuzz
+git grep -nE '^func Fuzz' -- '*_test.go' | sed -E 's#/?[^/]*_test\.go:[0-9]+:func (Fuzz[A-Za-z0-9_]*).*# \1#' | sort | while read -r dir name; do \
+	test -n "$$name" || { name=$$dir; dir=; }; \
+	$(GO) test "./$$dir" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(1) -parallel 2 || exit 1; done
+endef
