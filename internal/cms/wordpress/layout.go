@@ -114,7 +114,7 @@ func systemFolder(dir string) bool {
 	case "", "bin", "boot", "dev", "etc", "lib", "lib64", "proc", "root", "run", "sbin", "sys":
 		return true
 	case "usr":
-		return len(parts) < 4
+		return len(parts) < 3 || parts[1] != "share" && parts[1] != "local"
 	}
 	// The first level (/srv, /home, /var) holds many sites.
 	return len(parts) < 2
@@ -204,8 +204,23 @@ func (s *scene) placeLink(link string) {
 	if info, err := os.Stat(target); err != nil || !info.IsDir() {
 		return
 	}
-	rel, _ := relative(s.root, link)
-	s.addArea("link-"+strings.ReplaceAll(strings.TrimPrefix(rel, "/"), "/", "-"), target)
+	s.addArea("link-"+strings.ReplaceAll(s.nameOf(link), "/", "-"), target)
+}
+
+// nameOf is a path as seen from its area, with the area's name unless that
+// is the root.
+func (s *scene) nameOf(file string) string {
+	for i, area := range s.layout.Areas {
+		rel, inside := relative(area.Dir, file)
+		switch {
+		case !inside || area.Only != nil:
+		case i == 0:
+			return rel
+		default:
+			return area.Name + "/" + rel
+		}
+	}
+	return filepath.Base(file)
 }
 
 // versionControl are the folders that say "deployed by someone else", as in

@@ -1,6 +1,7 @@
 package wordpress
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"path"
@@ -204,22 +205,35 @@ func (p *parcel) obsolete() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	file := php.ReadConfig(text, php.Source{})
 	var names []string
-	for _, variable := range []string{"_old_files", "_old_requests_files"} {
-		value, certainty := file.Variable(variable)
-		if certainty == php.Dynamic || certainty == php.Absent && variable == "_old_files" {
-			return nil, refused("its list of obsolete files does not read")
+	for _, name := range listed(text, "$_old_files") {
+		name = strings.TrimSuffix(name, "/")
+		if !fs.ValidPath(name) || name == "." || name == "wp-content" || name == "wp-admin" || name == "wp-includes" || strings.EqualFold(name, "wp-config.php") {
+			return nil, refused("calls %q obsolete", name)
 		}
-		for _, item := range value.All() {
-			name := strings.TrimSuffix(item.Text(), "/")
-			if !fs.ValidPath(name) || name == "." || name == "wp-content" || name == "wp-admin" || name == "wp-includes" || strings.EqualFold(name, "wp-config.php") {
-				return nil, refused("calls %q obsolete", item.Text())
-			}
-			names = append(names, name)
+		names = append(names, name)
+	}
+	if names == nil {
+		return nil, refused("its list of obsolete files does not read")
+	}
+	for _, name := range listed(text, "$_old_requests_files") {
+		if inSwapped(name) { // the others are names of classes
+			names = append(names, strings.TrimSuffix(name, "/"))
 		}
 	}
 	return names, nil
+}
+
+// listed returns the strings of an array that WordPress's upgrader assigns
+// before its first function. What separates two such lists are comments.
+func listed(upgrader []byte, variable string) []string {
+	lists, _, _ := bytes.Cut(upgrader, []byte("function update_core("))
+	_, after, found := bytes.Cut(lists, []byte(variable+" = array("))
+	if !found {
+		return nil
+	}
+	own, _, _ := bytes.Cut(after, []byte("global $_"))
+	return php.Strings(append([]byte("<?php "), own...))
 }
 
 // strangers finds what stands in wp-admin and wp-includes and belongs neither
