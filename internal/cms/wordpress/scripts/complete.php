@@ -79,6 +79,10 @@ $upkeep_skin = new Automatic_Upgrader_Skin();
 if ( Upkeep::$in['core'] ) {
 	// Updates of core carry no list and are not a bulk, in WordPress too.
 	upkeep_tell( new Core_Upgrader( $upkeep_skin ), array( 'type' => 'core' ) );
+	// Its usual listener shows a page, and is in the upgrader that did not run.
+	remove_action( '_core_updated_successfully', '_redirect_to_about_wordpress' );
+	do_action( '_core_updated_successfully', $wp_version );
+	delete_site_option( 'auto_core_update_failed' );
 }
 if ( (array) Upkeep::$in['plugins'] ) {
 	upkeep_tell( new Plugin_Upgrader( $upkeep_skin ), array( 'type' => 'plugin', 'bulk' => true, 'plugins' => array_keys( (array) Upkeep::$in['plugins'] ) ) );
