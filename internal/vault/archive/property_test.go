@@ -80,8 +80,8 @@ func (g *grower) plant(path string, depth int) {
 	case "link":
 		if len(g.files) > 0 {
 			from := rapid.SampledFrom(g.files).Draw(g.t, "from")
-			if err := os.Link(from, path); err != nil && !os.IsNotExist(err) {
-				g.must(err)
+			if g.exists(from) {
+				g.must(os.Link(from, path))
 			}
 		}
 		return

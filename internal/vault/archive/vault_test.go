@@ -2,6 +2,7 @@ package archive_test
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 	"upkeep/internal/vault"
 	"upkeep/internal/vault/archive"
 )
+
+func sum(data []byte) [32]byte { return sha256.Sum256(data) }
 
 // noise is n bytes that do not compress.
 func noise(n int) string {
