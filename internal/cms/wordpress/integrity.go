@@ -173,10 +173,10 @@ func (e *examination) finding(code string, names []string, detail string) upkeep
 // compareAll hashes files side by side, a small buffer each.
 func compareAll(ctx context.Context, root *os.Root, names []string, accepted map[string][]string) ([]state, error) {
 	states := make([]state, len(names))
-	group, ctx := errgroup.WithContext(ctx)
+	group, running := errgroup.WithContext(ctx)
 	group.SetLimit(max(2, runtime.GOMAXPROCS(0)))
 	for i, name := range names {
-		if ctx.Err() != nil {
+		if running.Err() != nil {
 			break
 		}
 		group.Go(func() (err error) {
