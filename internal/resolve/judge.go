@@ -41,6 +41,7 @@ func (r *resolver) candidates(c *upkeep.Component) []upkeep.Release {
 	return slices.CompactFunc(found, func(a, b upkeep.Release) bool { return a.Version == b.Version })
 }
 
+// preferTrue orders what is true before what is not.
 func preferTrue(a, b bool) int {
 	switch {
 	case a == b:
@@ -89,6 +90,7 @@ func (r *resolver) vendor(c *upkeep.Component) *upkeep.Release {
 	return c.Vendor
 }
 
+// hostOf is the host of an address, "" when it has none.
 func hostOf(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -169,6 +171,7 @@ func (r *resolver) judgeComponent(c *upkeep.Component) []upkeep.Reason {
 	return reasons
 }
 
+// findingReason names a few files; the examination keeps the whole list.
 func findingReason(f *upkeep.Finding) upkeep.Reason {
 	if f.Code != Modified {
 		return reason(ComponentFinding, "finding", f.Code, "detail", f.Detail)

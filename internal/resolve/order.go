@@ -45,6 +45,7 @@ type arrangement struct {
 	after   map[int]map[int]bool // update → updates that have to be kept for it
 }
 
+// merge makes one group of the groups of two updates.
 func (a *arrangement) merge(i, j int) {
 	from, to := max(a.group[i], a.group[j]), min(a.group[i], a.group[j])
 	for k := range a.group {
@@ -82,6 +83,7 @@ func (a *arrangement) linkCompanions() {
 	}
 }
 
+// need notes that update i has to come after update j.
 func (a *arrangement) need(i, j int) {
 	if a.after[i] == nil {
 		a.after[i] = make(map[int]bool)
@@ -111,6 +113,8 @@ func needs(c, other *upkeep.Component) bool {
 		(c.Parent == other.ID || c.Parent == other.Slug)
 }
 
+// sharesFolder reports whether a swap of one plugin's folder would replace
+// the other as well.
 func sharesFolder(c, other *upkeep.Component) bool {
 	if c.Kind != upkeep.Plugin || other.Kind != upkeep.Plugin {
 		return false
@@ -175,6 +179,8 @@ func (a *arrangement) linkNeeds() {
 	}
 }
 
+// dependsOn reports whether u must not be applied unless other was: it needs
+// the core that other brings, or names other among what it requires.
 func dependsOn(u, other *upkeep.Update) bool {
 	if other.Component.Kind == upkeep.Core {
 		return u.Component.Kind != upkeep.Core && slices.ContainsFunc(u.Reasons, func(r upkeep.Reason) bool { return r.Code == AfterCore })
@@ -318,6 +324,7 @@ func (a *arrangement) members(group, number int) []upkeep.Update {
 	return out
 }
 
+// kindRank is the order of kinds within a batch.
 func kindRank(kind upkeep.Kind) int {
 	return slices.Index([]upkeep.Kind{upkeep.Core, upkeep.MustUse, upkeep.DropIn, upkeep.Plugin, upkeep.Theme, upkeep.Language}, kind)
 }

@@ -116,6 +116,7 @@ func reason(code string, params ...string) upkeep.Reason {
 	return r
 }
 
+// closedKey tells a plugin from a theme of the same slug.
 func closedKey(kind upkeep.Kind, slug string) string { return string(kind) + ":" + slug }
 
 // note says what is worth knowing about a component that has no update.
@@ -130,6 +131,7 @@ func (r *resolver) note(c *upkeep.Component) []Note {
 	return notes
 }
 
+// closedOf returns what the publisher says of a withdrawn component, or nil.
 func (r *resolver) closedOf(c *upkeep.Component) *upkeep.Closed {
 	if c.Slug == "" || r.vendor(c) != nil {
 		return nil // what a publisher withdrew says nothing about another's
@@ -137,6 +139,7 @@ func (r *resolver) closedOf(c *upkeep.Component) *upkeep.Closed {
 	return r.closed[closedKey(c.Kind, c.Slug)]
 }
 
+// closedReason names the day, since the hour of a withdrawal says nothing.
 func closedReason(closed *upkeep.Closed) upkeep.Reason {
 	since := ""
 	if !closed.Since.IsZero() {
@@ -161,16 +164,19 @@ func (r *resolver) judgeSite() []upkeep.Reason {
 	return reasons
 }
 
+// findings are those of the inventory and of later examinations alike.
 func (r *resolver) findings() []upkeep.Finding {
 	return slices.Concat(r.Inventory.Findings, r.Findings)
 }
 
 // applies reports whether a hold is in force here; one without a site is for
-// the whole fleet.
+// the whole fleet. One that is to be lifted later still holds.
 func (r *resolver) applies(h *upkeep.Hold) bool {
-	return h.Lifted.IsZero() && (h.Site == 0 || h.Site == r.Site.ID)
+	lifted := !h.Lifted.IsZero() && (r.Now.IsZero() || !h.Lifted.After(r.Now))
+	return !lifted && (h.Site == 0 || h.Site == r.Site.ID)
 }
 
+// holdReason carries why somebody, or a failed intervention, set the hold.
 func holdReason(code string, h *upkeep.Hold) upkeep.Reason {
 	id := ""
 	if h.ID != 0 {
@@ -204,26 +210,22 @@ func (r *resolver) judge(c *upkeep.Component) *upkeep.Update {
 // choose takes the newest acceptable candidate, or the newest of all, held.
 func (r *resolver) choose(update *upkeep.Update, candidates []upkeep.Release, general []upkeep.Reason) {
 	c := &update.Component
-	update.Release = candidates[0]
 	newest := r.judgeRelease(c, &candidates[0])
-	if len(general) > 0 || len(candidates) == 1 {
-		update.Reasons = slices.Concat(general, newest)
-	} else {
-		update.Reasons = newest
-		for i := range candidates {
-			if len(newest) > 0 && len(r.judgeRelease(c, &candidates[i])) == 0 {
-				update.Release = candidates[i]
-				update.Reasons = []upkeep.Reason{reason(NewerSkipped,
-					"version", string(candidates[0].Version), "because", newest[0].Code)}
-				update.Security = update.Release.Security
-				return
-			}
-		}
+	at := 0
+	if len(general) == 0 {
+		at = slices.IndexFunc(candidates, func(release upkeep.Release) bool { return len(r.judgeRelease(c, &release)) == 0 })
 	}
-	update.Security = update.Release.Security
-	if len(update.Reasons) > 0 {
+	switch {
+	case at > 0: // an older one will do
+		update.Reasons = []upkeep.Reason{reason(NewerSkipped,
+			"version", string(candidates[0].Version), "because", newest[0].Code)}
+	case len(general)+len(newest) > 0:
+		at = 0
+		update.Reasons = slices.Concat(general, newest)
 		update.Disposition = upkeep.Held
 	}
+	update.Release = candidates[at]
+	update.Security = update.Release.Security
 }
 
 // judgeCore prefers the site's own branch unless the policy allows majors.
@@ -264,6 +266,7 @@ func (r *resolver) judgeCore(update *upkeep.Update, candidates []upkeep.Release)
 	}
 }
 
+// branchOf trusts the publisher about branches before the version's looks.
 func branchOf(release *upkeep.Release) string {
 	return cmp.Or(release.Branch, branch(release.Version))
 }

@@ -154,16 +154,17 @@ func TestResolve(t *testing.T) {
 			in.Inventory.Components[1].Link = "/srv/shared/bb"
 			in.Closed = []upkeep.Closed{{Kind: upkeep.Plugin, Slug: "cc", Reason: "Security issue."}}
 		}, []string{"plugin:aa/aa.php 2 held modified", "plugin:bb/bb.php 2 held symlinked", "plugin:cc/cc.php 2 held closed"}},
-		{"holds", site(plugin("aa", "1"), plugin("bb", "1"), plugin("cc", "1"), plugin("dd", "1")), func(in *resolve.Input) {
-			in.Releases = []upkeep.Release{release(upkeep.Plugin, "aa", "2"), release(upkeep.Plugin, "bb", "2"), release(upkeep.Plugin, "cc", "2"), release(upkeep.Plugin, "dd", "3"), release(upkeep.Plugin, "dd", "2")}
+		{"holds", site(plugin("aa", "1"), plugin("bb", "1"), plugin("cc", "1"), plugin("dd", "1"), plugin("ee", "1")), func(in *resolve.Input) {
+			in.Releases = []upkeep.Release{release(upkeep.Plugin, "aa", "2"), release(upkeep.Plugin, "bb", "2"), release(upkeep.Plugin, "cc", "2"), release(upkeep.Plugin, "dd", "3"), release(upkeep.Plugin, "dd", "2"), release(upkeep.Plugin, "ee", "2")}
 			in.Site.Policy.HoldComponents = []string{"cc"}
 			in.Holds = []upkeep.Hold{
 				{ID: 1, Site: 7, Component: "plugin:aa/aa.php"},
 				{ID: 2, Site: 8, Component: "plugin:bb/bb.php"},
 				{ID: 3, Site: 7, Component: "plugin:bb/bb.php", Lifted: time.Unix(1, 0)},
+				{ID: 5, Component: "plugin:ee/ee.php", Lifted: in.Now.Add(time.Hour)},
 				{ID: 4, Site: 7, Component: "plugin:dd/dd.php", Version: "3"},
 			}
-		}, []string{"plugin:aa/aa.php 2 held hold", "plugin:bb/bb.php 2 1", "plugin:cc/cc.php 2 held policy_hold", "plugin:dd/dd.php 2 2 newer_skipped"}},
+		}, []string{"plugin:aa/aa.php 2 held hold", "plugin:bb/bb.php 2 1", "plugin:cc/cc.php 2 held policy_hold", "plugin:dd/dd.php 2 2 newer_skipped", "plugin:ee/ee.php 2 held hold"}},
 		{"site held", site(core("6.8.3"), plugin("aa", "1")), func(in *resolve.Input) {
 			in.Releases = append(coreOffers, release(upkeep.Plugin, "aa", "2"))
 			in.Inventory.Findings = []upkeep.Finding{{Code: "version_control", Blocks: true}}

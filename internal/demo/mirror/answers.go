@@ -39,6 +39,7 @@ func (m *Mirror) list(want func(*offered) bool) []*offered {
 	return found
 }
 
+// compare orders versions as the WordPress that asks does.
 func (m *Mirror) compare(a, b string) int {
 	return m.options.Compare(upkeep.Version(a), upkeep.Version(b))
 }
@@ -72,11 +73,13 @@ func (m *Mirror) coreCheck(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, map[string]any{"offers": offers, "translations": m.coreTranslations(r, have)})
 }
 
+// branch is the first two numbers: what WordPress takes for one.
 func branch(version string) string {
 	parts := strings.FieldsFunc(version, func(c rune) bool { return c == '.' || c == '-' })
 	return strings.Join(parts[:min(2, len(parts))], ".")
 }
 
+// coreOffer offers the whole package only: there are no partial ones here.
 func (m *Mirror) coreOffer(r *http.Request, response string, o *offered) map[string]any {
 	address := m.base(r) + o.path()
 	offer := map[string]any{
@@ -194,6 +197,7 @@ func (m *Mirror) item(r *http.Request, o *offered, id string) map[string]any {
 	return item
 }
 
+// orFalse is how PHP writes what is absent.
 func orFalse(value string) any {
 	if value == "" {
 		return false
@@ -201,6 +205,7 @@ func orFalse(value string) any {
 	return value
 }
 
+// pluginInfo says whether a plugin is there, closed or was never there.
 func (m *Mirror) pluginInfo(w http.ResponseWriter, r *http.Request) {
 	slug := r.FormValue("request[slug]")
 	m.mu.Lock()
@@ -223,6 +228,7 @@ func (m *Mirror) pluginInfo(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// translationList lists what can be installed, whoever asks.
 func (m *Mirror) translationList(w http.ResponseWriter, r *http.Request) {
 	of := strings.TrimSuffix(r.PathValue("of"), "s")
 	slug, version := r.FormValue("slug"), r.FormValue("version")
@@ -257,6 +263,7 @@ func (m *Mirror) coreChecksums(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, map[string]any{"checksums": sums})
 }
 
+// pluginChecksums computes what wordpress.org publishes of a plugin.
 func (m *Mirror) pluginChecksums(w http.ResponseWriter, r *http.Request) {
 	slug, version := r.PathValue("slug"), strings.TrimSuffix(r.PathValue("file"), ".json")
 	found := m.list(func(o *offered) bool { return o.kind == upkeep.Plugin && o.slug == slug && o.version == version })

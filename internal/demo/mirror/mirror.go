@@ -200,6 +200,7 @@ func (c *cutting) Write(p []byte) (int, error) {
 	panic(http.ErrAbortHandler) // the server's own way to break a connection
 }
 
+// servePackage sends a package, or part of it, as a real download server does.
 func (m *Mirror) servePackage(w http.ResponseWriter, r *http.Request, pkg *offered, corrupt bool) {
 	f, err := os.Open(pkg.file)
 	if err != nil {
@@ -225,6 +226,7 @@ func (m *Mirror) servePackage(w http.ResponseWriter, r *http.Request, pkg *offer
 	http.ServeContent(w, r, pkg.file, modified, content)
 }
 
+// packageAt returns the package that a path stands for, or nil.
 func (m *Mirror) packageAt(path string) *offered {
 	m.mu.Lock()
 	defer m.mu.Unlock()

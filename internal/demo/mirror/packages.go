@@ -76,6 +76,7 @@ func read(file string) (_ []*offered, err error) {
 	return found, nil
 }
 
+// sumOf is the ETag of a package: it changes with the content alone.
 func sumOf(file string) (string, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -89,6 +90,7 @@ func sumOf(file string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
+// classify goes by the files that WordPress itself goes by.
 func classify(archive *zip.Reader, file string) []*offered {
 	if head := headOf(archive, "wordpress/wp-includes/version.php"); head != nil {
 		return []*offered{core(head)}
@@ -118,6 +120,7 @@ func classify(archive *zip.Reader, file string) []*offered {
 	return found
 }
 
+// core reads what wp-includes/version.php assigns.
 func core(versionFile []byte) *offered {
 	o := &offered{kind: upkeep.Core, id: "core", slug: "wordpress", top: "wordpress/", headers: make(map[string]string)}
 	for _, match := range versionVar.FindAllStringSubmatch(string(versionFile), -1) {
@@ -148,6 +151,7 @@ func translation(archive *zip.Reader, file string) []*offered {
 	return nil
 }
 
+// headOf returns the beginning of a file in a package, nil when there is none.
 func headOf(archive *zip.Reader, name string) []byte {
 	at := slices.IndexFunc(archive.File, func(f *zip.File) bool { return f.Name == name })
 	if at < 0 {
