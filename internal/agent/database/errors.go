@@ -51,6 +51,7 @@ var hints = map[upkeep.Code]string{
 	upkeep.CodeNotFound:     "Check the database's name in the site's configuration.",
 	upkeep.CodeNoSpace:      "Free space on the disk of the database server.",
 	upkeep.CodeConflict:     "Something else uses the tables; try again when it has ended.",
+	upkeep.CodeRefused:      "If a row is larger than the server takes, raise max_allowed_packet.",
 	upkeep.CodeDamaged:      "Repair the table: mariadb-check --repair.",
 }
 
@@ -87,6 +88,9 @@ func codeOf(err error) upkeep.Code {
 	}
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return upkeep.CodeNoSpace
+	}
+	if errors.Is(err, mysql.ErrPktTooLarge) {
+		return upkeep.CodeRefused
 	}
 	if _, ok := errors.AsType[net.Error](err); ok {
 		return upkeep.CodeUnreachable

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -155,7 +156,7 @@ func TestPropertyDumpImportDamageRestore(t *testing.T) {
 }
 
 // TestSameContentAsMariadbDump imports what mariadb-dump and what we wrote,
-// and lets a third party judge: the server's own row checksums.
+// and lets the server judge: checksums of its own, column by column.
 func TestSameContentAsMariadbDump(t *testing.T) {
 	site := newDatabase(t)
 	sql(t, site, nastyScript())
@@ -168,18 +169,30 @@ func TestSameContentAsMariadbDump(t *testing.T) {
 	}
 	client(t, theirs, string(text))
 	for _, table := range []string{"types", "mixed", "keyless", "uni", "parts", "parent", "child", "numbered", "memory_t", "timekey", "twin"} {
-		query := "CHECKSUM TABLE " + table + ";"
-		if table == "types" { // mariadb-dump loses digits of floats; and bytes that are in no character set
-			query = "SELECT MD5(GROUP_CONCAT(CONCAT_WS('|', id, ti, zf, bu, de, db, dm, b1+0, b64+0, ye, da, ti6, dt, ts, ts3, HEX(ch), HEX(vb), HEX(bi), MD5(bl), HEX(tx), HEX(u3), HEX(u16), HEX(sj), HEX(en), HEX(se), HEX(js), HEX(ge), HEX(po), HEX(CAST(uu AS CHAR)), HEX(CAST(i6 AS CHAR)), HEX(CAST(i4 AS CHAR)), hid, gv, MD5(comp)) ORDER BY id)) FROM types;"
+		if table == "types" {
+			continue
 		}
-		a, b, c := checksum(t, ours.Name, query), checksum(t, theirs.Name, query), checksum(t, site.Name, query)
-		if a != c || a != b {
+		query := "CHECKSUM TABLE " + table + ";"
+		if a, b, c := checksum(t, ours.Name, query), checksum(t, theirs.Name, query), checksum(t, site.Name, query); a != c || a != b {
 			t.Errorf("%s: ours %s, mariadb-dump %s, original %s", table, a, b, c)
 		}
 	}
-	query := "SELECT MD5(GROUP_CONCAT(CONCAT_WS('|', id, fl*1e0, fm*1e0, HEX(l1), HEX(asc1), HEX(gs)) ORDER BY id)) FROM types;"
-	if a, c := checksum(t, ours.Name, query), checksum(t, site.Name, query); a != c {
-		t.Errorf("types, the rest: ours %s, original %s", a, c)
+	// What mariadb-dump itself loses: digits of floats, impossible dates,
+	// bytes that are in no character set, the number of an invalid ENUM.
+	lostByTheirs := []string{"fl*1e0", "da", "asc1", "en+0"}
+	for _, column := range strings.Fields("ti zf bu de fl*1e0 fm*1e0 db dm b1 b64 ye da ti6 dt ts ts3 ch vb bi bl tx l1 u3 u16 sj asc1 en en+0 se js ge po uu i6 i4 hid gv gs comp") {
+		value := column
+		if !strings.ContainsAny(column, "*+") {
+			value = "HEX(" + column + ")"
+		}
+		query := "SELECT MD5(GROUP_CONCAT(CONCAT_WS('|', id, IFNULL(" + value + ", 'NULL')) ORDER BY id)) FROM types;"
+		a, b, c := checksum(t, ours.Name, query), checksum(t, theirs.Name, query), checksum(t, site.Name, query)
+		if a != c {
+			t.Errorf("types.%s: ours %s, original %s", column, a, c)
+		}
+		if b != c && !slices.Contains(lostByTheirs, column) {
+			t.Errorf("types.%s: mariadb-dump %s, original %s", column, b, c)
+		}
 	}
 }
 

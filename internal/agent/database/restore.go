@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -123,10 +124,17 @@ func (rs *restorer) run(ctx context.Context) error {
 	return rs.verify(ctx)
 }
 
+// spare begins the names of the tables that this undo builds. They carry the
+// site's prefix, hashed for length, so that neighbours do not meet.
+func (rs *restorer) spare() string {
+	sum := sha256.Sum256([]byte(rs.db.site.Prefix))
+	return fmt.Sprintf("%s%x_", spare, sum[:6])
+}
+
 // dropSpares removes what an interrupted run left.
 func (rs *restorer) dropSpares(ctx context.Context) error {
 	rows, err := rs.workers[0].table(ctx, "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = "+
-		literal(rs.db.site.Name)+" AND LEFT(TABLE_NAME, "+fmt.Sprint(len(spare))+") = "+literal(spare))
+		literal(rs.db.site.Name)+" AND LEFT(TABLE_NAME, "+fmt.Sprint(len(rs.spare()))+") = "+literal(rs.spare()))
 	if err != nil {
 		return err
 	}
@@ -212,13 +220,13 @@ func (rs *restorer) tables(ctx context.Context, have *catalogue) error {
 	close(queue)
 	group, ctx := errgroup.WithContext(ctx)
 	for n, s := range rs.workers {
-		tr := &tableRestorer{restorer: rs, session: s, spare: fmt.Sprintf("%s%d", spare, n)}
+		tr := &tableRestorer{restorer: rs, session: s, spare: fmt.Sprintf("%s%d", rs.spare(), n)}
 		group.Go(func() error {
 			for d := range queue {
 				if ctx.Err() != nil {
 					return context.Cause(ctx)
 				}
-				if err := tr.restore(ctx, d, have); err != nil {
+				if err := tr.restoreAgain(ctx, d, have); err != nil {
 					return fmt.Errorf("table %q: %w", d.Name, err)
 				}
 			}

@@ -27,6 +27,22 @@ type tableRestorer struct {
 	goal  *dumped
 }
 
+// tableTries bounds how often a table is taken up again after it was in the
+// way of another: references between tables lock each other's definitions.
+const tableTries = 4
+
+func (tr *tableRestorer) restoreAgain(ctx context.Context, want *dumped, have *catalogue) error {
+	for try := 1; ; try++ {
+		err := tr.restore(ctx, want, have)
+		if upkeep.CodeOf(err) != upkeep.CodeConflict || try == tableTries {
+			return err
+		}
+		if err := tr.exec(ctx, "ROLLBACK"); err != nil {
+			return err
+		}
+	}
+}
+
 // restore brings one table or sequence back.
 func (tr *tableRestorer) restore(ctx context.Context, want *dumped, have *catalogue) (err error) {
 	tr.goal = want
@@ -208,17 +224,13 @@ func (tr *tableRestorer) deleteForeign(ctx context.Context, sp *span, done *Stat
 	if err != nil {
 		return err
 	}
-	there := make(map[string]bool, len(wanted))
-	for _, row := range wanted {
-		there[string(row)] = false
-	}
+	m := merge{wanted: wanted}
 	var foreign []string // conditions
 	var buf []byte
 	r := newReading(tr.goal.object, nil)
 	err = tr.each(ctx, tr.goal.selection(sp.where), func(row []driver.Value) error {
 		buf = r.appendRow(buf[:0], row)
-		if _, ok := there[string(buf)]; ok {
-			there[string(buf)] = true
+		if m.take(buf) {
 			return nil
 		}
 		var terms []string
@@ -231,13 +243,45 @@ func (tr *tableRestorer) deleteForeign(ctx context.Context, sp *span, done *Stat
 	if err != nil {
 		return err
 	}
-	for i, row := range wanted {
-		if !there[string(row)] {
-			sp.missing = append(sp.missing, i)
-		}
-	}
+	sp.missing = m.rest()
 	done.RowsDeleted += int64(len(foreign))
 	return tr.deleteWhere(ctx, foreign)
+}
+
+// mergeAhead is how many rows ahead a merge looks. A row that is further away
+// is replaced by itself.
+const mergeAhead = 1000
+
+// merge tells which rows of the dump a table holds. Both come in the order of
+// the table's key, which only the server can compare, so equal bytes are
+// looked for from where the last ones were found.
+type merge struct {
+	wanted  [][]byte
+	next    int
+	missing []int
+}
+
+// take reports whether the dump holds the row.
+func (m *merge) take(row []byte) bool {
+	for i := m.next; i < min(len(m.wanted), m.next+mergeAhead); i++ {
+		if !bytes.Equal(row, m.wanted[i]) {
+			continue
+		}
+		for ; m.next < i; m.next++ {
+			m.missing = append(m.missing, m.next)
+		}
+		m.next++
+		return true
+	}
+	return false
+}
+
+// rest ends the merge and returns the positions of rows that no row was.
+func (m *merge) rest() []int {
+	for ; m.next < len(m.wanted); m.next++ {
+		m.missing = append(m.missing, m.next)
+	}
+	return m.missing
 }
 
 // deleteWhere deletes the rows that meet any of the conditions.
