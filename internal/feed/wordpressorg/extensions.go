@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 // question is a question about a plugin or theme that any number of sites
 // share: the same file with the same headers and wanted locales.
 type question struct {
+	key     string // in the cache
 	kind    upkeep.Kind
 	id      string // plugin file or theme folder
 	slug    string // folder, or file without .php
@@ -41,15 +43,33 @@ type record struct {
 	Translations []translationWire `json:"translations,omitempty"`
 }
 
-// newQuestion returns nil for what wordpress.org must not be asked about: it
-// has no say in components that name another publisher, or none.
-func newQuestion(c *upkeep.Component, locales []string) *question {
-	if c.Kind != upkeep.Plugin && c.Kind != upkeep.Theme || Foreign(c.UpdateURI) || c.ID == "" {
-		return nil
+// askable is false for what wordpress.org must not be asked about: it has no
+// say in components that name another publisher, or none.
+func askable(c *upkeep.Component) bool {
+	return (c.Kind == upkeep.Plugin || c.Kind == upkeep.Theme) && c.ID != "" && !Foreign(c.UpdateURI)
+}
+
+func newQuestion(key string, c *upkeep.Component, locales []string) *question {
+	return &question{key: key, kind: c.Kind, id: c.ID, slug: folder(c.ID), headers: wireHeaders(c), locales: locales}
+}
+
+// questionKey is the same for components that the same answer fits. A fleet
+// has ten thousands of them, most of them alike, so it is made of the fields
+// directly. Lengths keep neighbouring fields apart.
+func questionKey(c *upkeep.Component, locales []string) string {
+	fields := []string{string(c.Kind), c.ID, c.Name, string(c.Version), c.UpdateURI, c.Parent,
+		string(c.RequiresCMS), string(c.RequiresPHP), strings.Join(c.RequiresComponents, ","), strings.Join(locales, ",")}
+	for _, name := range [...]string{"Name", "Plugin Name", "Theme Name", "Author", "AuthorURI", "Author URI",
+		"PluginURI", "Plugin URI", "Description", "TextDomain", "Text Domain", "DomainPath", "Domain Path"} {
+		fields = append(fields, c.Headers[name])
 	}
-	q := &question{kind: c.Kind, id: c.ID, slug: folder(c.ID), locales: slices.Compact(slices.Sorted(slices.Values(locales)))}
-	q.headers = wireHeaders(c)
-	return q
+	var text []byte
+	for _, field := range fields {
+		text = strconv.AppendInt(text, int64(len(field)), 10)
+		text = append(append(text, ':'), field...)
+	}
+	sum := sha256.Sum256(text)
+	return "wordpress.org/1/" + hex.EncodeToString(sum[:])
 }
 
 // Foreign reports whether an Update URI header names somebody other than
@@ -112,15 +132,6 @@ func wireHeaders(c *upkeep.Component) map[string]string {
 	return h
 }
 
-func (q *question) key() string {
-	text, err := json.Marshal([]any{q.kind, q.id, q.headers, q.locales})
-	if err != nil {
-		return "" // strings always encode
-	}
-	sum := sha256.Sum256(text)
-	return "wordpress.org/1/" + hex.EncodeToString(sum[:])
-}
-
 // askExtensions answers from memory what is young enough and asks the rest.
 func (c *check) askExtensions(ctx context.Context) error {
 	var open []*question
@@ -143,7 +154,7 @@ func (c *check) askExtensions(ctx context.Context) error {
 
 // recall takes what is remembered; it is stale until asked anew when too old.
 func (q *question) recall(ctx context.Context, p *Publisher) error {
-	entry, err := p.client.Cache().Get(ctx, q.key())
+	entry, err := p.client.Cache().Get(ctx, q.key)
 	if upkeep.CodeOf(err) == upkeep.CodeNotFound {
 		return nil
 	}
@@ -207,7 +218,7 @@ func (c *check) askBatch(ctx context.Context, batch []*question) (err error) {
 			return err
 		}
 		entry := feed.Entry{Status: http.StatusOK, Body: body, Fetched: answer.Fetched}
-		if err := p.client.Cache().Put(ctx, q.key(), entry); err != nil {
+		if err := p.client.Cache().Put(ctx, q.key, entry); err != nil {
 			return err
 		}
 	}

@@ -113,7 +113,7 @@ func (p *Publisher) Check(ctx context.Context, asks []Ask) (_ *Answer, err error
 	defer upkeep.Wrap(&err, "check wordpress.org for %d sites", len(asks))
 	c := &check{publisher: p, cores: make(map[string]*coreQuestion), questions: make(map[string]*question)}
 	for _, ask := range asks {
-		c.collect(ask)
+		c.asked = append(c.asked, c.collect(ask))
 	}
 	if err := c.askCores(ctx); err != nil {
 		return nil, err
@@ -126,8 +126,8 @@ func (p *Publisher) Check(ctx context.Context, asks []Ask) (_ *Answer, err error
 	}
 	answer := &Answer{Problems: c.problems}
 	known := len(c.cores)+len(c.questions) == 0
-	for _, ask := range asks {
-		site := c.answer(ask)
+	for i := range asks {
+		site := c.answer(asks[i].Components, c.asked[i])
 		known = known || !site.Checked.IsZero()
 		answer.Sites = append(answer.Sites, site)
 	}
@@ -142,22 +142,42 @@ type check struct {
 	publisher *Publisher
 	cores     map[string]*coreQuestion
 	questions map[string]*question
+	asked     []asked // by site
 
 	mu       sync.Mutex
 	problems []error
 }
 
+// asked is the questions that one site's answer is made of.
+type asked struct {
+	core       *coreQuestion // nil without a core
+	components []*question   // as in Ask.Components; nil where nothing is asked
+}
+
 // collect notes what has to be asked for a site, once for all sites.
-func (c *check) collect(ask Ask) {
+func (c *check) collect(ask Ask) asked {
+	var site asked
 	if ask.Core != "" {
 		q := newCoreQuestion(c.publisher.o.API, ask)
-		c.cores[q.key()] = q
-	}
-	for i := range ask.Components {
-		if q := newQuestion(&ask.Components[i], ask.Locales); q != nil && c.questions[q.key()] == nil {
-			c.questions[q.key()] = q
+		if c.cores[q.key()] == nil {
+			c.cores[q.key()] = q
 		}
+		site.core = c.cores[q.key()]
 	}
+	locales := slices.Compact(slices.Sorted(slices.Values(ask.Locales)))
+	for i := range ask.Components {
+		component := &ask.Components[i]
+		if !askable(component) {
+			site.components = append(site.components, nil)
+			continue
+		}
+		key := questionKey(component, locales)
+		if c.questions[key] == nil {
+			c.questions[key] = newQuestion(key, component, locales)
+		}
+		site.components = append(site.components, c.questions[key])
+	}
+	return site
 }
 
 // problem notes an error that only makes the answer poorer. It returns one
@@ -176,16 +196,14 @@ func (c *check) problem(ctx context.Context, err error) error {
 }
 
 // answer puts together what is known about a site.
-func (c *check) answer(ask Ask) SiteAnswer {
+func (c *check) answer(components []upkeep.Component, asked asked) SiteAnswer {
 	site := SiteAnswer{Confidence: make(map[string]Confidence)}
-	if ask.Core != "" {
-		q := c.cores[newCoreQuestion(c.publisher.o.API, ask).key()]
-		q.answer(&site, c.publisher)
+	if asked.core != nil {
+		asked.core.answer(&site, c.publisher)
 	}
-	for i := range ask.Components {
-		component := &ask.Components[i]
-		if q := newQuestion(component, ask.Locales); q != nil {
-			c.questions[q.key()].answer(&site, component, c.publisher)
+	for i, q := range asked.components {
+		if q != nil {
+			q.answer(&site, &components[i], c.publisher)
 		}
 	}
 	slices.Sort(site.Missing)
