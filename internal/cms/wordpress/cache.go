@@ -2,8 +2,10 @@ package wordpress
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -23,8 +25,9 @@ const (
 // times.
 const settled = 3 * time.Second
 
-// phpAge is how long the interpreter's version is believed.
-const phpAge = 10 * time.Minute
+// phpAge is how long an interpreter's version is believed at most; that its
+// file changed is noticed at once.
+const phpAge = 24 * time.Hour
 
 // Cache remembers the headers of files by device, inode, size and times, so
 // that a file is read again only after it changed. It is safe for concurrent
@@ -32,7 +35,7 @@ const phpAge = 10 * time.Minute
 type Cache struct {
 	mu    sync.Mutex
 	files map[fileKey]cachedFile
-	php   map[string]cachedPHP
+	php   map[string]cachedPHP // by interpreter
 }
 
 // fileKey identifies a file and the moment of its last change.
@@ -45,6 +48,7 @@ type fileKey struct {
 type cachedFile struct {
 	Set     string            `json:"s"`           // which headers were looked for
 	Headers map[string]string `json:"h,omitempty"` // those that were found
+	Names   []string          `json:"n,omitempty"` // of a folder: its PHP files
 }
 
 type cachedPHP struct {
@@ -78,6 +82,27 @@ func (c *Cache) headers(key fileKey, set string) (map[string]string, bool) {
 }
 
 func (c *Cache) remember(key fileKey, set string, headers map[string]string) {
+	c.keep(key, cachedFile{Set: set, Headers: headers})
+}
+
+// scriptSet is the set of a folder's entry.
+const scriptSet = "folder"
+
+func (c *Cache) scripts(key fileKey) ([]string, bool) {
+	if c == nil {
+		return nil, false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	entry, ok := c.files[key]
+	return entry.Names, ok && entry.Set == scriptSet
+}
+
+func (c *Cache) rememberScripts(key fileKey, names []string) {
+	c.keep(key, cachedFile{Set: scriptSet, Names: names})
+}
+
+func (c *Cache) keep(key fileKey, file cachedFile) {
 	if c == nil {
 		return
 	}
@@ -86,26 +111,38 @@ func (c *Cache) remember(key fileKey, set string, headers map[string]string) {
 	if len(c.files) >= cacheFiles {
 		clear(c.files)
 	}
-	c.files[key] = cachedFile{Set: set, Headers: headers}
+	c.files[key] = file
 }
 
-func (c *Cache) phpVersion(root string, now time.Time) (upkeep.Version, bool) {
+func (c *Cache) phpVersion(interpreter string, now time.Time) (upkeep.Version, bool) {
 	if c == nil {
 		return "", false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	entry, ok := c.php[root]
+	entry, ok := c.php[interpreter]
 	return entry.Version, ok && now.Sub(entry.At) < phpAge
 }
 
-func (c *Cache) rememberPHP(root string, version upkeep.Version, now time.Time) {
+func (c *Cache) rememberPHP(interpreter string, version upkeep.Version, now time.Time) {
 	if c == nil || version == "" {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.php[root] = cachedPHP{version, now}
+	c.php[interpreter] = cachedPHP{version, now}
+}
+
+// interpreters tells by their stat whether a host's usual PHP commands are
+// still the same ones.
+func interpreters(root string) string {
+	mark := root
+	for _, file := range [...]string{"/usr/local/bin/php", "/usr/bin/php"} {
+		if info, err := os.Stat(file); err == nil {
+			mark += fmt.Sprintf(" %s %d %d", file, info.Size(), info.ModTime().UnixNano())
+		}
+	}
+	return mark
 }
 
 // savedCache is how a cache is written.
@@ -138,7 +175,7 @@ func (c *Cache) Load(r io.Reader) error {
 		return upkeep.Errorf(upkeep.CodeDamaged, "cache of headers: %w", err)
 	}
 	for i := range saved.Files {
-		c.remember(saved.Files[i].Key, saved.Files[i].File.Set, saved.Files[i].File.Headers)
+		c.keep(saved.Files[i].Key, saved.Files[i].File)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -2,8 +2,10 @@ package wordpress
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -39,18 +41,30 @@ var (
 // its line may be an opening tag and comment marks only. Absent and empty
 // headers are left out. shortTag lets "<?" open a line as WordPress 7.1 does.
 func parseHeaders(content []byte, set headerSet, shortTag bool) map[string]string {
-	text := string(bytes.ReplaceAll(content[:min(len(content), headerBytes)], []byte{'\r'}, []byte{'\n'}))
-	found := make(map[string]string, 8)
+	content = content[:min(len(content), headerBytes)]
+	found := make(map[string]string)
 	decided := make([]bool, len(set.headers))
-	for line := range strings.SplitSeq(text, "\n") {
+	for len(content) > 0 {
+		line := content
+		if end := bytes.IndexByte(content, '\n'); end >= 0 {
+			line = content[:end]
+		}
+		if end := bytes.IndexByte(line, '\r'); end >= 0 {
+			line = line[:end]
+		}
+		content = content[min(len(line)+1, len(content)):]
 		line = headerStart(line, shortTag)
+		colon := bytes.IndexByte(line, ':')
+		if colon < 0 {
+			continue
+		}
 		for i, h := range set.headers {
-			if decided[i] || len(line) <= len(h[0]) || line[len(h[0])] != ':' || !strings.EqualFold(line[:len(h[0])], h[0]) {
+			if decided[i] || len(h[0]) != colon || !strings.EqualFold(string(line[:colon]), h[0]) {
 				continue
 			}
 			decided[i] = true
 			// PHP takes "0" for nothing.
-			if value := line[len(h[0])+1:]; value != "0" {
+			if value := string(line[colon+1:]); value != "0" {
 				if value = cleanHeader(value); value != "" {
 					found[h[1]] = value
 				}
@@ -62,16 +76,16 @@ func parseHeaders(content []byte, set headerSet, shortTag bool) map[string]strin
 
 // headerStart takes off what may precede a header's name. Without an opening
 // tag the blanks before it are comment marks anyway.
-func headerStart(line string, shortTag bool) string {
-	if rest, ok := strings.CutPrefix(strings.TrimLeft(line, " \t"), "<?"); ok {
+func headerStart(line []byte, shortTag bool) []byte {
+	if rest, ok := bytes.CutPrefix(bytes.TrimLeft(line, " \t"), []byte("<?")); ok {
 		switch {
-		case len(rest) >= 3 && strings.EqualFold(rest[:3], "php"):
+		case len(rest) >= 3 && bytes.EqualFold(rest[:3], []byte("php")):
 			line = rest[3:]
 		case shortTag:
 			line = rest
 		}
 	}
-	return strings.TrimLeft(line, " \t/*#@")
+	return bytes.TrimLeft(line, " \t/*#@")
 }
 
 // cleanHeader cuts the end of a comment or of PHP off a value.
@@ -124,11 +138,42 @@ func readHeaders(dir *os.Root, file string, set headerSet, shortTag bool) (map[s
 	if set.read != nil {
 		return set.read(f)
 	}
-	content, err := io.ReadAll(io.LimitReader(f, headerBytes))
+	content := make([]byte, headerBytes)
+	n, err := io.ReadFull(f, content)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return parseHeaders(content[:n], set, shortTag), nil
+}
+
+// scriptsIn returns the names in a folder that may be a plugin's main file,
+// from the cache when no entry was added, renamed or removed since.
+func (d *Driver) scriptsIn(folder *os.Root) ([]string, error) {
+	info, err := folder.Stat(".")
 	if err != nil {
 		return nil, err
 	}
-	return parseHeaders(content, set, shortTag), nil
+	key, steady := keyOf(info, d.now())
+	if names, known := d.Cache.scripts(key); known && steady {
+		return names, nil
+	}
+	f, err := folder.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	names, err := f.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	names = slices.DeleteFunc(names, func(name string) bool {
+		return strings.HasPrefix(name, ".") || !strings.HasSuffix(name, ".php")
+	})
+	names = slices.Clip(slices.Clone(names))
+	if steady {
+		d.Cache.rememberScripts(key, names)
+	}
+	return names, nil
 }
 
 func (d *Driver) now() time.Time {

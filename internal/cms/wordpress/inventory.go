@@ -214,8 +214,8 @@ func (d *Driver) phpVersion(ctx context.Context, h cms.Host, l *cms.Layout) (upk
 	if version := l.Options[optionPHP]; version != "" {
 		return upkeep.Version(version), nil
 	}
-	now := d.now()
-	if version, known := d.Cache.phpVersion(l.Root, now); known {
+	now, interpreter := d.now(), interpreters(l.Root)
+	if version, known := d.Cache.phpVersion(interpreter, now); known {
 		return version, nil
 	}
 	var version upkeep.Version
@@ -223,7 +223,7 @@ func (d *Driver) phpVersion(ctx context.Context, h cms.Host, l *cms.Layout) (upk
 	if upkeep.CodeOf(err) == upkeep.CodeUnreachable {
 		return "", nil
 	}
-	d.Cache.rememberPHP(l.Root, version, now)
+	d.Cache.rememberPHP(interpreter, version, now)
 	return version, err
 }
 

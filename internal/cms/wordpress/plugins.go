@@ -86,16 +86,12 @@ func (p *pluginPlace) readFolder(root *os.Root) error {
 		return err
 	}
 	defer folder.Close()
-	entries, err := listing(folder)
+	names, err := p.driver.scriptsIn(folder)
 	if err != nil {
 		return err
 	}
 	var found []string
-	for _, entry := range entries {
-		name := entry.Name()
-		if strings.HasPrefix(name, ".") || !strings.HasSuffix(name, ".php") {
-			continue
-		}
+	for _, name := range names {
 		headers, err := p.driver.headersOf(folder, name, pluginHeaders, p.shortTag)
 		if err != nil && !passedOver(err) {
 			return err
