@@ -24,10 +24,10 @@ setup: ## what the demo and the tests need; nothing where it is present
 	$(GO) run ./tools/setup
 
 demo: setup build ## a real WordPress brought up to date, then a broken update undone
-	$(BIN) demo
+	$(BIN) demo --dir $(DEMO)
 
 demo-clean: build ## stops and deletes the demo
-	$(BIN) demo clean
+	$(BIN) demo --dir $(DEMO) --clean
 
 # The tests come last, so that their closing lines do too.
 test: setup ## everything

@@ -2,8 +2,10 @@ package demo
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -233,4 +235,26 @@ func (w *World) chown(path string) error {
 		return nil
 	}
 	return os.Lchown(path, int(w.as.Uid), int(w.as.Gid))
+}
+
+// Place returns where a world that was asked for in dir can be: dir itself,
+// or when we are root and the servers' account cannot walk to it (as below
+// /root), a folder below /var/tmp that is always the same for the same dir.
+func Place(dir string, account string) (_ string, err error) {
+	defer upkeep.Wrap(&err, "find a place for demo %s", dir)
+	if dir, err = filepath.Abs(dir); err != nil {
+		return "", err
+	}
+	as, err := credential(account)
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return "", err
+	}
+	if (&MariaDB{Dir: dir, as: as}).reachable() == nil {
+		return dir, nil
+	}
+	sum := sha256.Sum256([]byte(dir))
+	return fmt.Sprintf("/var/tmp/upkeep-demo-%x", sum[:6]), nil
 }

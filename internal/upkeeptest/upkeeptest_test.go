@@ -1,12 +1,17 @@
 package upkeeptest_test
 
 import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"upkeep"
 	"upkeep/internal/demo"
 	"upkeep/internal/demo/fixtures"
 	"upkeep/internal/upkeeptest"
@@ -143,5 +148,25 @@ func TestFaultsShow(t *testing.T) {
 				t.Errorf("broken: %v", broken)
 			}
 		})
+	}
+}
+
+func TestPublisherSendsWhatItShouldNot(t *testing.T) {
+	order := func(a, b upkeep.Version) int { return strings.Compare(string(a), string(b)) }
+	for _, fault := range fixtures.PackageFaults() {
+		release := fixtures.Plugin(fixtures.Guestbook, "1.1").With(fault)
+		p := upkeeptest.Publish(t, order, release)
+		answer, err := http.Get(p.URL + "/plugin/guestbook-lite.1.1.zip")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(answer.Body)
+		if err := errors.Join(err, answer.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		want, err := release.Zip()
+		if err != nil || answer.StatusCode != http.StatusOK || !bytes.Equal(got, want) {
+			t.Errorf("%s: %s, %d bytes, not %d, %v", fault, answer.Status, len(got), len(want), err)
+		}
 	}
 }
