@@ -63,7 +63,7 @@ func questionKey(c *upkeep.Component, locales []string) string {
 		"PluginURI", "Plugin URI", "Description", "TextDomain", "Text Domain", "DomainPath", "Domain Path"} {
 		fields = append(fields, c.Headers[name])
 	}
-	var text []byte
+	text := make([]byte, 0, 1024)
 	for _, field := range fields {
 		text = strconv.AppendInt(text, int64(len(field)), 10)
 		text = append(append(text, ':'), field...)
