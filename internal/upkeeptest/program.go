@@ -1,0 +1,224 @@
+package upkeeptest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"upkeep"
+	"upkeep/internal/cms/php"
+	"upkeep/internal/demo"
+	"upkeep/internal/demo/fixtures"
+	"upkeep/internal/demo/mirror"
+)
+
+// Program is upkeep itself, as an operator runs it, with a state folder of its
+// own and a mirror of the WordPress update API.
+type Program struct {
+	State  string // folder
+	Mirror *mirror.Mirror
+	site   *demo.Site
+}
+
+// binary builds the command once per process.
+var binary = sync.OnceValues(func() (string, error) {
+	root, err := Repository()
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp("", "upkeep-bin-")
+	if err != nil {
+		return "", err
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "upkeep")
+	cmd := exec.Command("go", "build", "-o", path, "./cmd/upkeep")
+	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", errors.Join(err, errors.New(string(out)))
+	}
+	return path, nil
+})
+
+// Adopt returns the program with site added under the name "shop". The mirror
+// offers the given releases besides the cores in the world's packages.
+func Adopt(t testing.TB, site *demo.Site, offers ...fixtures.Release) *Program {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "upkeep-state-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Program{State: filepath.Join(dir, "state"), site: site}
+	t.Cleanup(func() { p.cleanUp(t, dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p.startMirror(t, offers)
+	if out, code := p.Run(t, "site", "add", site.Root, "--name", "shop", "--url", site.URL, "--format", "json"); code != 0 {
+		t.Fatalf("site add: exit %d: %s", code, out)
+	}
+	return p
+}
+
+func (p *Program) startMirror(t testing.TB, offers []fixtures.Release) {
+	t.Helper()
+	set, err := World(t).Packages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Mirror, err = mirror.New(mirror.Options{Compare: func(a, b upkeep.Version) int { return php.CompareVersions(string(a), string(b)) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, core := range set.Cores {
+		if err := p.Mirror.Add(core.Zip); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := t.TempDir()
+	// What is installed now is published too, so that it can be compared.
+	for _, release := range append(offers, p.site.Spec.Extensions...) {
+		if release.Kind != upkeep.Plugin && release.Kind != upkeep.Theme {
+			continue
+		}
+		path, err := release.WriteZip(dir)
+		if err == nil {
+			err = p.Mirror.Add(path)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	server := httptest.NewServer(p.Mirror)
+	t.Cleanup(server.Close)
+	config, err := json.Marshal(map[string]any{
+		"wordpress": map[string]string{"api": server.URL, "downloads": server.URL},
+		"trusted":   []string{strings.TrimPrefix(server.URL, "http://")},
+	})
+	if err == nil {
+		err = os.MkdirAll(p.State, 0o700)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(p.State, "config.json"), config, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Command returns the command without starting it.
+func (p *Program) Command(t testing.TB, args ...string) *exec.Cmd {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), path, args...)
+	cmd.Env = append(os.Environ(), "UPKEEP_STATE="+p.State, "LC_ALL=en_US.UTF-8", "NO_COLOR=1")
+	return cmd
+}
+
+// Run runs a command to its end and returns what it printed and its exit code.
+func (p *Program) Run(t testing.TB, args ...string) (string, int) {
+	t.Helper()
+	cmd := p.Command(t, args...)
+	var out, notice bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &notice
+	err := cmd.Run()
+	if exit, failed := errors.AsType[*exec.ExitError](err); failed {
+		t.Logf("upkeep %s: exit %d\n%s", strings.Join(args, " "), exit.ExitCode(), notice.String())
+		return out.String() + notice.String(), exit.ExitCode()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.String(), 0
+}
+
+// JSON runs a command that must succeed with --format json, and decodes what
+// it printed.
+func JSON[T any](t testing.TB, p *Program, args ...string) T {
+	t.Helper()
+	var value T
+	out, code := p.Run(t, append(args, "--format", "json")...)
+	if code != 0 {
+		t.Fatalf("upkeep %s: exit %d: %s", strings.Join(args, " "), code, out)
+	}
+	if err := json.Unmarshal([]byte(out), &value); err != nil {
+		t.Fatalf("upkeep %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+	return value
+}
+
+// Last returns the newest intervention.
+func (p *Program) Last(t testing.TB) *upkeep.Intervention {
+	t.Helper()
+	list := JSON[[]upkeep.Intervention](t, p, "intervention", "list")
+	if len(list) == 0 {
+		t.Fatal("no intervention")
+	}
+	return &list[0]
+}
+
+// AgentDir is the folder of the site's agent.
+func (p *Program) AgentDir() string { return filepath.Join(p.State+"-agents", "1") }
+
+// Log returns what the control plane and the agent logged.
+func (p *Program) Log() string {
+	var all strings.Builder
+	for _, path := range []string{filepath.Join(p.State, "upkeep.log"), filepath.Join(p.AgentDir(), "agent.log")} {
+		text, err := os.ReadFile(path)
+		if err == nil {
+			all.WriteString("== " + path + "\n" + string(text))
+		}
+	}
+	return all.String()
+}
+
+// cleanUp ends the agents and removes the state.
+func (p *Program) cleanUp(t testing.TB, dir string) {
+	if t.Failed() {
+		t.Log(p.Log())
+	}
+	for _, pid := range Processes("agent", p.State+"-agents") {
+		_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended by itself
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Errorf("remove state: %v", err)
+	}
+}
+
+// Processes returns the processes whose command line holds all words.
+func Processes(words ...string) []int {
+	var pids []int
+	found, _ := filepath.Glob("/proc/[0-9]*/cmdline") // the pattern is valid
+next:
+	for _, path := range found {
+		line, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		for _, word := range words {
+			if !strings.Contains(string(line), word) {
+				continue next
+			}
+		}
+		var pid int
+		for _, digit := range filepath.Base(filepath.Dir(path)) {
+			pid = pid*10 + int(digit-'0')
+		}
+		pids = append(pids, pid)
+	}
+	return pids
+}
