@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/restic/chunker"
@@ -162,3 +163,19 @@ func (o *Options) validate(sources []Source) error {
 	}
 	return nil
 }
+
+// totals counts what is done, from all goroutines.
+type totals struct {
+	files, folders, others, bytes, read, unchanged, added, blobs atomic.Int64
+	written, changed, removed                                    atomic.Int64
+}
+
+func (t *totals) stats() Stats {
+	return Stats{
+		Files: t.files.Load(), Folders: t.folders.Load(), Others: t.others.Load(),
+		Bytes: t.bytes.Load(), Read: t.read.Load(), Unchanged: t.unchanged.Load(),
+		Added: t.added.Load(), Blobs: t.blobs.Load(),
+		Written: t.written.Load(), Changed: t.changed.Load(), Removed: t.removed.Load(),
+	}
+}
+

@@ -134,7 +134,7 @@ func contentDigest(content []vault.ID) string {
 // fileMode is the mode as Go and therefore restic writes it.
 func (n *node) fileMode() os.FileMode {
 	mode := os.FileMode(n.mode & 0o777)
-	for _, bit := range modeBits {
+	for _, bit := range modeBits() {
 		if n.mode&bit.unix != 0 {
 			mode |= bit.mode
 		}
@@ -156,13 +156,14 @@ func (n *node) fileMode() os.FileMode {
 	return mode
 }
 
-var modeBits = [...]struct {
+// modeBit is a bit that Go keeps elsewhere than stat(2) does.
+type modeBit struct {
 	unix uint32
 	mode os.FileMode
-}{
-	{unix.S_ISUID, os.ModeSetuid},
-	{unix.S_ISGID, os.ModeSetgid},
-	{unix.S_ISVTX, os.ModeSticky},
+}
+
+func modeBits() [3]modeBit {
+	return [...]modeBit{{unix.S_ISUID, os.ModeSetuid}, {unix.S_ISGID, os.ModeSetgid}, {unix.S_ISVTX, os.ModeSticky}}
 }
 
 // appendTree appends the blob of a folder: exactly what encoding/json makes
@@ -324,7 +325,7 @@ func (n *node) parse(in *nodeJSON) error {
 		inode: in.Inode, dev: in.DeviceID, links: in.Links, size: in.Size, rdev: in.Device,
 		target: in.Target, xattrs: in.Xattrs, content: in.Content, subtree: in.Subtree,
 	}
-	for _, bit := range modeBits {
+	for _, bit := range modeBits() {
 		if in.Mode&bit.mode != 0 {
 			n.mode |= bit.unix
 		}
