@@ -44,7 +44,7 @@ func run() error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.Path, err)
 		}
-		fmt.Fprintf(&out, "\n%s\n%s %s\n%[1]s\n\n%s\n", strings.Repeat("=", 78), m.Path, m.Version, texts)
+		fmt.Fprintf(&out, "\n%[1]s\n%[2]s %[3]s\n%[1]s\n\n%[4]s\n", strings.Repeat("=", 78), m.Path, m.Version, texts)
 	}
 	return os.WriteFile("THIRD_PARTY_NOTICES", out.Bytes(), 0o644)
 }
@@ -87,7 +87,7 @@ func licences(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	name := regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice|patents)([.-].*)?$`)
+	name := regexp.MustCompile(`(?i)^((un)?licen[cs]e|copying|notice|patents)([.-].*)?$`)
 	var texts []string
 	for _, entry := range entries {
 		if entry.IsDir() || !name.MatchString(entry.Name()) || strings.HasSuffix(entry.Name(), ".go") {
