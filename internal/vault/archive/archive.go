@@ -178,4 +178,3 @@ func (t *totals) stats() Stats {
 		Written: t.written.Load(), Changed: t.changed.Load(), Removed: t.removed.Load(),
 	}
 }
-

@@ -119,4 +119,3 @@ func (w *walker) finish() {
 	}
 	slices.SortFunc(w.unsteady, bytes.Compare)
 }
-

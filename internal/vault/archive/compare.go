@@ -176,4 +176,3 @@ func (s *step) metaOnly() bool {
 	return s.want.Content == s.have.Content && s.want.Size == s.have.Size && s.want.Device == s.have.Device &&
 		bytes.Equal(s.want.Target, s.have.Target) && bytes.Equal(s.want.Linked, s.have.Linked)
 }
-

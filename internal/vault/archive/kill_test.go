@@ -90,20 +90,21 @@ func TestKilledAtAnyPointNothingCommittedIsLost(t *testing.T) {
 	}
 	first, _ := b.backup(b.options())
 	committed := map[vault.ID][]upkeep.Entry{first.Tree: first.Entries}
+	const rounds = 8
 	finished := 0
-	for round := range 14 {
-		b.write(fmt.Sprintf("round/%d", round%3), noise(1+rand.IntN(9<<20)))
+	for round := range rounds {
+		b.write(fmt.Sprintf("round/%d", round%3), noise(1+rand.IntN(6<<20)))
 		work := "backup"
 		if round%2 == 1 {
 			work = "prune"
 			b.forgetHalf(committed)
 		}
-		if b.kill(work, time.Duration(rand.IntN(250))*time.Millisecond) {
+		if b.kill(work, time.Duration(rand.IntN(150))*time.Millisecond) {
 			finished++
 		}
 		b.collect(committed)
 	}
-	t.Logf("%d of 14 children finished", finished)
+	t.Logf("%d of %d children finished", finished, rounds)
 	repo := reopen(t, b.dir)
 	if _, err := repo.Prune(t.Context(), vault.PruneOptions{Grace: -1}); err != nil {
 		t.Fatal(err)

@@ -242,9 +242,10 @@ func TestLocksAreHonouredBothWays(t *testing.T) {
 	if locks, _ := filepath.Glob(filepath.Join(b.dir, "locks/*")); len(locks) != 1 {
 		t.Errorf("%d locks: want ours", len(locks))
 	}
-	short, cancel := contextWithTimeout(t, 600*time.Millisecond)
+	other := reopen(t, b.dir)
+	short, cancel := contextWithTimeout(t, 2*time.Second)
 	defer cancel()
-	if _, err := reopen(t, b.dir).Prune(short, vault.PruneOptions{}); upkeep.CodeOf(err) != upkeep.CodeConflict {
+	if _, err := other.Prune(short, vault.PruneOptions{}); upkeep.CodeOf(err) != upkeep.CodeConflict {
 		t.Errorf("prune under a shared lock: %v", err)
 	}
 	if err := runRestic(b.dir, "prune"); err == nil {
