@@ -150,7 +150,7 @@ func complete(ctx context.Context, h cms.Host, l *cms.Layout, site address, stag
 
 // tell fills in what was updated.
 func (q *question) tell(staged []cms.Staged) {
-	q.Plugins, q.Themes = map[string]string{}, map[string]string{}
+	q.Plugins, q.Themes, q.Translations = map[string]string{}, map[string]string{}, []map[string]string{}
 	for i := range staged {
 		update := &staged[i].Update
 		version := string(update.Release.Version)

@@ -27,11 +27,11 @@ type question struct {
 	URI       string   `json:"uri"` // below the site: "" or "wp-admin/"
 	Constants []string `json:"constants"`
 
-	Blogs        []string            `json:"blogs,omitempty"`
+	Blogs        []string            `json:"blogs"`
 	Core         bool                `json:"core"`
-	Plugins      map[string]string   `json:"plugins,omitempty"` // ID → new version
-	Themes       map[string]string   `json:"themes,omitempty"`
-	Translations []map[string]string `json:"translations,omitempty"`
+	Plugins      map[string]string   `json:"plugins"` // ID → new version
+	Themes       map[string]string   `json:"themes"`
+	Translations []map[string]string `json:"translations"`
 }
 
 // address is how a request reaches the site.

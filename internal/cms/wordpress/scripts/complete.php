@@ -56,7 +56,7 @@ Upkeep::$step = 'caches';
 wp_cache_flush();
 wp_clean_plugins_cache( false );
 wp_clean_themes_cache( false );
-upkeep_forget( 'update_plugins', (array) Upkeep::$in['plugins'] );
+upkeep_forget( 'update_plugins', Upkeep::$in['plugins'] );
 upkeep_forget( 'update_themes', Upkeep::$in['themes'] );
 upkeep_forget_languages( Upkeep::$in['translations'] );
 if ( Upkeep::$in['core'] ) {
@@ -84,8 +84,8 @@ if ( Upkeep::$in['core'] ) {
 	do_action( '_core_updated_successfully', $wp_version );
 	delete_site_option( 'auto_core_update_failed' );
 }
-if ( (array) Upkeep::$in['plugins'] ) {
-	upkeep_tell( new Plugin_Upgrader( $upkeep_skin ), array( 'type' => 'plugin', 'bulk' => true, 'plugins' => array_keys( (array) Upkeep::$in['plugins'] ) ) );
+if ( Upkeep::$in['plugins'] ) {
+	upkeep_tell( new Plugin_Upgrader( $upkeep_skin ), array( 'type' => 'plugin', 'bulk' => true, 'plugins' => array_keys( Upkeep::$in['plugins'] ) ) );
 }
 if ( Upkeep::$in['themes'] ) {
 	upkeep_tell( new Theme_Upgrader( $upkeep_skin ), array( 'type' => 'theme', 'bulk' => true, 'themes' => array_keys( Upkeep::$in['themes'] ) ) );
