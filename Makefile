@@ -65,5 +65,5 @@ clean:
 define each_fuzz
 git grep -nE '^func Fuzz' -- '*_test.go' | sed -E 's#/?[^/]*_test\.go:[0-9]+:func (Fuzz[A-Za-z0-9_]*).*# \1#' | sort | while read -r dir name; do \
 	test -n "$$name" || { name=$$dir; dir=; }; \
-	$(GO) test "./$$dir" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(1) -parallel 2 || exit 1; done
+	$(GO) test "./$$dir" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(1) -parallel 2 </dev/null || exit 1; done
 endef

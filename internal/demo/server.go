@@ -188,6 +188,13 @@ func (s *Server) remembered() int {
 	return -1
 }
 
+// ended reports whether a process is gone, or only waits to be collected by
+// its parent.
+func ended(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err != nil || strings.Contains(string(stat), ") Z ")
+}
+
 // identity tells a process from every other that had or will have its
 // number: when it started, and since which start of the machine that counts.
 func identity(pid int) (string, error) {

@@ -120,7 +120,17 @@ func (w *World) Stop(ctx context.Context) (err error) {
 	for _, site := range w.Sites() {
 		err = errors.Join(err, site.Web.Stop(ctx))
 	}
-	return errors.Join(err, w.PHP.Stop(ctx), db.Stop(ctx))
+	pid := db.PID()
+	if err := errors.Join(err, w.PHP.Stop(ctx), db.Stop(ctx)); err != nil || pid == 0 {
+		return err
+	}
+	// It removes its pid file a moment before it lets go of its data.
+	return poll(ctx, func() error {
+		if ended(pid) {
+			return nil
+		}
+		return upkeep.Errorf(upkeep.CodeConflict, "mariadbd %d still runs", pid)
+	})
 }
 
 // Remove stops every server and deletes the world with all its sites.

@@ -1,10 +1,12 @@
 package demo_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -125,5 +127,79 @@ func TestWordPressLayouts(t *testing.T) {
 	t.Logf("clone in %v", time.Since(began))
 	if status, text := get(t, clone.URL); status != http.StatusOK || !strings.Contains(text, "Paper 1.0") || strings.Contains(text, first.URL) {
 		t.Errorf("clone: %d %.300s", status, text)
+	}
+}
+
+// A demo outlives the command that made it: a later one finds it, running or
+// stopped, and ends all of it.
+func TestWorldIsFoundAgain(t *testing.T) {
+	packages, err := filepath.Abs(cache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(folder(t), strings.Repeat("deep/", 12), "world") // too deep for sockets
+	options := demo.Options{Packages: packages, Detached: true}
+	open := func() *demo.World {
+		w, err := demo.Open(dir, options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	first := open()
+	t.Cleanup(func() {
+		if err := open().Stop(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := first.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	site, err := first.AddWordPress(t.Context(), demo.Spec{Name: "shop"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pids := []int{first.MariaDB.PID(), first.PHP.PID(), site.Web.PID()}
+	pids = append(pids, first.PHP.Workers()...)
+	second := open()
+	if err := second.Start(t.Context()); err != nil { // all runs already
+		t.Fatal(err)
+	}
+	if second.PHP.PID() != pids[1] || second.MariaDB.PID() != pids[0] {
+		t.Errorf("started again: %d %d, not %v", second.PHP.PID(), second.MariaDB.PID(), pids)
+	}
+	if err := open().Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, pid := range pids {
+		if state, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); err == nil && !strings.Contains(string(state), ") Z ") {
+			t.Errorf("process %d still runs: %s", pid, state)
+		}
+	}
+	third := open()
+	if err := third.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	again, err := third.Site("shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, _ := get(t, again.URL); status != http.StatusOK {
+		t.Errorf("status %d", status)
+	}
+	if err := third.Remove(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("left behind: %v", err)
+	}
+	if _, err := demo.Open(filepath.Dir(dir), options); err != nil {
+		t.Errorf("an empty folder: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(filepath.Dir(filepath.Dir(dir)), "mine"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := demo.Open(filepath.Dir(filepath.Dir(dir)), options); upkeep.CodeOf(err) != upkeep.CodeConflict {
+		t.Errorf("a folder of somebody else: %v", err)
 	}
 }
