@@ -64,12 +64,6 @@ func (p wordpressPublisher) Check(ctx context.Context, inventory *upkeep.Invento
 	return known, nil
 }
 
-// Originals returns what was published; what cannot be had is not compared.
-func (p wordpressPublisher) Originals(ctx context.Context, components []upkeep.Component) map[string]upkeep.Original {
-	originals, _ := p.Publisher.Originals(ctx, components)
-	return originals
-}
-
 // Compare is version_compare.
 func (p wordpressPublisher) Compare(a, b upkeep.Version) int {
 	return php.CompareVersions(string(a), string(b))

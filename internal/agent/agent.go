@@ -188,21 +188,33 @@ func (a *Agent) database(ctx context.Context, config *cms.Database) (*database.D
 }
 
 // makeWork makes a folder on the same file system as area: beside it where
-// that is allowed, else inside it under a name that cannot be guessed.
+// that is allowed, else inside it under a name that cannot be guessed. The
+// time of the folder that it is in stays.
 func makeWork(area cms.Area, name string) (string, error) {
-	beside := filepath.Join(filepath.Dir(area.Dir), name)
-	if sameDevice(filepath.Dir(area.Dir), area.Dir) && os.Mkdir(beside, 0o700) == nil {
-		return beside, nil
+	if parent := filepath.Dir(area.Dir); sameDevice(parent, area.Dir) && makeUnseen(parent, name) == nil {
+		return filepath.Join(parent, name), nil
 	}
-	inside := filepath.Join(area.Dir, name)
-	info, err := os.Stat(area.Dir)
+	return filepath.Join(area.Dir, name), makeUnseen(area.Dir, name)
+}
+
+func makeUnseen(parent, name string) error {
+	info, err := os.Stat(parent)
 	if err != nil {
-		return "", err
+		return err
 	}
-	if err := os.Mkdir(inside, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", err
+	if err := os.Mkdir(filepath.Join(parent, name), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
 	}
-	return inside, os.Chtimes(area.Dir, time.Time{}, info.ModTime())
+	return keepTime(parent, info)
+}
+
+// keepTime gives a folder back the time it had. Where the folder is another's
+// the time is not ours to keep.
+func keepTime(dir string, had fs.FileInfo) error {
+	if err := os.Chtimes(dir, time.Time{}, had.ModTime()); !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return nil
 }
 
 func sameDevice(a, b string) bool {

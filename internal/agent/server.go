@@ -212,15 +212,15 @@ func (a *Agent) takeBlobs(w http.ResponseWriter, r *http.Request) {
 		conn.Close()
 		return
 	}
-	if _, err := io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: upkeep-blobs\r\nConnection: Upgrade\r\n\r\n"); err != nil {
-		conn.Close()
-		return
-	}
+	// Known before it is confirmed: the caller uses it at once.
 	client := wire.NewClient(&bufferedConn{Conn: conn, in: buffered.Reader})
 	a.mu.Lock()
 	before := a.blobs
 	a.blobs = client
 	a.mu.Unlock()
+	if _, err := io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: upkeep-blobs\r\nConnection: Upgrade\r\n\r\n"); err != nil {
+		client.Close()
+	}
 	if before != nil {
 		before.Close()
 	}

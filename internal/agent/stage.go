@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -175,11 +174,7 @@ func removeWork(dir, name string) error {
 	if err := parent.RemoveAll(name); err != nil {
 		return err
 	}
-	err = parent.Chtimes(".", time.Time{}, info.ModTime())
-	if errors.Is(err, fs.ErrPermission) { // beside the site, where others own the folder
-		return nil
-	}
-	return err
+	return keepTime(dir, info)
 }
 
 // logSizes notes how long the site's PHP logs are now.

@@ -51,8 +51,9 @@ type Publisher interface {
 	// Check says what is known of the components of a site. It answers from
 	// memory, saying how old it is, when the publisher does not.
 	Check(ctx context.Context, inventory *upkeep.Inventory) (*Known, error)
-	// Originals returns what the publisher says the installed files are.
-	Originals(ctx context.Context, components []upkeep.Component) map[string]upkeep.Original
+	// Originals returns what the publisher says the installed files are, and
+	// why it is not known of some.
+	Originals(ctx context.Context, components []upkeep.Component) (map[string]upkeep.Original, []error)
 	// Compare orders versions; Meets says whether a CMS version is enough.
 	Compare(a, b upkeep.Version) int
 	Meets(have, want upkeep.Version) bool

@@ -42,23 +42,30 @@ func (f *Fleet) plan(ctx context.Context, site *upkeep.Site, inventory *upkeep.I
 	return &resolved{Plan: resolve.Resolve(in), known: known, findings: append(slices.Clone(inventory.Findings), in.Findings...)}, nil
 }
 
-// integrity compares the components that could be updated with what was
-// published. When originals cannot be had, nothing is said.
+// integrity compares components with what was published. That something
+// could not be compared is a finding of its own.
 func (f *Fleet) integrity(ctx context.Context, site *upkeep.Site, inventory *upkeep.Inventory) []upkeep.Finding {
 	publisher, ok := f.Publishers[site.CMS]
 	if !ok {
 		return nil
 	}
-	originals := publisher.Originals(ctx, inventory.Components)
+	var findings []upkeep.Finding
+	originals, problems := publisher.Originals(ctx, inventory.Components)
+	if len(problems) > 0 {
+		findings = append(findings, upkeep.Finding{Code: findingUnknown, Detail: problems[0].Error()})
+	}
 	if len(originals) == 0 {
-		return nil
+		return findings
 	}
-	findings, err := f.Custody.Integrity(ctx, site, originals)
+	compared, err := f.Custody.Integrity(ctx, site, originals)
 	if err != nil {
-		return []upkeep.Finding{{Code: "integrity_unknown", Detail: err.Error(), Blocks: true}}
+		return append(findings, upkeep.Finding{Code: findingUnknown, Detail: err.Error(), Blocks: true})
 	}
-	return findings
+	return append(findings, compared...)
 }
+
+// findingUnknown says that files could not be compared with what was published.
+const findingUnknown = "integrity_unknown"
 
 // examined takes the inventory, compares it with what was published, and
 // decides.

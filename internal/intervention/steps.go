@@ -2,6 +2,7 @@ package intervention
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"upkeep"
@@ -157,12 +158,12 @@ func (w *walk) stage(ctx context.Context, agent Agent) (map[string]string, error
 			switch upkeep.CodeOf(err) {
 			case "":
 				err = w.event(ctx, EventStaged, params)
-			case upkeep.CodeRefused, upkeep.CodeNotFound, upkeep.CodeUnauthorized, upkeep.CodeDamaged:
+			case upkeep.CodeUnreachable: // nobody's fault: the next intervention tries again
 				refused[update.Ref()], params["why"] = err.Error(), err.Error()
-				err = w.refuse(ctx, update, err)
-				if err == nil {
-					err = w.event(ctx, EventRefused, params)
-				}
+				err = w.event(ctx, EventRefused, params)
+			case upkeep.CodeRefused, upkeep.CodeNotFound, upkeep.CodeUnauthorized, upkeep.CodeDamaged, upkeep.CodeHeld:
+				refused[update.Ref()], params["why"] = err.Error(), err.Error()
+				err = errors.Join(w.refuse(ctx, update, err), w.event(ctx, EventRefused, params))
 			}
 			if err != nil {
 				return nil, err

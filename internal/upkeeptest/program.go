@@ -13,12 +13,14 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"upkeep"
 	"upkeep/internal/cms/php"
 	"upkeep/internal/demo"
 	"upkeep/internal/demo/fixtures"
 	"upkeep/internal/demo/mirror"
+	"upkeep/internal/store"
 )
 
 // Program is upkeep itself, as an operator runs it, with a state folder of its
@@ -27,6 +29,7 @@ type Program struct {
 	State  string // folder
 	Mirror *mirror.Mirror
 	site   *demo.Site
+	db     *store.DB
 }
 
 // binary builds the command once per process.
@@ -221,4 +224,71 @@ next:
 		pids = append(pids, pid)
 	}
 	return pids
+}
+
+// records opens the program's records beside it.
+func (p *Program) records(t testing.TB) *store.DB {
+	t.Helper()
+	if p.db == nil {
+		db, err := store.Open(context.WithoutCancel(t.Context()), store.Config{Path: filepath.Join(p.State, "upkeep.db")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.db = db
+		t.Cleanup(func() { _ = db.Close() }) // it was only read
+	}
+	return p.db
+}
+
+// Intervention returns the newest intervention as recorded, nil when there is
+// none yet. It asks the records, not the program.
+func (p *Program) Intervention(t testing.TB) *upkeep.Intervention {
+	t.Helper()
+	list, err := p.records(t).Interventions(context.WithoutCancel(t.Context()), upkeep.InterventionFilter{Limit: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return list[0]
+}
+
+// Now returns the state of the newest intervention, "" when there is none yet.
+func (p *Program) Now(t testing.TB) upkeep.State {
+	t.Helper()
+	if iv := p.Intervention(t); iv != nil {
+		return iv.State
+	}
+	return ""
+}
+
+// WaitState waits until the newest intervention is in a state, or has ended
+// without it, which fails the test.
+func (p *Program) WaitState(t testing.TB, state upkeep.State) {
+	t.Helper()
+	deadline := time.Now().Add(2 * time.Minute)
+	for {
+		now := p.Now(t)
+		if now == state {
+			return
+		}
+		if now.Ended() || time.Now().After(deadline) {
+			t.Fatalf("is %q, never was %q", now, state)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// Settle runs harmless commands, as an operator might, until the newest
+// intervention has ended.
+func (p *Program) Settle(t testing.TB) {
+	t.Helper()
+	Eventually(t, 3*time.Minute, "the intervention to end", func() bool {
+		if p.Now(t).Ended() {
+			return true
+		}
+		p.Run(t, "site", "list")
+		return p.Now(t).Ended()
+	})
 }
