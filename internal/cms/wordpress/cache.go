@@ -134,9 +134,10 @@ func (c *Cache) rememberPHP(interpreter string, version upkeep.Version, now time
 }
 
 // interpreters tells by their stat whether a host's usual PHP commands are
-// still the same ones.
-func interpreters(root string) string {
-	mark := root
+// still the same ones. The interpreter is the host's: sites share what is
+// known of it.
+func interpreters() string {
+	mark := "php"
 	for _, file := range [...]string{"/usr/local/bin/php", "/usr/bin/php"} {
 		if info, err := os.Stat(file); err == nil {
 			mark += fmt.Sprintf(" %s %d %d", file, info.Size(), info.ModTime().UnixNano())

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"upkeep"
@@ -143,7 +144,7 @@ func (s *scene) findCore() (string, error) {
 		candidates = append(candidates, filepath.Join(s.root, name))
 	}
 	for _, dir := range candidates {
-		if !s.exists(filepath.Join(dir, "wp-load.php")) || !s.exists(filepath.Join(dir, "wp-includes/version.php")) {
+		if !s.holdsCore(dir) {
 			continue
 		}
 		if !s.exists(filepath.Join(dir, "wp-settings.php")) {
@@ -152,7 +153,36 @@ func (s *scene) findCore() (string, error) {
 		}
 		return dir, nil
 	}
-	return "", upkeep.Errorf(upkeep.CodeNotFound, "no wp-load.php")
+	return s.onlyChild()
+}
+
+func (s *scene) holdsCore(dir string) bool {
+	return s.exists(filepath.Join(dir, "wp-load.php")) && s.exists(filepath.Join(dir, "wp-includes/version.php"))
+}
+
+// onlyChild finds a WordPress in a folder directly below the root, such as
+// blog, that nothing in the root mentions.
+func (s *scene) onlyChild() (string, error) {
+	entries, err := listing(s.open[s.root])
+	if err != nil {
+		return "", err
+	}
+	var found []string
+	for _, entry := range entries {
+		dir := filepath.Join(s.root, entry.Name())
+		if entry.IsDir() && s.holdsCore(dir) && s.exists(filepath.Join(dir, "wp-settings.php")) {
+			found = append(found, dir)
+		}
+	}
+	slices.Sort(found)
+	switch len(found) {
+	case 0:
+		return "", upkeep.Errorf(upkeep.CodeNotFound, "no wp-load.php")
+	case 1:
+		return found[0], nil
+	}
+	return "", upkeep.Errorf(upkeep.CodeInvalid, "%d installations: %s", len(found), strings.Join(found, ", ")).
+		WithHint("Name the folder of one of them.")
 }
 
 // loadedBy returns the folder of the wp-blog-header.php that an index.php

@@ -52,6 +52,8 @@ type Driver struct {
 	Cache *Cache
 }
 
+var _ cms.Driver = (*Driver)(nil)
+
 // New returns a driver with an empty cache.
 func New() *Driver {
 	return &Driver{Clock: time.Now, Cache: NewCache()}

@@ -214,7 +214,7 @@ func (d *Driver) phpVersion(ctx context.Context, h cms.Host, l *cms.Layout) (upk
 	if version := l.Options[optionPHP]; version != "" {
 		return upkeep.Version(version), nil
 	}
-	now, interpreter := d.now(), interpreters(l.Root)
+	now, interpreter := d.now(), interpreters()
 	if version, known := d.Cache.phpVersion(interpreter, now); known {
 		return version, nil
 	}

@@ -91,10 +91,8 @@ func resolveParent(dir string) string {
 // site must not turn the host's folders into ours.
 func (s *scene) addArea(name, dir string) {
 	l := s.layout
-	for _, area := range l.Areas {
-		if _, inside := relative(area.Dir, dir); inside && area.Only == nil {
-			return
-		}
+	if s.covered(dir) {
+		return
 	}
 	if _, holdsRoot := relative(dir, s.root); holdsRoot || systemFolder(dir) || !s.sameOwner(dir) {
 		s.find(upkeep.Finding{Code: "area_refused", Paths: []string{dir}, Detail: name, Blocks: true})
@@ -179,13 +177,14 @@ func (s *scene) placeConfig(config string) {
 // the uploads folder. Linked plugins and themes are the inventory's business.
 func (s *scene) placeLinks() {
 	for _, dir := range []string{s.root, s.layout.Dirs[dirContent], s.layout.Dirs[dirUploads]} {
-		top, name := s.at(dir)
-		if top == nil {
+		if !s.covered(dir) {
 			continue
 		}
-		entries, err := fs.ReadDir(top.FS(), name)
+		// An area outside the root is not lent before it is known; only names
+		// are read here.
+		entries, err := os.ReadDir(dir)
 		if err != nil {
-			continue // not there yet, or another area, which is not lent before it is known
+			continue // not there yet
 		}
 		for _, entry := range entries {
 			if entry.Type()&fs.ModeSymlink != 0 {
@@ -193,6 +192,14 @@ func (s *scene) placeLinks() {
 			}
 		}
 	}
+}
+
+// covered reports whether an area holds dir.
+func (s *scene) covered(dir string) bool {
+	return slices.ContainsFunc(s.layout.Areas, func(area cms.Area) bool {
+		_, inside := relative(area.Dir, dir)
+		return inside && area.Only == nil
+	})
 }
 
 func (s *scene) placeLink(link string) {

@@ -189,6 +189,10 @@ func TestDetect(t *testing.T) {
 			},
 			areas: "site=www", dirs: map[string]string{"core": "www/blog", "content": "www/blog/wp-content"},
 		},
+		"alone in a subfolder": {
+			core: "www/blog", root: "www", files: map[string]string{"www/blog/wp-config.php": staticConfig, "www/other/wp-load.php": ""},
+			areas: "site=www", dirs: map[string]string{"core": "www/blog"},
+		},
 		"composer project": {
 			core: "web/wp", root: ".", files: bedrock,
 			areas: "site=.", dirs: map[string]string{"core": "web/wp", "content": "web/app", "plugins": "web/app/plugins"},
@@ -322,6 +326,7 @@ func TestDetectRefuses(t *testing.T) {
 		"someone else's configuration": {merge(coreFiles("www/blog"), coreFiles("www"), map[string]string{"www/wp-config.php": staticConfig}),
 			"www/blog", upkeep.CodeInvalid, "Finish"},
 		"inside a project": {merge(coreFiles("web/wp"), bedrock), "web/wp", upkeep.CodeInvalid, "project's folder"},
+		"two":              {merge(coreFiles("www/a"), coreFiles("www/b")), "www", upkeep.CodeInvalid, "one of them"},
 		"no prefix":        {merge(coreFiles("www"), map[string]string{"www/wp-config.php": `<?php define('DB_NAME','a');`}), "www", upkeep.CodeInvalid, "Finish"},
 		"prefix with a quote": {merge(coreFiles("www"), map[string]string{"www/wp-config.php": "<?php define('DB_NAME','a'); $table_prefix = 'a`b';"}),
 			"www", upkeep.CodeInvalid, "Finish"},

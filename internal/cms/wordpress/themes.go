@@ -144,6 +144,9 @@ func (s *survey) readOtherRoots() error {
 			if !isThere(dir) {
 				dir = filepath.Clean(value)
 			}
+			if resolved, err := filepath.EvalSymlinks(dir); err == nil {
+				dir = resolved
+			}
 			if seen[dir] {
 				continue
 			}
