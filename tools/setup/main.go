@@ -35,6 +35,14 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if _, err = packages.Fill(ctx, cache, say); upkeep.CodeOf(err) != upkeep.CodeUnreachable {
+		return err
+	}
+	// Old lists name packages that their mirror has replaced since.
+	say(err.Error() + "; trying again with fresh package lists")
+	if err := asRoot(ctx, "apt-get", "-qq", "update"); err != nil {
+		return err
+	}
 	_, err = packages.Fill(ctx, cache, say)
 	return err
 }
