@@ -247,3 +247,35 @@ func TestQueryReadsButCannotWrite(t *testing.T) {
 		t.Errorf("afterwards: %q, %v", rows, err)
 	}
 }
+
+// TestRestoreFindsSegmentsThatAppearBetweenOthers inserts, right behind the
+// last row of each segment, a row that is a segment of its own: every segment
+// of the dump is still there.
+func TestRestoreFindsSegmentsThatAppearBetweenOthers(t *testing.T) {
+	site := newDatabase(t)
+	sql(t, site, "CREATE TABLE big (id INT PRIMARY KEY, v LONGTEXT); INSERT INTO big SELECT seq * 2, REPEAT(MD5(seq), 10) FROM seq_1_to_2000;")
+	db := open(t, site)
+	dir, objects := dump(t, db)
+	text, err := os.ReadFile(filepath.Join(dir, "2-table-big.sql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, n := "INSERT INTO big VALUES (1, 'before the first');", int64(1)
+	for statement := range strings.SplitSeq(string(text), ";\n") {
+		last := statement[strings.LastIndexByte(statement, '\n')+1:]
+		var id int
+		if _, err := fmt.Sscanf(last, "(%d,", &id); err == nil {
+			script += fmt.Sprintf("INSERT INTO big VALUES (%d, REPEAT('x', 300000));\n", id+1)
+			n++
+		}
+	}
+	if n < 5 {
+		t.Fatalf("only %d segments", n-1)
+	}
+	sql(t, site, script)
+	stats := restore(t, db, dir)
+	same(t, objects, scan(t, db))
+	if stats.RowsDeleted != n || stats.RowsInserted != 0 {
+		t.Errorf("%+v, want %d rows deleted", withoutObjects(stats), n)
+	}
+}
