@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,6 +37,9 @@ func child(work, dir, site string) error {
 		return err
 	}
 	fmt.Println("ready") // the parent starts to count
+	if work == "keep out" {
+		return keepOut(ctx, repo, site)
+	}
 	if work == "prune" {
 		_, err := repo.Prune(ctx, vault.PruneOptions{Grace: -1, MaxUnused: -1})
 		return err
@@ -50,6 +54,92 @@ func child(work, dir, site string) error {
 		return err
 	}
 	return repo.SaveSnapshot(held, &vault.Snapshot{Tree: &result.Tree, Paths: []string{site}})
+}
+
+// keepOut restores, as a user who is not root, where modes keep that user
+// out: of folders that may not be written and ones that may not be entered.
+func keepOut(ctx context.Context, repo *vault.Repository, site string) error {
+	held, release, err := repo.Lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	sources := []archive.Source{{Name: "site", Dir: site}}
+	options := archive.Options{Polynomial: repo.Polynomial(), InPlace: true}
+	sub, deep := filepath.Join(site, "sub"), filepath.Join(site, "sub/deep")
+	err = errors.Join(os.MkdirAll(deep, 0o755), os.WriteFile(filepath.Join(deep, "file"), []byte("a"), 0o444),
+		os.Chmod(deep, 0o555), os.Chmod(sub, 0o555))
+	if err != nil {
+		return err
+	}
+	result, err := archive.Read(held, repo, sources, options)
+	if err != nil {
+		return err
+	}
+	if _, err := repo.Flush(held); err != nil {
+		return err
+	}
+	err = errors.Join(os.Chmod(deep, 0o755), os.Remove(filepath.Join(deep, "file")),
+		os.WriteFile(filepath.Join(deep, "extra"), nil, 0o600), os.Chmod(deep, 0o500), os.Chmod(sub, 0))
+	if err != nil {
+		return err
+	}
+	if _, err := archive.Restore(held, repo, result.Tree, sources, options); err != nil {
+		return err
+	}
+	now, err := archive.Scan(held, sources, options)
+	if err != nil {
+		return err
+	}
+	want, got := upkeep.Manifest{Entries: result.Entries}, upkeep.Manifest{Entries: now}
+	if diffs := want.Compare(&got); len(diffs) > 0 {
+		return fmt.Errorf("not as before: %v", diffs)
+	}
+	return errors.Join(os.Chmod(sub, 0o755), os.Chmod(deep, 0o755)) // for the cleanup
+}
+
+func TestRestoreWhereModesKeepUsOut(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Fatal("becoming another user needs root: run the tests as root")
+	}
+	const nobody = 65534
+	// The child must reach its folders and its own program.
+	base, err := os.MkdirTemp("/tmp", "upkeep-archive-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(base)
+	program, err := os.ReadFile(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{t: t, dir: filepath.Join(base, "vault"), site: filepath.Join(base, "site")}
+	if err := errors.Join(os.WriteFile(filepath.Join(base, "program"), program, 0o755), os.Chmod(base, 0o755),
+		os.Mkdir(b.site, 0o755), os.Chown(b.site, nobody, nobody)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := vault.Create(t.Context(), vault.Dir(b.dir), password); err != nil {
+		t.Fatal(err)
+	}
+	for _, folder := range []string{"", "data", "index", "keys", "locks", "snapshots", "config"} {
+		path := filepath.Join(b.dir, folder)
+		if err := os.MkdirAll(path, 0o700); err != nil && folder != "config" {
+			t.Fatal(err)
+		}
+		if err := os.Chown(path, nobody, nobody); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keys, _ := filepath.Glob(filepath.Join(b.dir, "keys/*"))
+	if err := os.Chown(keys[0], nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(filepath.Join(base, "program"))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	cmd.Env = append(os.Environ(), "UPKEEP_VAULT_CHILD=keep out", "UPKEEP_VAULT_DIR="+b.dir, "UPKEEP_VAULT_SITE="+b.site)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
 }
 
 // kill starts a child at work and kills it after a while. It reports whether
