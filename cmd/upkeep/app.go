@@ -34,7 +34,7 @@ func wire() application {
 	return application{
 		Open:   openApp,
 		Demo:   runDemonstration,
-		Hidden: []func(*env) *cobra.Command{newAgentCommand},
+		Hidden: []func(*env) *cobra.Command{newAgentCommand, newMirrorCommand},
 	}
 }
 
@@ -220,7 +220,7 @@ func (a *app) api() http.Handler {
 	return web.New(web.Config{
 		Sites: fleet.SiteList{Fleet: a.fleet}, Inventories: a.fleet, Updates: a.fleet,
 		Interventions: fleet.Record{Fleet: a.fleet}, Backups: fleet.Vault{Fleet: a.fleet},
-		Restores: fleet.Vault{Fleet: a.fleet}, Gates: a.fleet, Checks: a.fleet, Doctor: doctor{a}, Ledger: a.fleet,
+		Restores: fleet.Vault{Fleet: a.fleet}, Gates: a.fleet, Checks: a.fleet, Doctor: doctor{a}, Ledger: a.fleet, Vaults: vaults{a},
 		Version: version, Log: a.log,
 	})
 }

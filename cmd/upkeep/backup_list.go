@@ -30,17 +30,19 @@ func runBackupList(ctx context.Context, e *env, c web.Backups, site, format stri
 	if err != nil {
 		return err
 	}
-	return e.backupList().Write(e.out, format, backups)
+	return e.backupList(site == "").Write(e.out, format, backups)
 }
 
-func (e *env) backupList() *terminal.List[web.Backup] {
+// backupList is how backups are listed; several says that they are of several
+// sites.
+func (e *env) backupList(several bool) *terminal.List[web.Backup] {
 	type b = web.Backup
 	return &terminal.List[b]{
 		Empty: e.text("backup.none"),
 		ID:    func(x *b) string { return x.ID.String() },
 		Columns: []terminal.Column[b]{
 			{Title: e.text("col.id"), Name: "id", Right: true, Cell: func(x *b) string { return x.ID.String() }},
-			{Title: e.text("col.site"), Name: "site", Cell: func(x *b) string { return x.SiteName }},
+			{Title: e.text("col.site"), Name: "site", Wrap: true, Hide: !several, Cell: func(x *b) string { return x.SiteName }},
 			{Title: e.text("col.taken"), Name: "taken", Cell: func(x *b) string { return terminal.Instant(x.Taken) },
 				Raw: func(x *b) string { return rfc3339(x.Taken) }},
 			{Title: e.text("col.moment"), Name: "moment", Cell: func(x *b) string { return e.texts.Code("moment", string(x.Moment), nil) },

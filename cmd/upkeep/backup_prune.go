@@ -56,7 +56,7 @@ func runBackupPrune(ctx context.Context, e *env, c web.Restores, site string, op
 	said := "backup.would_prune"
 	if !opts.DryRun && len(result.Dropped) > 0 {
 		screen := e.notice
-		if err := e.backupList().Write(screen, "table", result.Dropped); err != nil {
+		if err := e.backupList(false).Write(screen, "table", result.Dropped); err != nil {
 			return err
 		}
 		if err := e.confirm(ctx, opts.Yes, e.text("backup.ask_prune", "count", len(result.Dropped), "site", site)); err != nil {
@@ -75,7 +75,7 @@ func (e *env) showPruned(r *web.PruneResult, opts backupPruneOptions, said strin
 		return terminal.JSON(e.stdout, r)
 	}
 	if opts.DryRun && len(r.Dropped) > 0 {
-		if err := e.backupList().Write(e.out, "table", r.Dropped); err != nil {
+		if err := e.backupList(false).Write(e.out, "table", r.Dropped); err != nil {
 			return err
 		}
 		fmt.Fprintln(e.stdout)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -31,7 +32,7 @@ func runDoctor(ctx context.Context, e *env, c web.Doctor, format string) error {
 		Empty: e.text("doctor.none"),
 		ID:    func(x *r) string { return x.Name },
 		Columns: []terminal.Column[r]{
-			{Title: "", Name: "ok", Cell: mark, Raw: func(x *r) string { return mark(x) }, Paint: markPaint},
+			{Title: "", Name: "ok", Cell: mark, Raw: func(x *r) string { return strconv.FormatBool(x.OK) }, Paint: markPaint},
 			{Title: e.text("col.requirement"), Name: "name", Cell: func(x *r) string { return e.texts.Code("requirement", x.Name, nil) },
 				Raw: func(x *r) string { return x.Name }},
 			{Title: e.text("col.found"), Name: "detail", Wrap: true, Cell: func(x *r) string { return x.Detail }},

@@ -25,8 +25,8 @@ type application struct {
 	// Open opens the application on a state folder and returns its API. It
 	// outlives interrupts: whoever called it closes it.
 	Open func(ctx context.Context, stateDir string) (api http.Handler, closeApp func() error, err error)
-	// Demo runs the demonstration.
-	Demo func(ctx context.Context, opts demoOptions, screen *terminal.Screen) error
+	// Demo runs the demonstration. It attends to interrupts itself.
+	Demo func(ctx context.Context, e *env, opts demoOptions) error
 	// Hidden are commands that people do not type.
 	Hidden []func(*env) *cobra.Command
 }

@@ -66,6 +66,7 @@ func newRootCommand(e *env) *cobra.Command {
 			newBackupCreateCommand(e), newBackupListCommand(e), newBackupShowCommand(e), newBackupVerifyCommand(e),
 			newBackupRestoreCommand(e), newBackupDiffCommand(e), newBackupPruneCommand(e)),
 		e.noun("ledger", "ledger", newLedgerListCommand(e), newLedgerVerifyCommand(e)),
+		e.noun("vault", "vault", newVaultPasswordCommand(e)),
 		newDoctorCommand(e),
 		newDemoCommand(e),
 		newVersionCommand(e),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -35,11 +36,11 @@ func runSiteInventory(ctx context.Context, e *env, c web.Inventories, site strin
 		Empty: e.text("inventory.none"),
 		ID:    func(c *upkeep.Component) string { return c.Ref() },
 		Columns: []terminal.Column[upkeep.Component]{
-			{Title: e.text("col.component"), Name: "ref", Cell: func(c *upkeep.Component) string { return c.Ref() }},
+			{Title: e.text("col.component"), Name: "ref", Wrap: true, Cell: func(c *upkeep.Component) string { return c.Ref() }},
 			{Title: e.text("col.name"), Name: "name", Wrap: true, Cell: func(c *upkeep.Component) string { return c.Name }},
 			{Title: e.text("col.version"), Name: "version", Cell: func(c *upkeep.Component) string { return string(c.Version) }},
-			{Title: e.text("col.active"), Name: "active", Cell: func(c *upkeep.Component) string { return e.active(c) },
-				Raw: func(c *upkeep.Component) string { return e.active(c) }},
+			{Title: e.text("col.active"), Name: "active", Cell: e.active,
+				Raw: func(c *upkeep.Component) string { return strconv.FormatBool(c.Active || c.Network) }},
 		},
 	}
 	if err := list.Write(e.out, format, inv.Components); err != nil || format != "table" {

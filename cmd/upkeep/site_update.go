@@ -102,7 +102,7 @@ func (e *env) updateList() *terminal.List[upkeep.Update] {
 		Empty: e.text("update.none"),
 		ID:    (*u).Ref,
 		Columns: []terminal.Column[u]{
-			{Title: e.text("col.component"), Name: "ref", Cell: (*u).Ref},
+			{Title: e.text("col.component"), Name: "ref", Wrap: true, Cell: (*u).Ref},
 			{Title: e.text("col.from"), Name: "from", Cell: func(x *u) string { return string(x.Component.Version) }},
 			{Title: e.text("col.to"), Name: "to", Cell: func(x *u) string { return string(x.Release.Version) }},
 			{Title: e.text("col.batch"), Name: "batch", Right: true, Cell: func(x *u) string { return batchNumber(x.Batch) }},
@@ -130,14 +130,17 @@ func decisionPaint(u *upkeep.Update) terminal.Paint {
 	return terminal.Good
 }
 
-// decision says what is to become of an update, and whether it matters for
-// security.
+// decision says what is to become of an update; a security update that is
+// ready is just called that.
 func (e *env) decision(u *upkeep.Update) string {
-	text := e.texts.Code("disposition", string(u.Disposition), nil)
-	if u.Security {
-		text += ", " + e.text("update.security")
+	switch text := e.texts.Code("disposition", string(u.Disposition), nil); {
+	case !u.Security:
+		return text
+	case u.Disposition == upkeep.Ready:
+		return e.text("update.security")
+	default:
+		return text + ", " + e.text("update.security")
 	}
-	return text
 }
 
 func (e *env) reasons(reasons []upkeep.Reason) string {

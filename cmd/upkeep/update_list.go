@@ -87,7 +87,7 @@ func (e *env) siteUpdateList(several bool) *terminal.List[siteUpdate] {
 		ID:    func(u *siteUpdate) string { return u.Ref() },
 	}
 	list.Columns = append(list.Columns, terminal.Column[siteUpdate]{
-		Title: e.text("col.site"), Name: "site", Hide: !several, Cell: func(u *siteUpdate) string { return u.Site },
+		Title: e.text("col.site"), Name: "site", Hide: !several, Wrap: true, Cell: func(u *siteUpdate) string { return u.Site },
 	})
 	for _, c := range e.updateList().Columns {
 		column := terminal.Column[siteUpdate]{Title: c.Title, Name: c.Name, Right: c.Right, Wrap: c.Wrap,

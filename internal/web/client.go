@@ -37,6 +37,7 @@ var (
 	_ Checks        = (*Client)(nil)
 	_ Doctor        = (*Client)(nil)
 	_ Ledger        = (*Client)(nil)
+	_ Vaults        = (*Client)(nil)
 )
 
 // NewClient returns a client of the server at base, such as

@@ -14,9 +14,10 @@ type Updates interface {
 	// asks the publishers and reads the site first.
 	Updates(ctx context.Context, site string, refresh bool) (*UpdateList, error)
 	// StartIntervention plans an intervention on the site and returns it at
-	// once; Follow tells how it goes on. With req.DryRun nothing is kept and
-	// the ID is 0. CodeConflict while another one runs on the site or nothing
-	// is ready, CodeInvalid when req names what the site does not have.
+	// once; Follow tells how it goes on. CodeConflict while another one runs
+	// on the site or when nothing is ready, CodeInvalid when req names what
+	// the site does not have. With req.DryRun nothing is kept, the ID is 0,
+	// and nothing ready is no error but no batches.
 	StartIntervention(ctx context.Context, actor, site string, req InterventionRequest) (*upkeep.Intervention, error)
 }
 

@@ -22,6 +22,7 @@ type Config struct {
 	Checks        Checks
 	Doctor        Doctor
 	Ledger        Ledger
+	Vaults        Vaults
 
 	Version string       // of the program, for GET /v1/version
 	Clock   upkeep.Clock // paces progress lines; nil is time.Now
@@ -87,6 +88,8 @@ func (s *Server) routes() {
 
 		"GET /v1/ledger":       s.ledgerList,
 		"GET /v1/ledger/check": s.ledgerVerify,
+
+		"POST /v1/vault/password": s.vaultPassword,
 
 		"/": s.noRoute,
 	} {
