@@ -52,6 +52,7 @@ func TestGate(t *testing.T) {
 		{"POST", "wp-admin/admin-ajax.php", "action=lead_send&email=a@example.org"},
 		{"POST", "wp-admin/admin-post.php", "action=x"},
 		{"GET", "wp-cron.php?doing_wp_cron", ""},
+		{"POST", "wp-cron.php", ""},
 		{"POST", "wp-comments-post.php", "comment=hello&author=a&email=a@example.org&comment_post_ID=1"},
 		{"POST", "wp-login.php", "log=admin&pwd=x"},
 		{"GET", "wp-signup.php", ""},
@@ -81,6 +82,9 @@ func TestGate(t *testing.T) {
 		if status, _, body := b.ask("GET", script, "", nil); status < 400 {
 			t.Errorf("%s: %d %.100s", script, status, body)
 		}
+	}
+	if log, err := os.ReadFile(b.site.PHPLog()); err == nil && strings.Contains(string(log), "headers already sent") {
+		t.Errorf("the gate fills the log: %s", log)
 	}
 	if got, err := os.ReadFile(trace); err == nil {
 		t.Errorf("got past the gate: %s", got)

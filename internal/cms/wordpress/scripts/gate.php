@@ -18,13 +18,19 @@ if ( defined( 'UPKEEP_AT_WORK' ) ) {
 		header( 'X-Upkeep-Reset: ' . ( ! function_exists( 'opcache_reset' ) || ! ini_get( 'opcache.enable' ) || @opcache_reset() ? 'done' : 'refused' ) );
 	}
 } else {
+	if ( headers_sent() ) {
+		exit; // wp-cron.php, which answers before it begins; WordPress would log a warning
+	}
 	if ( function_exists( 'remove_all_filters' ) ) {
 		remove_all_filters( 'enable_maintenance_mode' );
 	}
-	if ( ! headers_sent() ) {
-		http_response_code( 503 );
-		header( 'Retry-After: 300' );
-		header( 'Cache-Control: no-store, no-cache, must-revalidate, max-age=0' );
-	}
+	http_response_code( 503 );
+	header( 'Retry-After: 300' );
+	header( 'Cache-Control: no-store, no-cache, must-revalidate, max-age=0' );
+}
+if ( 0 === $upgrading && ! defined( 'DISABLE_WP_CRON' ) ) {
+	// The configuration has been read: it cannot define this again. A page that
+	// we look at shall start no errands, which the gate would turn away.
+	define( 'DISABLE_WP_CRON', true );
 }
 // 
