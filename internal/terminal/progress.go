@@ -81,7 +81,7 @@ func (p *Progress) Work(work upkeep.Progress) {
 	}
 	p.mu.Unlock()
 	if tell {
-		p.Say(p.screen.amount(work))
+		p.Say(p.screen.task(work))
 	}
 }
 
@@ -90,10 +90,13 @@ func (p *Progress) Event(event *upkeep.Event) { p.Say(p.screen.Event(event)) }
 
 // Say says a line, with the time, above what is redrawn.
 func (p *Progress) Say(text string) {
-	line := p.screen.In(Dim, clockTime(p.screen.Clock())) + "  " + Line(text) + "\n"
+	at := clockTime(p.screen.Clock())
+	parts := Wrap(Line(text), max(0, p.screen.Width-len(at)-gap))
+	line := p.screen.In(Dim, at) + "  " + strings.Join(parts, "\n"+strings.Repeat(" ", len(at)+gap)) + "\n"
 	var out io.Writer = p.screen.Out
 	if p.bars != nil {
-		out = p.bars
+		// The terminal echoes Ctrl-C where the cursor stands.
+		out, line = p.bars, "\r"+line
 	}
 	// A screen that cannot be written to must not stop the work it shows.
 	_, _ = io.WriteString(out, line)
@@ -140,12 +143,14 @@ func (p *Progress) headline(st decor.Statistics) string {
 // the amounts.
 func (p *Progress) fill(w io.Writer, st decor.Statistics) error {
 	p.mu.Lock()
-	work, since := p.work, p.since
+	work, since, text := p.work, p.since, p.screen.amount(p.work)
+	if p.iv != nil && p.work.Code != "" {
+		text = p.screen.task(p.work)
+	}
 	p.mu.Unlock()
-	if work.Code == "" {
+	if text == "" {
 		return nil
 	}
-	text := p.screen.amount(work)
 	if took := p.screen.Clock().Sub(since); work.Unit == "bytes" && work.Done > 0 && took > time.Second {
 		rate := int64(float64(work.Done) / took.Seconds())
 		text += " · " + p.screen.Words.Text("progress_rate", "rate", p.screen.Words.Bytes(rate))
@@ -161,11 +166,19 @@ func (p *Progress) fill(w io.Writer, st decor.Statistics) error {
 	return err
 }
 
-// amount says what runs and how far it has come.
-func (s *Screen) amount(work upkeep.Progress) string {
+// task says what runs and how far it has come.
+func (s *Screen) task(work upkeep.Progress) string {
 	text := s.Words.Code("progress", work.Code, nil)
+	if amount := s.amount(work); amount != "" {
+		text += " · " + amount
+	}
+	return text
+}
+
+// amount says how far work has come, "" where that is not counted.
+func (s *Screen) amount(work upkeep.Progress) string {
 	if work.Done == 0 && work.Total == 0 {
-		return text
+		return ""
 	}
 	number := s.Words.Number
 	if work.Unit == "bytes" {
@@ -178,7 +191,7 @@ func (s *Screen) amount(work upkeep.Progress) string {
 	if work.Unit != "" && work.Unit != "bytes" {
 		amount += " " + s.Words.Code("unit", work.Unit, nil)
 	}
-	return text + " · " + amount
+	return amount
 }
 
 // Event returns the text of a line of the log. A change of state is told by

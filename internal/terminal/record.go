@@ -29,12 +29,12 @@ func (s *Screen) Record(r *Record) error {
 	if page.Width == 0 || page.Width > recordWidth {
 		page.Width = recordWidth
 	}
-	for _, part := range []func(*Record) error{page.recordHead, page.outcomes, page.facts, page.people, page.next} {
+	for _, part := range []func(*Record) error{page.recordHead, page.outcomes} {
 		if err := part(r); err != nil {
 			return err
 		}
 	}
-	return nil
+	return page.Fields("  ", slices.Concat(page.facts(r), page.people(r), page.next(r)))
 }
 
 func (s *Screen) recordHead(r *Record) error {
@@ -137,7 +137,7 @@ func pad(text string, width int) string {
 	return text + strings.Repeat(" ", max(0, width-Columns(text)))
 }
 
-func (s *Screen) facts(r *Record) error {
+func (s *Screen) facts(r *Record) []Field {
 	iv := r.Intervention
 	fields := []Field{
 		{s.Words.Text("record.error"), s.failure(iv.Error), Bad},
@@ -154,7 +154,7 @@ func (s *Screen) facts(r *Record) error {
 	if iv.Search.Trials > 0 {
 		fields = append(fields, Field{s.Words.Text("record.search"), s.Words.Text("record.trials", "count", iv.Search.Trials), Plain})
 	}
-	return s.Fields("  ", fields)
+	return fields
 }
 
 func (s *Screen) failure(e *upkeep.Error) string {
@@ -257,9 +257,9 @@ func (s *Screen) Identity(id *upkeep.Identity) Field {
 	}
 }
 
-// people writes what is held and what only a person can do.
-func (s *Screen) people(r *Record) error {
-	var fields []Field
+// people is what is held and what only a person can do.
+func (s *Screen) people(r *Record) []Field {
+	fields := []Field{blank()}
 	label := s.Words.Text("record.holds")
 	for i := range r.Holds {
 		h := &r.Holds[i]
@@ -277,17 +277,14 @@ func (s *Screen) people(r *Record) error {
 		fields = append(fields, Field{label, text, Warn})
 		label = ""
 	}
-	if len(fields) == 0 {
+	if len(fields) == 1 {
 		return nil
 	}
-	if _, err := fmt.Fprintln(s.Out); err != nil {
-		return err
-	}
-	return s.Fields("  ", fields)
+	return fields
 }
 
-// next writes the commands that make sense now.
-func (s *Screen) next(r *Record) error {
+// next is the commands that make sense now.
+func (s *Screen) next(r *Record) []Field {
 	iv := r.Intervention
 	var commands []string
 	if !iv.State.Ended() {
@@ -307,15 +304,13 @@ func (s *Screen) next(r *Record) error {
 	if before := r.Before; before != nil && before.Complete && (iv.State == upkeep.Done || iv.State == upkeep.Partial || iv.State == upkeep.Incident) {
 		commands = append(commands, fmt.Sprintf("upkeep backup restore %s --in-place", before.ID))
 	}
-	if _, err := fmt.Fprintln(s.Out); err != nil {
-		return err
+	fields := []Field{blank()}
+	label := s.Words.Text("record.next")
+	for _, c := range commands {
+		fields = append(fields, Field{label, c, Bold})
+		label = ""
 	}
-	fields := make([]Field, len(commands))
-	for i, c := range commands {
-		fields[i] = Field{Value: c, Paint: Bold}
-	}
-	fields[0].Label = s.Words.Text("record.next")
-	return s.Fields("  ", fields)
+	return fields
 }
 
 // Since writes how long ago t was, "–" for never.

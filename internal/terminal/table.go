@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/mattn/go-runewidth"
 
@@ -108,7 +109,7 @@ func (l *List[T]) table(s *Screen, items []T) error {
 		_, err := fmt.Fprintln(s.Out, l.Empty)
 		return err
 	}
-	l = l.shown()
+	l = l.shown(items)
 	cells := make([][]string, len(items)+1)
 	for j := range l.Columns {
 		cells[0] = append(cells[0], l.Columns[j].Title)
@@ -131,10 +132,17 @@ func (l *List[T]) table(s *Screen, items []T) error {
 	return nil
 }
 
-// shown returns the list without its hidden columns.
-func (l *List[T]) shown() *List[T] {
+// shown returns the list without the columns that are hidden or say nothing.
+func (l *List[T]) shown(items []T) *List[T] {
 	visible := *l
-	visible.Columns = slices.DeleteFunc(slices.Clone(l.Columns), func(c Column[T]) bool { return c.Hide })
+	visible.Columns = slices.DeleteFunc(slices.Clone(l.Columns), func(c Column[T]) bool {
+		for i := range items {
+			if c.Cell(&items[i]) != "" {
+				return c.Hide
+			}
+		}
+		return true
+	})
 	return &visible
 }
 
@@ -177,11 +185,9 @@ func (l *List[T]) row(s *Screen, cells []string, widths []int, paint func(int) P
 	return nil
 }
 
-// least is what a column that gives way keeps.
-const least = 14
-
-// widths fits the columns to the screen: those that wrap give way first, then
-// the widest others.
+// widths fits the columns to the screen. Those that wrap give way first, the
+// widest of them before the others, as long as they stay readable; only then
+// are the others cut.
 func (l *List[T]) widths(cells [][]string, screen int) []int {
 	widths := make([]int, len(l.Columns))
 	total := gap * (len(widths) - 1)
@@ -194,14 +200,12 @@ func (l *List[T]) widths(cells [][]string, screen int) []int {
 	if screen == 0 {
 		return widths
 	}
-	for _, wraps := range []bool{true, false} {
+	for _, step := range []struct {
+		wraps bool
+		least int
+	}{{true, 20}, {true, 9}, {false, 6}} {
 		for total > screen {
-			widest := -1
-			for j := range widths {
-				if (l.Columns[j].Wrap || !wraps) && widths[j] > least && (widest < 0 || widths[j] > widths[widest]) {
-					widest = j
-				}
-			}
+			widest := l.widest(widths, step.wraps, step.least)
 			if widest < 0 {
 				break
 			}
@@ -210,6 +214,18 @@ func (l *List[T]) widths(cells [][]string, screen int) []int {
 		}
 	}
 	return widths
+}
+
+// widest returns the widest column above least, of those that wrap or of all;
+// -1 when there is none.
+func (l *List[T]) widest(widths []int, wraps bool, least int) int {
+	widest := -1
+	for j := range widths {
+		if (l.Columns[j].Wrap || !wraps) && widths[j] > least && (widest < 0 || widths[j] > widths[widest]) {
+			widest = j
+		}
+	}
+	return widest
 }
 
 // Columns returns how many columns text takes on a terminal.
@@ -242,10 +258,11 @@ func Wrap(text string, width int) []string {
 			if line != "" {
 				lines, line = append(lines, line), ""
 			}
-			head := runewidth.Truncate(word, width, "")
+			head := breakWord(word, width)
 			lines, word = append(lines, head), word[len(head):]
 		}
 		switch {
+		case word == "":
 		case line == "":
 			line = word
 		case Columns(line)+1+Columns(word) <= width:
@@ -254,7 +271,25 @@ func Wrap(text string, width int) []string {
 			lines, line = append(lines, line), word
 		}
 	}
+	if line == "" {
+		return lines
+	}
 	return append(lines, line)
+}
+
+// breakWord returns how much of a long word goes on a line: up to a separator
+// in its second half, as refs and paths have, else as much as fits. It is
+// never empty.
+func breakWord(word string, width int) string {
+	head := runewidth.Truncate(word, width, "")
+	if head == "" {
+		_, size := utf8.DecodeRuneInString(word)
+		return word[:size]
+	}
+	if at := strings.LastIndexAny(head, "/-.:_"); at >= len(head)/2 {
+		return head[:at+1]
+	}
+	return head
 }
 
 // Field is a labelled line of a description.
@@ -262,6 +297,9 @@ type Field struct {
 	Label, Value string
 	Paint        Paint
 }
+
+// blank separates groups of fields whose values stay aligned.
+func blank() Field { return Field{Value: "\n"} }
 
 // Fields writes labelled lines, values below each other and wrapped. Empty
 // values are left out; an empty label goes on below the one before.
@@ -278,6 +316,12 @@ func (s *Screen) Fields(indent string, fields []Field) error {
 	}
 	for _, f := range fields {
 		if f.Value == "" {
+			continue
+		}
+		if f == blank() {
+			if _, err := fmt.Fprintln(s.Out); err != nil {
+				return err
+			}
 			continue
 		}
 		head := s.In(Dim, f.Label) + strings.Repeat(" ", label-Columns(f.Label)+gap)
