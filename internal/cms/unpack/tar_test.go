@@ -28,6 +28,19 @@ func tarball(t testing.TB, heads ...tar.Header) []byte {
 	return b.Bytes()
 }
 
+func tarballOf(t testing.TB, name string, content []byte) []byte {
+	var b bytes.Buffer
+	gz := gzip.NewWriter(&b)
+	w := tar.NewWriter(gz)
+	if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: int64(len(content)), Mode: 0o644}); err != nil {
+		t.Fatal(err)
+	}
+	w.Write(content)
+	w.Close()
+	gz.Close()
+	return b.Bytes()
+}
+
 func TestTarGzUnpacks(t *testing.T) {
 	archive := tarball(t,
 		tar.Header{Typeflag: tar.TypeXGlobalHeader, Name: "pax_global_header", PAXRecords: map[string]string{"comment": "commit"}},
