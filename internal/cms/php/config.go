@@ -103,12 +103,12 @@ func (c *Config) look(in map[string]*setting, name string) (*Value, Certainty) {
 }
 
 // define is PHP's define: the first one wins. A nil value is one that only
-// running tells; maybe says that the statement may not run.
-func (c *Config) define(name string, value *Value, maybe bool) {
+// only running the file tells, be it because the statement may not run.
+func (c *Config) define(name string, value *Value) {
 	if _, set := c.constants[name]; set {
 		return
 	}
-	if maybe || c.unsure || c.foreign {
+	if c.unsure || c.foreign {
 		value = nil
 	}
 	c.constants[name] = &setting{value}
@@ -398,7 +398,7 @@ func (r *reader) consts(i, end int) {
 			if !known {
 				value = nil
 			}
-			r.define(r.tok(eq-1).text, value, false)
+			r.define(r.tok(eq-1).text, value)
 		}
 		i = next + 1
 	}
@@ -418,7 +418,7 @@ func (r *reader) defineCall(i, end int) {
 		r.effects(comma+1, end)
 		value = nil
 	}
-	r.define(constant.Str, value, false)
+	r.define(constant.Str, value)
 }
 
 // include runs include or require.

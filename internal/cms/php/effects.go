@@ -221,7 +221,7 @@ func (s *effectScan) maybeDefine(i, end int) {
 		s.lose()
 		return
 	}
-	s.define(constant.Str, nil, true)
+	s.define(constant.Str, nil)
 }
 
 func (r *reader) declared(function string) bool {

@@ -72,7 +72,7 @@ func (d *decoder) value(depth int) (*Value, error) {
 	if strings.HasPrefix(d.in[d.pos:], "r:") {
 		target, err := d.reference()
 		// An object handle may only name an object that came before.
-		if err != nil || target == v || target.Kind != Object && target.Kind != Opaque && target.Kind != Enum {
+		if err != nil || target.Kind != Object && target.Kind != Opaque && target.Kind != Enum {
 			return nil, d.invalid("reference to no object")
 		}
 		d.slots[len(d.slots)-1] = target

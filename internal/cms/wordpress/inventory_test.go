@@ -151,6 +151,7 @@ func object(letter string, fields ...string) string {
 var premiumTransient = object("O", "last_checked", "i:1785974400;", "response", object("a",
 	"folder/main.php", object("O", "slug", "premium", "new_version", "2.0", "url", "https://vendor.example/x", "package", ""),
 	"hello.php", object("O", "id", "w.org/plugins/hello-dolly", "new_version", "1.7.3", "package", "https://downloads.wordpress.org/plugin/hello-dolly.1.zip"),
+	"inner/inner.php", object("O", "new_version", "2.9", "package", "https://vendor.example/older"),
 	"folder/other.php", object("O", "new_version", "", "package", "https://vendor.example/zip")))
 
 var wholeSite = map[string]string{

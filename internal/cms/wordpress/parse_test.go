@@ -225,6 +225,28 @@ func TestCacheSurvivesSaveAndLoad(t *testing.T) {
 	}
 }
 
+func TestKeyOfTrustsOnlySettledFiles(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "x.php")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(file, old, old); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// An old modification time may have been set; the change time cannot.
+	if _, steady := keyOf(info, time.Now()); steady {
+		t.Error("a file changed just now counts as settled")
+	}
+	if _, steady := keyOf(info, time.Now().Add(time.Minute)); !steady {
+		t.Error("a file left alone for a minute does not count as settled")
+	}
+}
+
 func FuzzHeaders(f *testing.F) {
 	for _, seed := range []string{"<?php // Plugin Name: A */", "Version:0", "\r<?\tAuthor: ?>", "Plugin Name:\x00 a \x0b"} {
 		f.Add([]byte(seed))
