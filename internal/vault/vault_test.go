@@ -275,3 +275,71 @@ func TestExpired(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatAKilledWriterLeftIsIgnoredAndTidied(t *testing.T) {
+	repo, dir := create(t)
+	store(t, repo, [][]byte{[]byte("content")})
+	packs, err := filepath.Glob(filepath.Join(dir, "data/*/*"))
+	if err != nil || len(packs) != 2 {
+		t.Fatalf("%v %v", packs, err)
+	}
+	old := time.Now().Add(-48 * time.Hour)
+	var left []string
+	for _, folder := range []string{filepath.Dir(packs[0]), filepath.Join(dir, "index"), filepath.Join(dir, "snapshots"), filepath.Join(dir, "locks")} {
+		path := filepath.Join(folder, ".part-LEFT")
+		if err := errors.Join(os.WriteFile(path, []byte("half"), 0o600), os.Chtimes(path, old, old)); err != nil {
+			t.Fatal(err)
+		}
+		left = append(left, path)
+	}
+	if out := restic(t, dir, "check", "--read-data"); !strings.Contains(out, "no errors were found") {
+		t.Error(out)
+	}
+	if _, err := repo.Snapshots(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := repo.Prune(t.Context(), vault.PruneOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range left {
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is still there: %v", path, err)
+		}
+	}
+}
+
+func TestAPruneOfAnotherIsNoticed(t *testing.T) {
+	repo, dir := create(t)
+	var junk [][]byte
+	for i := range 40 {
+		junk = append(junk, []byte(strings.Repeat(fmt.Sprint(i), 1000)))
+	}
+	kept := store(t, repo, junk[:1])
+	dropped := store(t, repo, junk)
+	other, err := vault.Open(t.Context(), vault.Dir(dir), password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, release, err := other.Lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Forget(ctx, dropped.ID); err != nil {
+		t.Fatal(err)
+	}
+	release()
+	if _, err := other.Prune(t.Context(), vault.PruneOptions{Grace: -1, MaxUnused: -1}); err != nil {
+		t.Fatal(err)
+	}
+	// Under a lock, what is gone must not be taken for stored.
+	again := store(t, repo, junk)
+	if _, err := repo.Verify(t.Context(), again.ID, vault.VerifyOptions{Sample: 1}); err != nil {
+		t.Error(err)
+	}
+	if _, err := repo.Verify(t.Context(), kept.ID, vault.VerifyOptions{Sample: 1}); err != nil {
+		t.Error(err)
+	}
+	if out := restic(t, dir, "check", "--read-data"); !strings.Contains(out, "no errors were found") {
+		t.Error(out)
+	}
+}

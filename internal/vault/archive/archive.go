@@ -79,6 +79,17 @@ type Stats struct {
 	Removed   int64 // restore: paths removed
 }
 
+// Summary is what restic shows of a snapshot. Without a parent to compare
+// with, what memory spared counts as unmodified and all else as new.
+func (s Stats) Summary(began, ended time.Time) *vault.SnapshotSummary {
+	return &vault.SnapshotSummary{
+		BackupStart: began, BackupEnd: ended,
+		FilesNew: uint(s.Files - s.Unchanged), FilesUnmodified: uint(s.Unchanged), DirsNew: uint(s.Folders),
+		DataBlobs: int(s.Blobs), DataAdded: uint64(s.Added),
+		TotalFilesProcessed: uint(s.Files), TotalBytesProcessed: uint64(s.Bytes),
+	}
+}
+
 // Result is what Read found and stored.
 type Result struct {
 	Tree    vault.ID       // one folder per source, by name
