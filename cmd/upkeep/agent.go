@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -11,6 +13,8 @@ import (
 
 	"upkeep"
 	"upkeep/internal/agent"
+	"upkeep/internal/cms"
+	"upkeep/internal/cms/wordpress"
 )
 
 // idleTime is how long an agent stays when there is nothing to do.
@@ -45,20 +49,48 @@ func runAgent(cmd *cobra.Command, dir, root string) error {
 	if err != nil {
 		return err
 	}
-	list := drivers()
+	wordpress := wordpress.New()
+	cache := filepath.Join(dir, "headers")
+	if err := loadCache(wordpress.Cache, cache); err != nil {
+		log.Warn("start without remembered headers", "error", err)
+	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM)
 	defer stop()
 	a, err := agent.New(agent.Config{
-		Dir: filepath.Clean(dir), Root: filepath.Clean(root), Drivers: list,
+		Dir: filepath.Clean(dir), Root: filepath.Clean(root), Drivers: cms.Drivers{wordpress},
 		PHP: os.Getenv("UPKEEP_PHP"), Log: log, Now: time.Now, Idle: idleTime,
 	})
 	if err != nil {
 		log.Error("start", "error", err)
 		return err
 	}
-	if err := a.Run(ctx); err != nil {
+	err = a.Run(ctx)
+	if err := errors.Join(err, saveCache(wordpress.Cache, cache)); err != nil {
 		log.Error("run", "error", err)
 		return err
 	}
 	return nil
+}
+
+func loadCache(cache *wordpress.Cache, path string) error {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return cache.Load(f)
+}
+
+func saveCache(cache *wordpress.Cache, path string) error {
+	temp, err := os.Create(path + ".new")
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(cache.Save(temp), temp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temp.Name(), path)
 }

@@ -15,7 +15,6 @@ import (
 
 	"upkeep"
 	"upkeep/internal/cms"
-	"upkeep/internal/cms/wordpress"
 	"upkeep/internal/custody"
 	"upkeep/internal/engine"
 	"upkeep/internal/feed"
@@ -37,9 +36,6 @@ func wire() application {
 		Hidden: []func(*env) *cobra.Command{newAgentCommand, newMirrorCommand},
 	}
 }
-
-// drivers lists the drivers that this program was built with.
-func drivers() cms.Drivers { return cms.Drivers{wordpress.New()} }
 
 // settings is what config.json in the state folder may say.
 type settings struct {
@@ -161,7 +157,7 @@ func (a *app) newCustody(packages *feed.Packages) *custody.Custody {
 			p, err := packages.Fetch(ctx, release, nil)
 			return p.Path, p.SHA256, err
 		},
-		Verifier: &verify.Verifier{TokenHeader: cms.TokenHeader, Now: time.Now},
+		Verifier: &verify.Verifier{TokenHeader: cms.TokenHeader, ResetHeader: cms.ResetHeader, Now: time.Now},
 		Now:      time.Now, Log: a.log,
 	})
 }

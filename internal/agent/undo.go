@@ -33,6 +33,7 @@ func (a *Agent) undo(ctx context.Context, s *session, progress func(upkeep.Progr
 	if err := a.releaseReserve(); err != nil {
 		return nil, err
 	}
+	a.endRequests(ctx, s)
 	base := journal.Last(entries, journal.Secured)
 	if err := s.revertSince(base.Seq); err != nil {
 		return nil, err
@@ -75,6 +76,9 @@ func (a *Agent) restoreRest(ctx context.Context, s *session, progress func(upkee
 		progress(upkeep.Progress{Code: "undo_database"})
 		db, err := a.database(ctx, s.layout.Database)
 		if err != nil {
+			return nil, err
+		}
+		if _, err := db.Drain(ctx, patience); err != nil {
 			return nil, err
 		}
 		stats, err := db.Restore(ctx, a.dumpDir(), nil)

@@ -2,6 +2,7 @@ package custody
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"upkeep"
@@ -18,6 +19,7 @@ type Reached struct {
 	client *agent.Client
 	layout *cms.Layout
 	token  string
+	pages  []upkeep.Page // of the site, once known
 	beat   context.CancelFunc
 }
 
@@ -96,7 +98,9 @@ func (r *Reached) Open(ctx context.Context, id upkeep.InterventionID, maxFrozen 
 		MaxFrozen: upkeep.Duration(maxFrozen), Silence: upkeep.Duration(silence),
 	})
 	r.layout = survey.Layout
-	return r.withPages(survey.Inventory), err
+	inventory := r.withPages(survey.Inventory)
+	r.pages = inventory.Pages
+	return inventory, err
 }
 
 // withPages adds the pages that the policy names.
@@ -120,17 +124,52 @@ func (r *Reached) Stage(ctx context.Context, update upkeep.Update) error {
 	return err
 }
 
-// Freeze closes the gate.
+// Freeze closes the gate, and makes sure that visitors meet it.
 func (r *Reached) Freeze(ctx context.Context) (time.Time, error) {
 	frozen, err := r.client.Freeze(ctx, r.site.Policy.DrainTimeout)
 	if err != nil {
 		return time.Time{}, err
 	}
-	return frozen.At, nil
+	return frozen.At, r.refuses(ctx)
+}
+
+// refuses waits until the site answers visitors 503, or not at all. A cache of
+// code may need some seconds to see the gate.
+func (r *Reached) refuses(ctx context.Context) error {
+	page := []upkeep.Page{{Path: "/", Role: "home"}}
+	for _, known := range r.pages {
+		if known.Role == "api" { // no page cache answers for it
+			page[0] = known
+		}
+	}
+	for wait := 50 * time.Millisecond; ; wait *= 2 {
+		probes, err := r.Probe(ctx, page, false)
+		if err != nil {
+			return err
+		}
+		status := probes[0].Status
+		if status == 0 || status == http.StatusServiceUnavailable {
+			return nil
+		}
+		if wait > 4*time.Second {
+			return upkeep.Errorf(upkeep.CodeConflict, "visitors of %s%s get %d although the gate is closed", r.site.URL, page[0].Path, status).
+				WithHint("Does the address lead to this folder? Does a cache in front of the site answer for it?")
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+	}
 }
 
 // Apply puts staged updates in place and migrates.
-func (r *Reached) Apply(ctx context.Context, refs []string) error { return r.client.Apply(ctx, refs) }
+func (r *Reached) Apply(ctx context.Context, refs []string) error {
+	if err := r.client.Apply(ctx, refs); err != nil {
+		return err
+	}
+	return r.c.Verifier.Reset(ctx, r.site.URL, r.token)
+}
 
 // ReadBack checks what Apply did.
 func (r *Reached) ReadBack(ctx context.Context, refs []string) ([]upkeep.Check, error) {
@@ -159,7 +198,11 @@ func (r *Reached) Undo(ctx context.Context) (*upkeep.Identity, error) {
 	if err := r.client.ServeBlobs(held, repository); err != nil {
 		return nil, err
 	}
-	return r.client.Undo(ctx)
+	identity, err := r.client.Undo(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return identity, r.c.Verifier.Reset(ctx, r.site.URL, r.token)
 }
 
 // Warm reads the live site's files into the vault.

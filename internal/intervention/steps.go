@@ -20,6 +20,7 @@ const (
 	EventIdentity    = "identity"     // params: proven, digest, differences
 	EventAlone       = "alone"        // params: why
 	EventTimeOut     = "search_time_out"
+	EventSick        = "search_sick" // params: page, got; the original does not answer either
 )
 
 // Task and hold codes.
@@ -283,9 +284,29 @@ func (w *walk) undo(ctx context.Context, agent Agent) (next, error) {
 	}
 	note := func(iv *upkeep.Intervention) { iv.Identity, iv.Search = identity, search }
 	if len(search.Trying)+len(search.Kept) > 0 {
-		return next{upkeep.Applying, note}, nil
+		return w.fit(ctx, agent, note)
 	}
 	return next{upkeep.Thawing, note}, nil
+}
+
+// fit makes sure that the original works before more is tried on it: a site
+// whose workers the last trial left busy would condemn the innocent.
+func (w *walk) fit(ctx context.Context, agent Agent, note func(*upkeep.Intervention)) (next, error) {
+	checks, err := agent.Compare(ctx, w.iv.Baseline)
+	if err != nil {
+		return next{}, err
+	}
+	for _, check := range checks {
+		if check.OK {
+			continue
+		}
+		err := w.event(ctx, EventSick, map[string]any{"page": check.Subject, "got": check.Got})
+		return next{upkeep.Thawing, func(iv *upkeep.Intervention) {
+			note(iv)
+			iv.Search.Trying, iv.Search.Pending, iv.Search.Kept = nil, nil, nil
+		}}, err
+	}
+	return next{upkeep.Applying, note}, nil
 }
 
 // continued decides the next trial after a failure, or that there is no time

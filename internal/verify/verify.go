@@ -32,6 +32,7 @@ const (
 type Verifier struct {
 	Client      *http.Client // nil uses a fresh one without keep-alive or cookies
 	TokenHeader string       // name of the header that carries the probe token
+	ResetHeader string       // name of the header that asks the gate to empty caches of code
 	Now         upkeep.Clock
 }
 
@@ -57,12 +58,34 @@ func (v *Verifier) Look(ctx context.Context, site string, pages []upkeep.Page, t
 	return probes, ctx.Err()
 }
 
+// Reset asks the closed gate to empty the web server's caches of code, so that
+// what is looked at next runs the files as they are. A site that cannot do so
+// shows it in what is looked at.
+func (v *Verifier) Reset(ctx context.Context, site, token string) error {
+	base, err := url.Parse(site)
+	if err != nil {
+		return upkeep.Errorf(upkeep.CodeInvalid, "site url %q: %w", site, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, resetTime)
+	defer cancel()
+	headers := http.Header{v.TokenHeader: {token}, v.ResetHeader: {"1"}}
+	_, _, _ = v.fetch(ctx, base, upkeep.Page{Path: "/"}, headers) // even a page that breaks has reset
+	return nil
+}
+
+// resetTime bounds a reset: the gate answers to it before the site does.
+const resetTime = 3 * time.Second
+
 func (v *Verifier) look(ctx context.Context, base *url.URL, page upkeep.Page, token string) upkeep.Probe {
 	probe := upkeep.Probe{Page: page}
 	started := v.Now()
 	ctx, cancel := context.WithTimeout(ctx, pageTime)
 	defer cancel()
-	answer, body, err := v.fetch(ctx, base, page, token)
+	headers := http.Header{}
+	if token != "" {
+		headers.Set(v.TokenHeader, token)
+	}
+	answer, body, err := v.fetch(ctx, base, page, headers)
 	probe.Elapsed = v.Now().Sub(started)
 	if err != nil {
 		probe.Error = plain(err)
@@ -81,7 +104,7 @@ func (v *Verifier) look(ctx context.Context, base *url.URL, page upkeep.Page, to
 	return probe
 }
 
-func (v *Verifier) fetch(ctx context.Context, base *url.URL, page upkeep.Page, token string) (*http.Response, []byte, error) {
+func (v *Verifier) fetch(ctx context.Context, base *url.URL, page upkeep.Page, headers http.Header) (*http.Response, []byte, error) {
 	target, err := base.Parse(strings.TrimSuffix(base.Path, "/") + page.Path)
 	if err != nil {
 		return nil, nil, err
@@ -96,8 +119,8 @@ func (v *Verifier) fetch(ctx context.Context, base *url.URL, page upkeep.Page, t
 	request.Header.Set("User-Agent", "Upkeep/1 (+verification)")
 	request.Header.Set("Cache-Control", "no-cache, no-store")
 	request.Header.Set("Pragma", "no-cache")
-	if token != "" {
-		request.Header.Set(v.TokenHeader, token)
+	for name, values := range headers {
+		request.Header[http.CanonicalHeaderKey(name)] = values
 	}
 	answer, err := v.client(base).Do(request)
 	if err != nil {
