@@ -247,3 +247,8 @@ func (m *memory) VerifyLedger(context.Context) (*web.LedgerCheck, error) {
 	}
 	return check, nil
 }
+
+func (m *memory) VaultPassword(_ context.Context, actor string) (string, error) {
+	m.changed("vault password", actor)
+	return "correct horse battery staple", nil
+}

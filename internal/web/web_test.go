@@ -129,7 +129,7 @@ func newApplication() (*application, *web.Server) {
 	a := &application{released: make(chan struct{})}
 	return a, web.New(web.Config{
 		Sites: a, Inventories: a, Updates: a, Interventions: a, Backups: a,
-		Restores: a, Gates: a, Checks: a, Doctor: a, Ledger: a, Version: "1.2.3",
+		Restores: a, Gates: a, Checks: a, Doctor: a, Ledger: a, Vaults: a, Version: "1.2.3",
 	})
 }
 
@@ -397,4 +397,18 @@ func TestClientOfSomethingElse(t *testing.T) {
 	if _, err := gone.Sites(t.Context()); upkeep.CodeOf(err) != upkeep.CodeUnreachable {
 		t.Errorf("nobody there: %v", err)
 	}
+}
+
+func (a *application) VaultPassword(context.Context, string) (string, error) { return "open", nil }
+
+func TestVaultPasswordStaysHere(t *testing.T) {
+	onEveryListener(t, func(t *testing.T, _ *application, c *web.Client) {
+		password, err := c.VaultPassword(t.Context(), "cli:ann")
+		switch local := !strings.HasSuffix(t.Name(), "/tcp"); {
+		case local && (err != nil || password != "open"):
+			t.Errorf("got %q, %v", password, err)
+		case !local && (password != "" || upkeep.CodeOf(err) != upkeep.CodeRefused):
+			t.Errorf("over the network: %q, %v", password, err)
+		}
+	})
 }
