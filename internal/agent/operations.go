@@ -262,7 +262,11 @@ func (a *Agent) opReadBack(ctx context.Context, _ *call, request ApplyRequest) (
 	if err != nil {
 		return nil, err
 	}
-	return append(checks, logChecks(s.logs)...), nil
+	rows, err := a.rowChecks(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(checks, rows...), logChecks(s.logs)...), nil
 }
 
 // ungated leaves out of the expected files those that the gate keeps aside:

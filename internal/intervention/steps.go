@@ -206,7 +206,7 @@ func (w *walk) eventBackup(ctx context.Context, b *upkeep.Backup) error {
 }
 
 func (w *walk) apply(ctx context.Context, agent Agent) (next, error) {
-	if len(w.iv.Search.Kept) > 0 || w.iv.Search.Trials > 0 {
+	if w.iv.Search.Trials > 0 && len(w.iv.Search.Trying) > 0 {
 		refs := refsOf(w.iv.Batches, w.iv.Search.Trying)
 		params := map[string]any{"components": refs, "trial": w.iv.Search.Trials + 1}
 		if err := w.event(ctx, EventTrial, params); err != nil {
@@ -226,11 +226,12 @@ func (w *walk) standing() []string {
 }
 
 func (w *walk) verify(ctx context.Context, agent Agent) (next, error) {
-	checks, err := agent.ReadBack(ctx, w.standing())
+	// Pages first: what they do to files, rows and logs is then read back.
+	pages, err := agent.Compare(ctx, w.iv.Baseline)
 	if err != nil {
 		return next{}, err
 	}
-	pages, err := agent.Compare(ctx, w.iv.Baseline)
+	checks, err := agent.ReadBack(ctx, w.standing())
 	if err != nil {
 		return next{}, err
 	}
