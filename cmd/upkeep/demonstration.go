@@ -45,7 +45,7 @@ func runDemonstration(ctx context.Context, e *env, opts demoOptions) (err error)
 		return cleanDemonstration(ctx, d.env, d.ground)
 	}
 	if dir != opts.Dir {
-		if err := e.say("demo.elsewhere", "asked", shown(opts.Dir), "dir", dir); err != nil {
+		if err := e.say("demo.elsewhere", "subject", shown(opts.Dir), "dir", dir); err != nil {
 			return err
 		}
 	}
@@ -110,7 +110,7 @@ func (d *demonstration) stop(ctx context.Context) error {
 		err = errors.Join(err, d.world.Stop(ctx))
 	}
 	return errors.Join(err, endAgents(ctx, d.ground.agents()),
-		d.tell("demo.stopped", "clean", d.cleanCommand()))
+		d.tell("demo.stopped", "command", d.cleanCommand()))
 }
 
 // play plays the acts.
@@ -144,8 +144,7 @@ func (d *demonstration) actBuild(ctx context.Context) error {
 	if err := d.heading("demo.act_build"); err != nil {
 		return err
 	}
-	err := d.work("demo.cleared", func() ([]any, error) { return nil, d.ground.clear(ctx) })
-	if err != nil {
+	if err := d.clearEarlier(ctx); err != nil {
 		return err
 	}
 	if err := d.build(ctx); err != nil {
@@ -154,11 +153,19 @@ func (d *demonstration) actBuild(ctx context.Context) error {
 	return d.visitNow(ctx)
 }
 
+// clearEarlier removes what an earlier demonstration left, if there is any.
+func (d *demonstration) clearEarlier(ctx context.Context) error {
+	if _, err := os.Lstat(d.ground.world()); errors.Is(err, os.ErrNotExist) {
+		return d.ground.clear(ctx) // it may have ended before that
+	}
+	return d.work("demo.cleared", func() ([]any, error) { return nil, d.ground.clear(ctx) })
+}
+
 func (d *demonstration) actAdopt(ctx context.Context) error {
 	if err := d.heading("demo.act_adopt"); err != nil {
 		return err
 	}
-	if err := errors.Join(d.tell("demo.adopt"), d.typed("export UPKEEP_STATE="+shown(d.ground.State)),
+	if err := errors.Join(d.tell("demo.adopt"), d.typed("export", "UPKEEP_STATE="+shown(d.ground.State)),
 		d.command("site", "add", shown(d.shop.Root), "--name", shopName, "--url", d.shop.URL, "--majors")); err != nil {
 		return err
 	}
@@ -190,7 +197,7 @@ func (d *demonstration) actUpdate(ctx context.Context) error {
 
 // actBreak is the next evening: new releases, one of which breaks the shop.
 func (d *demonstration) actBreak(ctx context.Context) error {
-	if err := errors.Join(d.heading("demo.act_break"), d.tell("demo.break", "culprit", culprit)); err != nil {
+	if err := errors.Join(d.heading("demo.act_break"), d.tell("demo.break", "component", culprit)); err != nil {
 		return err
 	}
 	if err := d.publish(ctx, nextReleases()); err != nil {
@@ -248,10 +255,11 @@ func (d *demonstration) actProve(ctx context.Context) error {
 	if len(backups) == 0 {
 		return upkeep.Errorf(upkeep.CodeInternal, "no backup after two interventions")
 	}
-	restic := "restic -r " + shown(filepath.Join(d.ground.State, "vault")) + " --password-command '" + d.program() + " vault password' "
-	return errors.Join(d.tell("demo.restic"),
-		d.typed(restic+"snapshots"),
-		d.typed(restic+"restore "+backups[0].Snapshot[:8]+" --target "+shown(filepath.Join(d.ground.Dir, "restored"))))
+	restic := []string{"restic", "-r", shown(filepath.Join(d.ground.State, "vault")), "--password-command", "'" + d.program() + " vault password'"}
+	restored := shown(filepath.Join(d.ground.Dir, "restored"))
+	return errors.Join(d.write(""), d.tell("demo.restic"), d.typed(append(restic, "snapshots")...),
+		d.typed(append(restic, "restore", backups[0].Snapshot[:8], "--target", restored)...),
+		d.write(""), d.tell("demo.reload", "where", filepath.Join(restored, "database", "README.txt")))
 }
 
 // actNext says what there is to try.
@@ -262,9 +270,9 @@ func (d *demonstration) actNext() error {
 		{Label: d.text("demo.next_admin"), Value: d.shop.Path("wp-admin/") + "  " + d.shop.User + " / " + d.shop.Password},
 		{Label: d.text("demo.next_try"), Value: "export UPKEEP_STATE=" + shown(d.ground.State)},
 	}
-	for _, line := range []string{"site show shop", "intervention log 2", "backup diff 1 2", "backup restore 1 --in-place --dry-run", "doctor"} {
+	for _, line := range []string{"site show shop", "intervention log 2", "backup restore 3 --in-place", "site freeze shop", "site thaw shop"} {
 		fields = append(fields, terminal.Field{Value: d.program() + " " + line})
 	}
 	fields = append(fields, terminal.Field{Label: d.text("demo.next_clean"), Value: d.cleanCommand()})
-	return errors.Join(err, d.out.Fields("  ", fields), d.tell("demo.stays"))
+	return errors.Join(err, d.out.Fields("  ", fields), d.write(""), d.tell("demo.stays"))
 }

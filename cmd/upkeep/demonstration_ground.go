@@ -24,13 +24,13 @@ import (
 type ground struct {
 	Dir   string   // absolute
 	State string   // of the application
-	note  *os.File // demo.json, locked as long as somebody works here
+	note  *os.File // demonstration.json, locked as long as somebody works here
 }
 
 // noteName is the file that makes a folder one of ours.
-const noteName = "demo.json"
+const noteName = "demonstration.json"
 
-// groundNote is what demo.json says. The mirror keeps its address as long as
+// groundNote is what demonstration.json says. The mirror keeps its address as long as
 // the demonstration is there.
 type groundNote struct {
 	Mirror string `json:"mirror,omitempty"` // host and port

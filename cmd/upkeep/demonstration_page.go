@@ -48,20 +48,25 @@ func (d *demonstration) tell(key string, pairs ...any) error {
 
 // command shows the command of upkeep that is run next, as a person types it.
 func (d *demonstration) command(args ...string) error {
-	return d.typed(d.program() + " " + strings.Join(args, " "))
+	return d.typed(append([]string{d.program()}, args...)...)
 }
 
-// typed shows a line for a shell. It is broken only where the shell allows,
-// so that it can be copied.
-func (d *demonstration) typed(line string) error {
-	parts := terminal.Wrap(line, d.width()-6)
-	for i := range parts {
-		parts[i] = d.out.In(terminal.Bold, parts[i])
-		if i < len(parts)-1 {
-			parts[i] += " \\"
+// typed shows the words of a line for a shell, continued on the next one as a
+// shell does it, so that it can be copied.
+func (d *demonstration) typed(words ...string) error {
+	lines := []string{words[0]}
+	for _, word := range words[1:] {
+		last := &lines[len(lines)-1]
+		if terminal.Columns(*last)+terminal.Columns(word)+len("    ")+len("  \\") > d.width() {
+			lines = append(lines, word)
+			continue
 		}
+		*last += " " + word
 	}
-	return d.write("", d.out.In(terminal.Dim, "$ ")+strings.Join(parts, "\n    "))
+	for i := range lines {
+		lines[i] = d.out.In(terminal.Bold, lines[i])
+	}
+	return d.write("", d.out.In(terminal.Dim, "$ ")+strings.Join(lines, " \\\n    "))
 }
 
 // work does something that takes a while and says how long it took.
@@ -102,7 +107,12 @@ func (d *demonstration) visitNow(ctx context.Context) error {
 	if seen.Status != 200 || !strings.Contains(seen.Title, title) {
 		return upkeep.Errorf(upkeep.CodeInternal, "%s answers %d, %q", d.shop.URL, seen.Status, seen.Title)
 	}
-	return d.fact(d.text("demo.visit", "url", d.shop.URL), strconv.Itoa(seen.Status)+" “"+seen.Title+"”")
+	if d.act > 1 { // below what a command wrote
+		if err := d.write(""); err != nil {
+			return err
+		}
+	}
+	return d.fact(d.text("demo.visit", "address", d.shop.URL), strconv.Itoa(seen.Status)+" “"+seen.Title+"”")
 }
 
 // program is how a person calls this program.

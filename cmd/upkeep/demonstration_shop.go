@@ -21,7 +21,7 @@ import (
 // What the demonstration's shop has. One plugin is sold with a licence that
 // ran out, another one somebody has changed by hand.
 const (
-	licensed = fixtures.TwoInOne
+	licensed = fixtures.Notes
 	modified = fixtures.LoneWolf
 	culprit  = fixtures.LeadForm
 	shopName = "shop"
@@ -34,8 +34,8 @@ const cacheDir = ".cache/wordpress"
 // shopSpec is a WordPress of the oldest release there is, with everything in
 // its first version.
 func shopSpec() demo.Spec {
-	spec := demo.Spec{Name: shopName, Posts: 12, Comments: 3, Uploads: 6}
-	for _, slug := range []string{fixtures.Guestbook, fixtures.Diary, fixtures.Notes, fixtures.Crumbs, culprit, licensed, modified} {
+	spec := demo.Spec{Name: shopName, Posts: 12, Comments: 3, Uploads: 6, Config: "define( 'WP_AUTO_UPDATE_CORE', false );\n"}
+	for _, slug := range []string{fixtures.Guestbook, fixtures.Diary, fixtures.Crumbs, culprit, licensed, modified} {
 		spec.Extensions = append(spec.Extensions, fixtures.Plugin(slug, "1.0"))
 	}
 	spec.Extensions = append(spec.Extensions, fixtures.Theme(fixtures.Paper, "1.0"), fixtures.Theme(fixtures.PaperChild, "1.0"))
@@ -46,8 +46,9 @@ func shopSpec() demo.Spec {
 // one that breaks.
 func nextReleases() []fixtures.Release {
 	return []fixtures.Release{
-		fixtures.Plugin(fixtures.Guestbook, "1.2"), fixtures.Plugin(fixtures.Diary, "1.2"), fixtures.Plugin(fixtures.Notes, "1.2"),
-		fixtures.Plugin(fixtures.Crumbs, "1.2"), fixtures.Plugin(culprit, "1.2").With(fixtures.Fatal), fixtures.Theme(fixtures.Paper, "1.2"),
+		fixtures.Plugin(fixtures.Guestbook, "1.2"), fixtures.Plugin(fixtures.Diary, "1.2"), fixtures.Plugin(fixtures.Crumbs, "1.2"),
+		fixtures.Plugin(culprit, "1.2").With(fixtures.Fatal),
+		fixtures.Theme(fixtures.Paper, "1.2"), fixtures.Theme(fixtures.PaperChild, "1.2"),
 	}
 }
 
@@ -88,7 +89,7 @@ func (d *demonstration) build(ctx context.Context) error {
 	}
 	err = d.work("demo.wordpress", func() ([]any, error) {
 		err := d.makeShop(ctx)
-		return []any{"version", set.Cores[0].Version, "newest", set.Newest().Version}, err
+		return []any{"version", set.Cores[0].Version, "to", set.Newest().Version}, err
 	})
 	if err != nil {
 		return err

@@ -88,7 +88,7 @@ func (f *Fleet) show(ctx context.Context, site *upkeep.Site) (*web.Site, error) 
 }
 
 func (f *Fleet) showInventory(ctx context.Context, shown *web.Site, inventory *upkeep.Inventory) {
-	shown.Components, shown.Inventoried, shown.Findings = len(inventory.Components), inventory.Taken, inventory.Findings
+	shown.Components, shown.Inventoried, shown.Findings = len(inventory.Components), inventory.Taken, below(shown.Root, inventory.Findings)
 	if core := inventory.Core(); core != nil {
 		shown.Core = core.Version
 	}
@@ -226,10 +226,21 @@ func (f *Fleet) Inventory(ctx context.Context, name string, refresh bool) (*upke
 	if !refresh {
 		inventory, err := f.Inventories.Inventory(ctx, site.ID)
 		if upkeep.CodeOf(err) != upkeep.CodeNotFound {
-			return inventory, err
+			return shownTo(site, inventory), err
 		}
 	}
-	return f.survey(ctx, site)
+	inventory, err := f.survey(ctx, site)
+	return shownTo(site, inventory), err
+}
+
+// shownTo returns an inventory as people read it.
+func shownTo(site *upkeep.Site, inventory *upkeep.Inventory) *upkeep.Inventory {
+	if inventory == nil {
+		return nil
+	}
+	shown := *inventory
+	shown.Findings = below(site.Root, inventory.Findings)
+	return &shown
 }
 
 // Freeze closes a site by hand.

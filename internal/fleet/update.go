@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"upkeep"
@@ -33,13 +34,27 @@ func (f *Fleet) plan(ctx context.Context, site *upkeep.Site, inventory *upkeep.I
 	}
 	in := resolve.Input{
 		Site: *site, Inventory: inventory, Releases: known.Releases, Closed: known.Closed,
-		Findings: append(slices.Clone(known.Findings), more...),
+		Findings: append(slices.Clone(known.Findings), below(site.Root, more)...),
 		Now:      f.Now(), Compare: publisher.Compare, Meets: publisher.Meets,
 	}
 	for _, hold := range holds {
 		in.Holds = append(in.Holds, *hold)
 	}
-	return &resolved{Plan: resolve.Resolve(in), known: known, findings: append(slices.Clone(inventory.Findings), in.Findings...)}, nil
+	return &resolved{Plan: resolve.Resolve(in), known: known, findings: append(below(site.Root, inventory.Findings), in.Findings...)}, nil
+}
+
+// below names what lies below a site's root from there, as people do.
+func below(root string, findings []upkeep.Finding) []upkeep.Finding {
+	findings = slices.Clone(findings)
+	for i := range findings {
+		findings[i].Paths = slices.Clone(findings[i].Paths)
+		for j, path := range findings[i].Paths {
+			if rel, ok := strings.CutPrefix(path, root+"/"); ok {
+				findings[i].Paths[j] = rel
+			}
+		}
+	}
+	return findings
 }
 
 // integrity compares components with what was published. That something

@@ -2,6 +2,7 @@ package intervention
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -159,12 +160,29 @@ func suspects(iv *upkeep.Intervention) []string {
 func (w *walk) suspect(err error) string {
 	for _, batch := range w.iv.Batches {
 		for _, update := range batch.Updates {
-			if update.Component.Kind != upkeep.Core && strings.Contains(err.Error(), update.Component.Path) {
+			if update.Component.Kind != upkeep.Core && names(err.Error(), update.Component.Path) {
 				return update.Ref()
 			}
 		}
 	}
 	return ""
+}
+
+// names reports whether a text names something in path, which it may shorten
+// to its last two elements. The folder of another component may begin with
+// the same letters.
+func names(text, path string) bool {
+	short := filepath.Join(filepath.Base(filepath.Dir(path)), filepath.Base(path))
+	for {
+		_, after, found := strings.Cut(text, short)
+		if !found {
+			return false
+		}
+		if after == "" || strings.ContainsAny(after[:1], "/: ,;)'\"\n") {
+			return true
+		}
+		text = after
+	}
 }
 
 // noteFailure keeps the failed checks of the newest trial.
@@ -182,6 +200,9 @@ func describe(failures []upkeep.Check) string {
 		return ""
 	}
 	first := failures[0]
+	if first.Subject == "" { // what went wrong while it was put in place says so itself
+		return strings.TrimPrefix(first.Got, first.Code+": ")
+	}
 	return strings.TrimSpace(fmt.Sprintf("%s %s: %s", first.Code, first.Subject, first.Got))
 }
 

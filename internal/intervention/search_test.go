@@ -92,3 +92,17 @@ func TestWhatFailsTogetherAfterPassingAloneIsDropped(t *testing.T) {
 		t.Errorf("nothing is left to apply: %+v", s)
 	}
 }
+
+func TestNames(t *testing.T) {
+	for text, want := range map[string]bool{
+		"fatal error in wp-content/plugins/shop/shop.php line 3":              true,
+		"Uncaught Error in /srv/www/wp-content/plugins/shop/inc/a.php:3":      true,
+		"fatal error in wp-content/plugins/shop-payments/pay.php line 3":      false,
+		"from plugins/shop-payments/pay.php, called in plugins/shop/shop.php": true,
+		"the shop is closed": false,
+	} {
+		if got := names(text, "/srv/www/wp-content/plugins/shop"); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}

@@ -189,7 +189,8 @@ func (s *Screen) amount(work upkeep.Progress) string {
 		amount += " / " + number(work.Total)
 	}
 	if work.Unit != "" && work.Unit != "bytes" {
-		amount += " " + s.Words.Code("unit", work.Unit, nil)
+		count := strconv.FormatInt(max(work.Done, work.Total), 10)
+		amount += " " + s.Words.Code("unit", work.Unit, map[string]string{"count": count})
 	}
 	return amount
 }
@@ -202,12 +203,24 @@ func (s *Screen) Event(event *upkeep.Event) string {
 	}
 	params := make(map[string]string, len(event.Params))
 	for name, v := range event.Params {
-		params[name] = fmt.Sprint(v)
-		if f, ok := v.(float64); ok { // a number that came through JSON
-			params[name] = strconv.FormatFloat(f, 'f', -1, 64)
-		}
+		params[name] = written(v)
 	}
 	return s.Words.Code("event", event.Code, s.inWords(params))
+}
+
+// written writes a parameter, which may have come through JSON.
+func written(v any) string {
+	switch v := v.(type) {
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case []any:
+		items := make([]string, len(v))
+		for i := range v {
+			items[i] = written(v[i])
+		}
+		return strings.Join(items, ", ")
+	}
+	return fmt.Sprint(v)
 }
 
 // Reason returns the text of a reason.

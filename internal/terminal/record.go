@@ -107,6 +107,9 @@ func (r *Record) lines() []line {
 			if at >= 0 {
 				l.Outcome = r.Intervention.Outcomes[at]
 			}
+			if slices.ContainsFunc(r.Holds, func(h upkeep.Hold) bool { return h.Component == l.Ref }) {
+				l.Detail = "" // the hold below says why
+			}
 			lines = append(lines, l)
 		}
 	}

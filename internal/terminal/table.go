@@ -286,8 +286,10 @@ func breakWord(word string, width int) string {
 		_, size := utf8.DecodeRuneInString(word)
 		return word[:size]
 	}
-	if at := strings.LastIndexAny(head, "/-.:_"); at >= len(head)/2 {
-		return head[:at+1]
+	for _, separators := range []string{"/:", "-._"} { // between names rather than within one
+		if at := strings.LastIndexAny(head, separators); at >= len(head)/2 {
+			return head[:at+1]
+		}
 	}
 	return head
 }

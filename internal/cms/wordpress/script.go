@@ -3,6 +3,7 @@ package wordpress
 import (
 	"context"
 	_ "embed"
+	"fmt"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -74,7 +75,8 @@ func run(ctx context.Context, h cms.Host, l *cms.Layout, name, source string, q 
 		return nil, err
 	}
 	if a.Fatal != nil {
-		return &a, refused("php fatal error in %s line %d, at %s: %s", belowSite(l, a.Fatal.File), a.Fatal.Line, a.Step, a.Fatal.Message)
+		message := strings.TrimSuffix(a.Fatal.Message, fmt.Sprintf(" in %s:%d", a.Fatal.File, a.Fatal.Line)) // said once
+		return &a, refused("php fatal error in %s line %d, at %s: %s", belowSite(l, a.Fatal.File), a.Fatal.Line, a.Step, message)
 	}
 	return &a, nil
 }
