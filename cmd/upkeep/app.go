@@ -46,12 +46,22 @@ type settings struct {
 	Trusted []string `json:"trusted"` // hosts that may be asked by plain http or at private addresses
 	Agents  string   `json:"agents"`  // folder of the agents' folders; "" is the state folder's name with "-agents"
 	Vault   string   `json:"vault"`   // folder of the repository; "" is "vault" in the state folder
+
+	Silence upkeep.Duration `json:"silence"`  // after which an agent that hears nothing undoes and thaws
+	FeedAge upkeep.Duration `json:"feed_age"` // up to which publishers' answers are used without asking again
 }
+
+// What config.json need not say.
+const (
+	defaultSilence = 90 * time.Second
+	defaultFeedAge = time.Minute
+)
 
 func readSettings(dir string) (s settings, err error) {
 	path := filepath.Join(dir, "config.json")
 	defer upkeep.Wrap(&err, "read %s", path)
 	s.Agents, s.Vault = dir+"-agents", filepath.Join(dir, "vault")
+	s.Silence, s.FeedAge = upkeep.Duration(defaultSilence), upkeep.Duration(defaultFeedAge)
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return s, nil
@@ -64,7 +74,10 @@ func readSettings(dir string) (s settings, err error) {
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&s); err != nil {
 		return s, upkeep.Errorf(upkeep.CodeInvalid, "%w", err).
-			WithHint("Known are wordpress.api, wordpress.downloads, trusted, agents, vault.")
+			WithHint("Known are wordpress.api, wordpress.downloads, trusted, agents, vault, silence, feed_age.")
+	}
+	if s.Silence < upkeep.Duration(time.Second) || s.FeedAge < 0 {
+		return s, upkeep.Errorf(upkeep.CodeInvalid, "silence must be at least 1s, feed_age not negative")
 	}
 	return s, nil
 }
@@ -152,12 +165,13 @@ func (a *app) newCustody(packages *feed.Packages) *custody.Custody {
 		Sites: a.db, Backups: a.db, Secrets: a.db, Sealer: a.keeper,
 		VaultDir: a.settings.Vault, AgentsDir: a.settings.Agents,
 		Guard:       []string{"/proc/self/exe", "agent", "guard"},
+		Silence:     time.Duration(a.settings.Silence),
 		NewPassword: func() string { return secret.NewPassword().Reveal() },
 		Package: func(ctx context.Context, release upkeep.Release) (path, sum string, err error) {
 			p, err := packages.Fetch(ctx, release, nil)
 			return p.Path, p.SHA256, err
 		},
-		Verifier: &verify.Verifier{TokenHeader: cms.TokenHeader, ResetHeader: cms.ResetHeader, Now: time.Now},
+		Verifier: &verify.Verifier{TokenHeader: cms.TokenHeader, Now: time.Now},
 		Now:      time.Now, Log: a.log,
 	})
 }
@@ -165,7 +179,7 @@ func (a *app) newCustody(packages *feed.Packages) *custody.Custody {
 func (a *app) newFleet(client *feed.Client, packages *feed.Packages) *fleet.Fleet {
 	publisher := wordpressorg.New(client, wordpressorg.Options{
 		API: a.settings.WordPress.API, Downloads: a.settings.WordPress.Downloads, Packages: packages,
-		MaxAge: time.Minute,
+		MaxAge: time.Duration(a.settings.FeedAge),
 	})
 	return fleet.New(fleet.Config{
 		Sites: a.db, Inventories: a.db, Interventions: a.db, Notes: a.db,

@@ -73,6 +73,7 @@ type Opened struct {
 	Layout       cms.Layout            `json:"layout"`
 	Folder       string                `json:"folder"` // name of the folders for what waits or is kept
 	Work         map[string]string     `json:"work"`   // area name → that folder on its file system
+	URL          string                `json:"url"`    // of the front page
 	At           time.Time             `json:"at"`
 	MaxFrozen    upkeep.Duration       `json:"max_frozen"`
 	Silence      upkeep.Duration       `json:"silence"` // without a sign of life for so long, undo and thaw; 0 never

@@ -142,7 +142,7 @@ func (a *Agent) opOpen(ctx context.Context, c *call, request OpenRequest) (_ Not
 // they are, and which were after.
 func (a *Agent) newSession(request OpenRequest) (_ *session, err error) {
 	s := &session{layout: request.Layout, staged: map[string]cms.Staged{}, opened: Opened{
-		Intervention: request.Intervention, Token: request.Token, Layout: *request.Layout, At: a.config.Now().UTC(),
+		Intervention: request.Intervention, Token: request.Token, Layout: *request.Layout, URL: request.URL, At: a.config.Now().UTC(),
 		MaxFrozen: request.MaxFrozen, Silence: request.Silence, Folder: ".upkeep-" + rand.Text(),
 	}}
 	if s.driver, err = a.config.Drivers.For(request.Layout.CMS); err != nil {
@@ -233,7 +233,10 @@ func (a *Agent) opApply(ctx context.Context, c *call, request ApplyRequest) (_ N
 		return Nothing{}, err
 	}
 	c.progress(upkeep.Progress{Code: "migrate"})
-	return Nothing{}, s.driver.Migrate(ctx, w, s.layout, staged)
+	if err := s.driver.Migrate(ctx, w, s.layout, staged); err != nil {
+		return Nothing{}, err
+	}
+	return Nothing{}, a.resetCode(ctx, s)
 }
 
 func (s *session) stagedFor(refs []string) ([]cms.Staged, error) {

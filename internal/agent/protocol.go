@@ -35,6 +35,7 @@ type OpenRequest struct {
 	MaxFrozen    upkeep.Duration       `json:"max_frozen"`
 	Silence      upkeep.Duration       `json:"silence"`
 	PHPLog       string                `json:"php_log,omitempty"`
+	URL          string                `json:"url"` // of the front page
 }
 
 // StageRequest unpacks a package that was sent before and checks it.

@@ -7,7 +7,9 @@ import (
 )
 
 func TestCompareRowsNoticesLostData(t *testing.T) {
-	table := func(name string, rows int64) upkeep.Object { return upkeep.Object{Kind: "table", Name: name, Rows: rows} }
+	table := func(name string, rows int64) upkeep.Object {
+		return upkeep.Object{Kind: "table", Name: name, Rows: rows}
+	}
 	before := []upkeep.Object{table("wp_posts", 100), table("wp_guestbook", 3), table("wp_empty", 0), table("wp_sessions", 50), {Kind: "view", Name: "v"}}
 	tests := []struct {
 		name string

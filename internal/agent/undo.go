@@ -38,6 +38,9 @@ func (a *Agent) undo(ctx context.Context, s *session, progress func(upkeep.Progr
 	if err := s.revertSince(base.Seq); err != nil {
 		return nil, err
 	}
+	if err := a.resetCode(ctx, s); err != nil {
+		return nil, err
+	}
 	identity, err := a.restoreRest(ctx, s, progress)
 	if err != nil {
 		return nil, err

@@ -246,7 +246,7 @@ func (r *Reached) openByHand(ctx context.Context, layout *cms.Layout, limit time
 	if r.token == "" {
 		r.token = newToken()
 	}
-	return r.client.Open(ctx, agent.OpenRequest{Layout: layout, Token: r.token, MaxFrozen: upkeep.Duration(limit)})
+	return r.client.Open(ctx, agent.OpenRequest{Layout: layout, Token: r.token, URL: r.site.URL, MaxFrozen: upkeep.Duration(limit)})
 }
 
 // Freeze closes a site by hand, for at most limit.

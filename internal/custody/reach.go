@@ -51,7 +51,7 @@ func (c *Custody) Reach(ctx context.Context, id upkeep.SiteID, progress func(upk
 
 // signs tells the agent that we are there, as long as the work goes on.
 func (r *Reached) signs(ctx, work context.Context) {
-	tick := time.NewTicker(silence / 6)
+	tick := time.NewTicker(r.c.Silence / 6)
 	defer tick.Stop()
 	for {
 		select {
@@ -94,8 +94,8 @@ func (r *Reached) Open(ctx context.Context, id upkeep.InterventionID, maxFrozen 
 		r.token = newToken()
 	}
 	err = r.client.Open(ctx, agent.OpenRequest{
-		Intervention: id, Layout: survey.Layout, Token: r.token, PHPLog: r.site.Policy.PHPLog,
-		MaxFrozen: upkeep.Duration(maxFrozen), Silence: upkeep.Duration(silence),
+		Intervention: id, Layout: survey.Layout, Token: r.token, URL: r.site.URL, PHPLog: r.site.Policy.PHPLog,
+		MaxFrozen: upkeep.Duration(maxFrozen), Silence: upkeep.Duration(r.c.Silence),
 	})
 	r.layout = survey.Layout
 	inventory := r.withPages(survey.Inventory)
@@ -164,12 +164,7 @@ func (r *Reached) refuses(ctx context.Context) error {
 }
 
 // Apply puts staged updates in place and migrates.
-func (r *Reached) Apply(ctx context.Context, refs []string) error {
-	if err := r.client.Apply(ctx, refs); err != nil {
-		return err
-	}
-	return r.c.Verifier.Reset(ctx, r.site.URL, r.token)
-}
+func (r *Reached) Apply(ctx context.Context, refs []string) error { return r.client.Apply(ctx, refs) }
 
 // ReadBack checks what Apply did.
 func (r *Reached) ReadBack(ctx context.Context, refs []string) ([]upkeep.Check, error) {
@@ -198,11 +193,7 @@ func (r *Reached) Undo(ctx context.Context) (*upkeep.Identity, error) {
 	if err := r.client.ServeBlobs(held, repository); err != nil {
 		return nil, err
 	}
-	identity, err := r.client.Undo(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return identity, r.c.Verifier.Reset(ctx, r.site.URL, r.token)
+	return r.client.Undo(ctx)
 }
 
 // Warm reads the live site's files into the vault.

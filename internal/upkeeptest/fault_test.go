@@ -11,8 +11,8 @@ import (
 )
 
 // volatile are what visits to a site change whenever they come: scheduled
-// events and their lock.
-var volatile = []string{"_transient", "cron"}
+// events and their lock, and the counter of the rows that hold them.
+var volatile = []string{"_transient", "cron", "AUTO_INCREMENT="}
 
 // outcomes returns the refs that ended with a result.
 func outcomes(iv *upkeep.Intervention, result upkeep.Result) []string {

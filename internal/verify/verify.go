@@ -32,7 +32,6 @@ const (
 type Verifier struct {
 	Client      *http.Client // nil uses a fresh one without keep-alive or cookies
 	TokenHeader string       // name of the header that carries the probe token
-	ResetHeader string       // name of the header that asks the gate to empty caches of code
 	Now         upkeep.Clock
 }
 
@@ -57,24 +56,6 @@ func (v *Verifier) Look(ctx context.Context, site string, pages []upkeep.Page, t
 	looking.Wait()
 	return probes, ctx.Err()
 }
-
-// Reset asks the closed gate to empty the web server's caches of code, so that
-// what is looked at next runs the files as they are. A site that cannot do so
-// shows it in what is looked at.
-func (v *Verifier) Reset(ctx context.Context, site, token string) error {
-	base, err := url.Parse(site)
-	if err != nil {
-		return upkeep.Errorf(upkeep.CodeInvalid, "site url %q: %w", site, err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, resetTime)
-	defer cancel()
-	headers := http.Header{v.TokenHeader: {token}, v.ResetHeader: {"1"}}
-	_, _, _ = v.fetch(ctx, base, upkeep.Page{Path: "/"}, headers) // even a page that breaks has reset
-	return nil
-}
-
-// resetTime bounds a reset: the gate answers to it before the site does.
-const resetTime = 3 * time.Second
 
 func (v *Verifier) look(ctx context.Context, base *url.URL, page upkeep.Page, token string) upkeep.Probe {
 	probe := upkeep.Probe{Page: page}

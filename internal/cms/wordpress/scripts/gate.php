@@ -10,12 +10,14 @@ if ( defined( 'UPKEEP_AT_WORK' ) ) {
 	$upgrading = 0;
 } elseif ( isset( $_SERVER['HTTP_X_UPKEEP_PROBE'] ) && hash_equals( substr( file_get_contents( __FILE__ ), -64 ), hash( 'sha256', $_SERVER['HTTP_X_UPKEEP_PROBE'] ) ) ) {
 	$upgrading = 0;
-	if ( isset( $_SERVER['HTTP_X_UPKEEP_RESET'] ) && ! headers_sent() ) {
+	if ( isset( $_SERVER['HTTP_X_UPKEEP_RESET'] ) && ! headers_sent() && ! defined( 'UPKEEP_RESET' ) ) {
+		define( 'UPKEEP_RESET', true ); // WordPress runs this file again when a request ends early
 		clearstatcache( true );
 		if ( function_exists( 'apcu_clear_cache' ) ) {
 			apcu_clear_cache();
 		}
 		header( 'X-Upkeep-Reset: ' . ( ! function_exists( 'opcache_reset' ) || ! ini_get( 'opcache.enable' ) || @opcache_reset() ? 'done' : 'refused' ) );
+		exit; // this request would still run what the cache held
 	}
 } else {
 	if ( headers_sent() ) {
