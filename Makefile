@@ -53,9 +53,10 @@ notices: ## THIRD_PARTY_NOTICES from the licences of the modules we link
 	$(GO) run ./tools/notices
 
 deb: build notices ## dist/upkeep_*.deb with unit and man pages
-	rm -rf dist/man && mkdir -p dist/man
-	$(BIN) man dist/man
-	gzip -9nf dist/man/*
+	rm -rf dist/man && mkdir -p dist/man/en dist/man/fr
+	$(BIN) --lang en man dist/man/en
+	$(BIN) --lang fr man dist/man/fr
+	gzip -9nf dist/man/*/*
 	VERSION=$(VERSION) $(GO) run $(NFPM) package --config packaging/nfpm.yaml --packager deb --target dist/
 
 clean:
