@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"upkeep"
@@ -53,6 +54,7 @@ type Entry struct {
 // Journal is an open journal. One goroutine writes; any may read.
 type Journal struct {
 	file *os.File
+	size int64 // of the whole lines in file
 	now  upkeep.Clock
 
 	mu      sync.Mutex // guards entries
@@ -96,7 +98,7 @@ func Resume(path string, now upkeep.Clock) (j *Journal, err error) {
 	if err := file.Truncate(int64(whole)); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	return &Journal{file: file, entries: entries, now: now}, nil
+	return &Journal{file: file, size: int64(whole), entries: entries, now: now}, nil
 }
 
 // Read returns the entries at path without opening it for writing.
@@ -126,7 +128,8 @@ func parse(text []byte) (entries []Entry, whole int, err error) {
 	return entries, whole, nil
 }
 
-// Write appends e and returns once it is on disk, with its number set.
+// Write appends e and returns once it is on disk, with its number set. What a
+// full disk cut short is taken away again, so that a later entry can be read.
 func (j *Journal) Write(e Entry) (Entry, error) {
 	e.Seq = len(j.Entries()) + 1
 	e.At = j.now().UTC()
@@ -134,16 +137,30 @@ func (j *Journal) Write(e Entry) (Entry, error) {
 	if err != nil {
 		return e, err
 	}
-	if _, err := j.file.Write(append(line, '\n')); err != nil {
+	line = append(line, '\n')
+	if err := j.file.Truncate(j.size); err != nil {
 		return e, err
 	}
-	if err := j.file.Sync(); err != nil {
-		return e, err
+	_, err = j.file.Write(line)
+	if err == nil {
+		err = j.file.Sync()
 	}
+	if err != nil {
+		return e, spaced(errors.Join(err, j.file.Truncate(j.size)))
+	}
+	j.size += int64(len(line))
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.entries = append(j.entries, e)
 	return e, nil
+}
+
+// spaced gives the error of a full disk its code.
+func spaced(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return upkeep.Errorf(upkeep.CodeNoSpace, "write journal: %w", err)
+	}
+	return err
 }
 
 // Entries returns what was written so far, oldest first. It is not changed by
