@@ -53,17 +53,14 @@ func runDemonstration(ctx context.Context, e *env, opts demoOptions) (err error)
 		return err
 	}
 	defer d.ground.leave()
-	interrupted := ctx.Done()
-	if err = d.play(ctx); err == nil {
+	err = d.play(ctx)
+	if err == nil {
 		return nil
 	}
-	err = errors.Join(err, d.stop(context.WithoutCancel(ctx)))
-	select {
-	case <-interrupted:
-		return upkeep.Errorf(upkeep.CodeInterrupted, "interrupted: %w", err)
-	default:
-		return err
+	if ctx.Err() != nil {
+		err = upkeep.Errorf(upkeep.CodeInterrupted, "%s", e.text("demo.interrupted")) // what else there is follows from it
 	}
+	return errors.Join(err, d.stop(context.WithoutCancel(ctx)))
 }
 
 func newDemonstration(e *env, g *ground) *demonstration {
@@ -166,7 +163,7 @@ func (d *demonstration) actAdopt(ctx context.Context) error {
 		return err
 	}
 	if err := errors.Join(d.tell("demo.adopt"), d.typed("export", "UPKEEP_STATE="+shown(d.ground.State)),
-		d.command("site", "add", shown(d.shop.Root), "--name", shopName, "--url", d.shop.URL, "--majors")); err != nil {
+		d.command("site", "add", shown(d.shop.Root), "--name "+shopName, "--url "+d.shop.URL, "--majors")); err != nil {
 		return err
 	}
 	return runSiteAdd(ctx, d.env, d.client, d.shop.Root, siteAddOptions{Name: shopName, URL: d.shop.URL, Majors: true, Format: "text"})
@@ -267,7 +264,8 @@ func (d *demonstration) actNext() error {
 	err := d.heading("demo.act_next")
 	fields := []terminal.Field{
 		{Label: d.text("demo.next_site"), Value: d.shop.URL},
-		{Label: d.text("demo.next_admin"), Value: d.shop.Path("wp-admin/") + "  " + d.shop.User + " / " + d.shop.Password},
+		{Label: d.text("demo.next_admin"), Value: d.shop.Path("wp-admin/")},
+		{Value: d.shop.User + " / " + d.shop.Password},
 		{Label: d.text("demo.next_try"), Value: "export UPKEEP_STATE=" + shown(d.ground.State)},
 	}
 	for _, line := range []string{"site show shop", "intervention log 2", "backup restore 3 --in-place", "site freeze shop", "site thaw shop"} {

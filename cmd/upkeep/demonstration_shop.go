@@ -162,9 +162,12 @@ func (d *demonstration) publish(ctx context.Context, releases []fixtures.Release
 
 // configure points the application at the mirror in place of wordpress.org.
 func (d *demonstration) configure(address string) error {
-	var config settings
+	config, err := readSettings(d.ground.State)
+	if err != nil {
+		return err
+	}
 	config.WordPress.API, config.WordPress.Downloads = "http://"+address, "http://"+address
-	config.Trusted, config.Agents, config.Vault = []string{address}, d.ground.agents(), filepath.Join(d.ground.State, "vault")
+	config.Trusted, config.FeedAge = []string{address}, 0 // what is published is seen at once
 	text, err := json.MarshalIndent(config, "", "\t")
 	if err != nil {
 		return err
