@@ -288,3 +288,21 @@ func TestPagesNameRealTests(t *testing.T) {
 		}
 	}
 }
+
+// TestPagesNameRealCode: `package.Name` in a page is declared in our package.
+func TestPagesNameRealCode(t *testing.T) {
+	exported, _ := declared(t)
+	packages := map[string]bool{}
+	for name := range exported {
+		own, _, _ := strings.Cut(name, ".")
+		packages[own] = true
+	}
+	named := regexp.MustCompile("`([a-z]+)\\.([A-Z]\\w+)[.()\\w]*`")
+	for _, path := range pages(t) {
+		for _, m := range named.FindAllStringSubmatch(page(t, path), -1) {
+			if packages[m[1]] && !exported[m[1]+"."+m[2]] {
+				t.Errorf("%s: no %s.%s", path, m[1], m[2])
+			}
+		}
+	}
+}
