@@ -228,3 +228,26 @@ func TestRestoreIntoAnEmptyFolder(t *testing.T) {
 		t.Errorf("into a folder that is not empty: %v", err)
 	}
 }
+
+// "a.php" sorts between "a" and "a/b", as WordPress's blocks do.
+func TestAFolderIsRemovedWithANeighbourOfItsName(t *testing.T) {
+	b := setup(t)
+	b.fill()
+	result, _ := b.backup(b.options())
+	for _, name := range []string{"later/deep", "later.d/deep"} {
+		if err := os.MkdirAll(filepath.Join(b.site, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"later.php", "later/file", "later/deep/file", "later/deep.php", "later.d/deep/file"} {
+		if err := os.WriteFile(filepath.Join(b.site, name), []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	options := b.options()
+	options.InPlace = true
+	if _, err := archive.Restore(t.Context(), b.repo, result.Tree, b.sources(), options); err != nil {
+		t.Fatal(err)
+	}
+	same(t, result.Entries, b.scan())
+}

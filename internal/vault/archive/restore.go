@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path"
 	"strings"
 	"sync"
 
@@ -127,13 +128,17 @@ func (r *restorer) apply(ctx context.Context, plan []step) error {
 // remove takes away what the tree does not have and folders where it has
 // none, and whatever is where it has a folder.
 func (r *restorer) remove(ctx context.Context, plan []step) error {
-	removed := "" // with a slash at the end
+	removed := map[string]bool{} // what lies below a folder need not follow it: "a", "a.php", "a/b"
 	for i := range plan {
 		s := &plan[i]
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if !s.differs || s.have == nil || removed != "" && strings.HasPrefix(s.path, removed) {
+		if removed[path.Dir(s.path)] {
+			removed[s.path] = true
+			continue
+		}
+		if !s.differs || s.have == nil {
 			continue
 		}
 		if s.want != nil && (s.want.Type == s.have.Type || s.want.Type != typeDir && s.have.Type != typeDir && s.have.Type != unreadable) {
@@ -142,7 +147,7 @@ func (r *restorer) remove(ctx context.Context, plan []step) error {
 		if _, isRoot := r.roots[s.path]; isRoot {
 			continue
 		}
-		removed = s.path + "/"
+		removed[s.path] = true
 		if err := r.removeOne(s.path); err != nil {
 			r.problems.add(s.path, err)
 		}
