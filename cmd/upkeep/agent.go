@@ -15,6 +15,7 @@ import (
 	"upkeep/internal/agent"
 	"upkeep/internal/cms"
 	"upkeep/internal/cms/wordpress"
+	"upkeep/internal/cms/wordpress/inventory"
 )
 
 // idleTime is how long an agent stays when there is nothing to do.
@@ -72,7 +73,7 @@ func runAgent(cmd *cobra.Command, dir, root string) error {
 	return nil
 }
 
-func loadCache(cache *wordpress.Cache, path string) error {
+func loadCache(cache *inventory.Cache, path string) error {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -84,7 +85,7 @@ func loadCache(cache *wordpress.Cache, path string) error {
 	return cache.Load(f)
 }
 
-func saveCache(cache *wordpress.Cache, path string) error {
+func saveCache(cache *inventory.Cache, path string) error {
 	temp, err := os.Create(path + ".new")
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"strings"
 
 	"upkeep"
 )
@@ -226,4 +227,15 @@ func ReadBounded(root *os.Root, name string, limit int64) ([]byte, error) {
 		return nil, upkeep.Errorf(upkeep.CodeRefused, "%s: want a regular file of at most %d bytes", name, limit)
 	}
 	return io.ReadAll(io.LimitReader(f, limit))
+}
+
+// List writes at most five names for a message or a check, "nothing" for none.
+func List(names []string) string {
+	if len(names) > 5 {
+		names = append(names[:5:5], "…")
+	}
+	if len(names) == 0 {
+		return "nothing"
+	}
+	return strings.Join(names, ", ")
 }

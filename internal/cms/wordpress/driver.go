@@ -1,46 +1,22 @@
-// Package wordpress knows WordPress: where a site keeps what, what is
-// installed, and how an update is checked, put in place and read back.
+// Package wordpress knows WordPress. The driver puts together what its
+// subpackages answer: where a site keeps what (layout), what is installed
+// (inventory) and whether it is as published (integrity), how a package is
+// checked and put in place (parcel), what the database needs then (migrate),
+// and whether all of it came true (readback).
 package wordpress
 
 import (
+	"context"
 	"time"
 
 	"upkeep"
 	"upkeep/internal/cms"
-)
-
-// Keys of cms.Layout.Dirs. Every value is absolute with links resolved; a
-// folder need not exist.
-const (
-	dirCore      = "core"       // ABSPATH: wp-load.php, wp-admin, wp-includes; the root unless installed in a subfolder of it
-	dirContent   = "content"    // WP_CONTENT_DIR
-	dirPlugins   = "plugins"    // WP_PLUGIN_DIR
-	dirMustUse   = "mu-plugins" // WPMU_PLUGIN_DIR
-	dirThemes    = "themes"     // the default theme root
-	dirLanguages = "languages"  // WP_LANG_DIR
-	dirUploads   = "uploads"    // uploads of the main site
-)
-
-// Keys of cms.Layout.Options. A key is absent when the site does not set it.
-const (
-	optionMultisite  = "multisite"  // "1": tables of several sites
-	optionNetwork    = "network"    // multisite: the number of the network, "1"
-	optionConfig     = "config"     // path of wp-config.php
-	optionHome       = "home"       // WP_HOME
-	optionSiteURL    = "siteurl"    // WP_SITEURL
-	optionDebugLog   = "debug_log"  // path of the log that WP_DEBUG_LOG asks for
-	optionNoFileMods = "no_mods"    // "1": DISALLOW_FILE_MODS
-	optionNoUpdater  = "no_updater" // "1": AUTOMATIC_UPDATER_DISABLED
-	optionCoreAuto   = "core_auto"  // WP_AUTO_UPDATE_CORE: "1", "", "minor", "beta", …
-	optionCache      = "cache"      // "1": WP_CACHE, so that advanced-cache.php is run
-	optionSunrise    = "sunrise"    // "1": SUNRISE, so that sunrise.php is run
-	optionPHP        = "php"        // version of the interpreter that evaluated the configuration
-	optionBedrock    = "composer"   // "1": assembled by Composer
-	optionVersion    = "version"    // of core
-	optionUserTable  = "user_table" // CUSTOM_USER_TABLE
-	optionWPLANG     = "locale"     // WPLANG, where the configuration still sets it
-	optionUploads    = "uploads"    // "1": UPLOADS says where uploads are
-	optionDynamic    = "dynamic"    // "1": the configuration had to be evaluated
+	"upkeep/internal/cms/wordpress/integrity"
+	"upkeep/internal/cms/wordpress/inventory"
+	"upkeep/internal/cms/wordpress/layout"
+	"upkeep/internal/cms/wordpress/migrate"
+	"upkeep/internal/cms/wordpress/parcel"
+	"upkeep/internal/cms/wordpress/readback"
 )
 
 // Driver is the WordPress driver; see New. It is safe for concurrent use.
@@ -49,23 +25,73 @@ type Driver struct {
 	Clock upkeep.Clock
 	// Cache remembers what files said, by their stat, so that an unchanged
 	// site is not read again. Nil remembers nothing.
-	Cache *Cache
+	Cache *inventory.Cache
 }
 
 var _ cms.Driver = (*Driver)(nil)
 
 // New returns a driver with an empty cache.
 func New() *Driver {
-	return &Driver{Clock: time.Now, Cache: NewCache()}
+	return &Driver{Clock: time.Now, Cache: inventory.NewCache()}
 }
 
 // CMS returns upkeep.WordPress.
 func (d *Driver) CMS() upkeep.CMS { return upkeep.WordPress }
 
-// coreDir is where wp-load.php is.
-func coreDir(l *cms.Layout) string {
-	if dir := l.Dirs[dirCore]; dir != "" {
-		return dir
+// Detect finds the WordPress at root: in root itself or, as in subdirectory
+// installs and Composer projects, in a folder below it.
+func (d *Driver) Detect(ctx context.Context, h cms.Host, root string) (*cms.Layout, error) {
+	now := time.Now
+	if d.Clock != nil {
+		now = d.Clock
 	}
-	return l.Root
+	return layout.Detect(ctx, h, root, now())
+}
+
+// Inventory reads what is installed from the files and what is active from
+// the database. No code of the site runs.
+func (d *Driver) Inventory(ctx context.Context, h cms.Host, l *cms.Layout) (*upkeep.Inventory, error) {
+	reader := inventory.Reader{Clock: d.Clock, Cache: d.Cache}
+	return reader.Read(ctx, h, l)
+}
+
+// Integrity compares the installed files with what their publisher released.
+// Modified and missing files give a blocking finding "modified" for each
+// component, or one that does not block when only soft files differ; files
+// that no release has give "unknown_file".
+func (d *Driver) Integrity(ctx context.Context, h cms.Host, l *cms.Layout, originals map[string]upkeep.Original) ([]upkeep.Finding, error) {
+	return integrity.Examine(ctx, h, l, originals)
+}
+
+// Stage checks an unpacked package and says which folder or file takes which
+// place. It changes nothing. CodeRefused when the package is not what the
+// update promised, needs what the site has not, or would take away more than
+// the component it is for.
+func (d *Driver) Stage(ctx context.Context, h cms.Host, l *cms.Layout, update upkeep.Update, unpacked string) (*cms.Staged, error) {
+	return parcel.Stage(ctx, h, l, update, unpacked)
+}
+
+// Apply puts staged updates in place in the order given. Repeating it is
+// harmless.
+func (d *Driver) Apply(ctx context.Context, w cms.Work, l *cms.Layout, staged []cms.Staged) error {
+	return parcel.Apply(ctx, w, l, staged)
+}
+
+// Migrate brings the database of every blog to the level of the files and
+// tells the site's plugins what was updated. CodeRefused, naming the file,
+// when the site's code fails.
+func (d *Driver) Migrate(ctx context.Context, w cms.Work, l *cms.Layout, staged []cms.Staged) error {
+	return migrate.Run(ctx, w, l, staged)
+}
+
+// ReadBack looks at the site as it is now: files and database first, then by
+// loading it with everything that is active, past the gate. It changes
+// nothing on disk of its own.
+func (d *Driver) ReadBack(ctx context.Context, h cms.Host, l *cms.Layout, before *upkeep.Inventory, staged []cms.Staged) (_ []upkeep.Check, err error) {
+	defer upkeep.Wrap(&err, "read back %s", l.Root)
+	now, err := d.Inventory(ctx, h, l)
+	if err != nil {
+		return nil, err
+	}
+	return readback.Checks(ctx, h, l, readback.Change{Before: before, Now: now, Staged: staged})
 }

@@ -9,6 +9,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/cms"
+	"upkeep/internal/cms/wordpress/layout"
 )
 
 //go:embed scripts/gate.php
@@ -33,7 +34,7 @@ func (d *Driver) Gate(_ context.Context, h cms.Host, l *cms.Layout, token string
 	if len(token) < 16 {
 		return nil, upkeep.Errorf(upkeep.CodeInvalid, "token of %d bytes, at least 16", len(token))
 	}
-	root, err := h.Open(coreDir(l))
+	root, err := h.Open(layout.CoreDir(l))
 	if err != nil {
 		return nil, err
 	}
@@ -46,15 +47,15 @@ func (d *Driver) Gate(_ context.Context, h cms.Host, l *cms.Layout, token string
 	gate := &cms.Gate{
 		// No newline after the digest: the file's last 64 bytes are it.
 		Files: []cms.GateFile{{
-			Path:    filepath.Join(coreDir(l), ".maintenance"),
+			Path:    filepath.Join(layout.CoreDir(l), ".maintenance"),
 			Content: []byte(gateSource + hex.EncodeToString(digest[:])),
 			Mode:    0o444,
 		}},
 	}
 	for _, name := range exempt {
 		// Also those that are missing: a new release may bring them back.
-		gate.Modes = append(gate.Modes, cms.GateMode{Path: filepath.Join(coreDir(l), name), Mode: 0})
+		gate.Modes = append(gate.Modes, cms.GateMode{Path: filepath.Join(layout.CoreDir(l), name), Mode: 0})
 	}
-	gate.Modes = append(gate.Modes, cms.GateMode{Path: coreDir(l), Mode: info.Mode().Perm() &^ 0o222})
+	gate.Modes = append(gate.Modes, cms.GateMode{Path: layout.CoreDir(l), Mode: info.Mode().Perm() &^ 0o222})
 	return gate, nil
 }

@@ -1,0 +1,300 @@
+package layout
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"upkeep"
+	"upkeep/internal/cms"
+	"upkeep/internal/cms/php"
+)
+
+// placeFolders resolves where WordPress keeps what, as wp-settings.php and
+// default-constants.php do, and makes an area of each folder outside the root.
+func (s *scene) placeFolders(set *settings) {
+	core := s.layout.Dirs[DirCore]
+	place := func(key, constant, usual string) string {
+		dir := set.constants[constant]
+		if dir == "" {
+			dir = usual
+		}
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(core, dir)
+		}
+		return s.place(key, dir)
+	}
+	content := place(DirContent, "WP_CONTENT_DIR", filepath.Join(core, "wp-content"))
+	place(DirPlugins, "WP_PLUGIN_DIR", filepath.Join(content, "plugins"))
+	place(DirMustUse, "WPMU_PLUGIN_DIR", filepath.Join(content, "mu-plugins"))
+	place(DirThemes, "", filepath.Join(content, "themes"))
+	languages := filepath.Join(content, "languages")
+	if older := filepath.Join(core, "wp-includes/languages"); !isThere(languages) && isThere(older) {
+		languages = older
+	}
+	place(DirLanguages, "WP_LANG_DIR", languages)
+	// UPLOADS is relative to ABSPATH even with a leading slash.
+	uploads := filepath.Join(content, "uploads")
+	if relative := set.constants["UPLOADS"]; relative != "" {
+		uploads = filepath.Join(core, relative)
+		s.layout.Options[OptionUploads] = "1"
+	}
+	s.place(DirUploads, uploads)
+
+	switch log := set.constants["WP_DEBUG_LOG"]; {
+	case filepath.IsAbs(log):
+		s.layout.Options[OptionDebugLog] = log
+	case log == "1" || strings.EqualFold(log, "true"):
+		s.layout.Options[OptionDebugLog] = filepath.Join(content, "debug.log")
+	}
+}
+
+// isThere only looks at the name: what it holds is read through the host.
+func isThere(dir string) bool {
+	_, err := os.Stat(dir)
+	return err == nil
+}
+
+// place keeps a folder, links resolved, and returns it as configured.
+func (s *scene) place(key, dir string) string {
+	dir = filepath.Clean(dir)
+	resolved, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		// Not there (yet): where its nearest existing folder really is.
+		resolved = resolveParent(dir)
+	}
+	s.layout.Dirs[key] = resolved
+	if err == nil {
+		s.addArea(key, resolved)
+	}
+	return dir
+}
+
+func resolveParent(dir string) string {
+	for parent := filepath.Dir(dir); ; parent = filepath.Dir(parent) {
+		if resolved, err := filepath.EvalSymlinks(parent); err == nil {
+			return filepath.Join(resolved, strings.TrimPrefix(dir, parent))
+		}
+		if parent == "/" || parent == "." {
+			return dir
+		}
+	}
+}
+
+// addArea makes an area of a folder that no area holds yet. A folder that
+// cannot be the site's own is reported instead: the configuration of a hacked
+// site must not turn the host's folders into ours.
+func (s *scene) addArea(name, dir string) {
+	l := s.layout
+	if s.covered(dir) {
+		return
+	}
+	if _, holdsRoot := relative(dir, s.root); holdsRoot || systemFolder(dir) || !s.sameOwner(dir) {
+		s.find(upkeep.Finding{Code: "area_refused", Paths: []string{dir}, Detail: name, Blocks: true})
+		return
+	}
+	l.Areas = slices.DeleteFunc(l.Areas, func(area cms.Area) bool {
+		_, inside := relative(dir, area.Dir)
+		return inside && area.Only == nil
+	})
+	l.Areas = append(l.Areas, cms.Area{Name: name, Dir: dir})
+}
+
+// systemFolder reports whether dir belongs to the host whatever a site says.
+func systemFolder(dir string) bool {
+	parts := strings.Split(strings.Trim(dir, "/"), "/")
+	switch parts[0] {
+	case "", "bin", "boot", "dev", "etc", "lib", "lib64", "proc", "root", "run", "sbin", "sys":
+		return true
+	case "usr":
+		return len(parts) < 3 || parts[1] != "share" && parts[1] != "local"
+	}
+	// The first level (/srv, /home, /var) holds many sites.
+	return len(parts) < 2
+}
+
+// sameOwner reports whether dir belongs to who owns the root or the core.
+func (s *scene) sameOwner(dir string) bool {
+	owner, ok := ownerOf(dir)
+	if !ok {
+		return false
+	}
+	root, _ := ownerOf(s.root)
+	core, _ := ownerOf(s.layout.Dirs[DirCore])
+	return owner == root || owner == core
+}
+
+func ownerOf(dir string) (uint32, bool) {
+	info, err := os.Stat(dir)
+	if err != nil || !info.IsDir() {
+		return 0, false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return st.Uid, true
+}
+
+func (s *scene) find(f upkeep.Finding) { s.layout.Findings = append(s.layout.Findings, f) }
+
+// composerNames are what a Composer project has beside its web root.
+var composerNames = [...]string{".env", ".env.local", "auth.json", "composer.json", "composer.lock", "config", "vendor"}
+
+// placeConfig makes an area of what belongs to the site in the folder above
+// the root.
+func (s *scene) placeConfig(config string) {
+	var only []string
+	above := filepath.Dir(s.root)
+	if filepath.Dir(config) == above {
+		only = append(only, filepath.Base(config))
+	}
+	source, err := s.read(config, configBytes)
+	if err == nil {
+		project := projectOf(source, config)
+		if project != "" {
+			s.layout.Options[OptionBedrock] = "1"
+		}
+		for _, name := range composerNames {
+			if project == above && s.exists(filepath.Join(above, name)) {
+				only = append(only, name)
+			}
+		}
+	}
+	if len(only) > 0 {
+		slices.Sort(only)
+		s.layout.Areas = append(s.layout.Areas, cms.Area{Name: "config", Dir: above, Only: only})
+	}
+}
+
+// placeLinks makes areas of what visitors' files are linked out to: uploads
+// on another disk, and any other link directly below the root, the content or
+// the uploads folder. Linked plugins and themes are the inventory's business.
+func (s *scene) placeLinks() {
+	for _, dir := range []string{s.root, s.layout.Dirs[DirContent], s.layout.Dirs[DirUploads]} {
+		if !s.covered(dir) {
+			continue
+		}
+		// An area outside the root is not lent before it is known; only names
+		// are read here.
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			continue // not there yet
+		}
+		for _, entry := range entries {
+			if entry.Type()&fs.ModeSymlink != 0 {
+				s.placeLink(filepath.Join(dir, entry.Name()))
+			}
+		}
+	}
+}
+
+// covered reports whether an area holds dir.
+func (s *scene) covered(dir string) bool {
+	return slices.ContainsFunc(s.layout.Areas, func(area cms.Area) bool {
+		_, inside := relative(area.Dir, dir)
+		return inside && area.Only == nil
+	})
+}
+
+func (s *scene) placeLink(link string) {
+	target, err := filepath.EvalSymlinks(link)
+	if err != nil {
+		s.find(upkeep.Finding{Code: "link_broken", Paths: []string{link}})
+		return
+	}
+	if info, err := os.Stat(target); err != nil || !info.IsDir() {
+		return
+	}
+	s.addArea("link-"+strings.ReplaceAll(s.nameOf(link), "/", "-"), target)
+}
+
+// nameOf is a path as seen from its area, with the area's name unless that
+// is the root.
+func (s *scene) nameOf(file string) string {
+	for i, area := range s.layout.Areas {
+		rel, inside := relative(area.Dir, file)
+		switch {
+		case !inside || area.Only != nil:
+		case i == 0:
+			return rel
+		default:
+			return area.Name + "/" + rel
+		}
+	}
+	return filepath.Base(file)
+}
+
+// versionControl are the folders that say "deployed by someone else", as in
+// WordPress's own automatic updater.
+var versionControl = [...]string{".git", ".svn", ".hg", ".bzr"}
+
+// findVersionControl looks at the core, the root and every folder above it
+// that the host lends.
+func (s *scene) findVersionControl() {
+	dirs := []string{s.layout.Dirs[DirCore]}
+	for dir := s.layout.Dirs[DirCore]; dir != s.root; dir = filepath.Dir(dir) {
+		dirs = append(dirs, filepath.Dir(dir))
+	}
+	for dir := s.root; dir != "/"; {
+		dir = filepath.Dir(dir)
+		if top, _ := s.at(filepath.Join(dir, ".git")); top == nil {
+			break
+		}
+		dirs = append(dirs, dir)
+	}
+	var paths []string
+	for _, dir := range dirs {
+		for _, name := range versionControl {
+			if file := filepath.Join(dir, name); s.exists(file) && !slices.Contains(paths, file) {
+				paths = append(paths, file)
+			}
+		}
+	}
+	if len(paths) > 0 {
+		s.find(upkeep.Finding{Code: "version_control", Paths: paths, Blocks: true})
+	}
+}
+
+// findRestrictions reports constants by which the owner forbids or automates
+// changes.
+func (s *scene) findRestrictions() {
+	o := s.layout.Options
+	if o[OptionNoFileMods] != "" {
+		s.find(upkeep.Finding{Code: "file_mods_disallowed", Detail: "DISALLOW_FILE_MODS"})
+	}
+	if o[OptionNoUpdater] != "" {
+		s.find(upkeep.Finding{Code: "updater_disabled", Detail: "AUTOMATIC_UPDATER_DISABLED"})
+	}
+	if value, set := o[OptionCoreAuto]; set && value != "" && o[OptionNoUpdater] == "" && o[OptionNoFileMods] == "" {
+		s.find(upkeep.Finding{Code: "foreign_updater", Component: string(upkeep.Core), Detail: "WP_AUTO_UPDATE_CORE=" + value})
+	}
+	if o[OptionBedrock] != "" {
+		s.find(upkeep.Finding{Code: "composer", Paths: []string{s.root}})
+	}
+}
+
+// maintenanceAge is how long WordPress honours its maintenance file.
+const maintenanceAge = 10 * time.Minute
+
+// findMaintenance tells an update that runs now from one that died.
+func (s *scene) findMaintenance(now time.Time) {
+	file := filepath.Join(s.layout.Dirs[DirCore], ".maintenance")
+	content, err := s.read(file, configBytes)
+	// Our own gate is no foreign update.
+	if err != nil || strings.Contains(string(content), "HTTP_X_UPKEEP_PROBE") {
+		return
+	}
+	since, certainty := php.ReadConfig(content, php.Source{}).Variable("upgrading")
+	started, err := strconv.ParseInt(since.Text(), 10, 64)
+	if certainty == php.Static && (err != nil || now.Unix()-started >= int64(maintenanceAge/time.Second)) {
+		s.find(upkeep.Finding{Code: "maintenance_orphaned", Paths: []string{file}})
+		return
+	}
+	s.find(upkeep.Finding{Code: "update_in_progress", Paths: []string{file}, Blocks: true})
+}

@@ -1,0 +1,87 @@
+package parcel
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"upkeep"
+	"upkeep/internal/cms"
+)
+
+// Codes of the checks that Arrived answers, in this order.
+const (
+	checkContent = "package_content" // every file as in the package; Got names those that are not
+	checkDropped = "dropped"         // obsolete files are gone; only where there were any
+)
+
+// Arrived compares every file in place with the package, and looks for those
+// that were to go.
+func Arrived(h cms.Host, s *cms.Staged) ([]upkeep.Check, error) {
+	ref := s.Update.Ref()
+	content := upkeep.Check{Code: checkContent, Component: ref, Want: strconv.Itoa(len(s.Files)) + " files"}
+	var wrong []string
+	byDir := map[string][]string{} // one open folder for all files of it
+	for name := range s.Files {
+		dir := filepath.Dir(filepath.Join(s.Update.Component.Path, name))
+		byDir[dir] = append(byDir[dir], name)
+	}
+	for _, dir := range slices.Sorted(maps.Keys(byDir)) {
+		differ, err := differing(h, dir, s, byDir[dir])
+		if err != nil {
+			return nil, err
+		}
+		wrong = append(wrong, differ...)
+	}
+	content.OK, content.Got = len(wrong) == 0 && len(s.Files) > 0, content.Want
+	if !content.OK {
+		slices.Sort(wrong)
+		content.Got = "differs: " + cms.List(wrong)
+	}
+	dropped := upkeep.Check{Code: checkDropped, Component: ref, OK: true, Want: strconv.Itoa(len(s.Drop)) + " gone"}
+	var still []string
+	for _, target := range s.Drop {
+		root, err := h.Open(filepath.Dir(target))
+		if err != nil {
+			continue // its folder went with it
+		}
+		if _, err := root.Lstat(filepath.Base(target)); err == nil {
+			still = append(still, target)
+		}
+		root.Close()
+	}
+	if dropped.Got = dropped.Want; still != nil {
+		dropped.OK, dropped.Got = false, "still there: "+cms.List(still)
+	}
+	if len(s.Drop) == 0 {
+		return []upkeep.Check{content}, nil
+	}
+	return []upkeep.Check{content, dropped}, nil
+}
+
+// differing returns the names whose file in dir is not as staged.
+func differing(h cms.Host, dir string, s *cms.Staged, names []string) ([]string, error) {
+	root, err := h.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) || upkeep.CodeOf(err) == upkeep.CodeNotFound {
+		return names, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	var wrong []string
+	for _, name := range names {
+		file := filepath.Base(filepath.Join(s.Update.Component.Path, name))
+		if info, err := root.Lstat(file); err != nil || !info.Mode().IsRegular() {
+			wrong = append(wrong, name)
+			continue
+		}
+		if sum, err := Sum(root, file); err != nil || sum != s.Files[name] {
+			wrong = append(wrong, name)
+		}
+	}
+	return wrong, nil
+}

@@ -1,0 +1,247 @@
+// Package readback tells whether a WordPress site is, after an update, what
+// it was to become: in its files, in its database, and when it is loaded.
+package readback
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"upkeep"
+	"upkeep/internal/cms"
+	"upkeep/internal/cms/php"
+	"upkeep/internal/cms/wordpress/layout"
+	"upkeep/internal/cms/wordpress/migrate"
+	"upkeep/internal/cms/wordpress/parcel"
+	"upkeep/internal/cms/wordpress/visit"
+)
+
+//go:embed scripts/bootstrap.php
+var bootstrapSource string
+
+// Codes of the checks that Checks answers, in this order; those of
+// parcel.Arrived come after each version.
+const (
+	checkVersion   = "version"   // per update: version in the files
+	checkSchema    = "schema"    // per blog that is behind, or one for all
+	checkActive    = "active"    // per component whose state changed, or one for all
+	checkLeftover  = "leftover"  // records and folders of an upgrade that did not end
+	checkBootstrap = "bootstrap" // WordPress loads, subject "site" and "admin"
+)
+
+// Change is what was made of a site.
+type Change struct {
+	Before *upkeep.Inventory
+	Now    *upkeep.Inventory
+	Staged []cms.Staged // the updates, in the order in which they were applied
+}
+
+// Checks looks at the site as it is now: files and database first, then by
+// loading it with everything that is active, past the gate. It changes
+// nothing on disk of its own.
+func Checks(ctx context.Context, h cms.Host, l *cms.Layout, change Change) ([]upkeep.Check, error) {
+	var checks []upkeep.Check
+	for i := range change.Staged {
+		checks = append(checks, versionCheck(change.Now, &change.Staged[i]))
+		content, err := parcel.Arrived(h, &change.Staged[i])
+		if err != nil {
+			return nil, err
+		}
+		checks = append(checks, content...)
+	}
+	schema, err := schemaChecks(ctx, h, l)
+	if err != nil {
+		return nil, err
+	}
+	checks = append(checks, schema...)
+	checks = append(checks, activeChecks(change.Before, change.Now)...)
+	left, err := leftovers(ctx, h, l, change.Before)
+	if err != nil {
+		return nil, err
+	}
+	checks = append(checks, left)
+	loaded, err := bootstrapChecks(ctx, h, l, change.Now)
+	return append(checks, loaded...), err
+}
+
+// find returns the component of that kind and ID, or nil.
+func find(inv *upkeep.Inventory, like *upkeep.Component) *upkeep.Component {
+	for i := range inv.Components {
+		if c := &inv.Components[i]; c.Kind == like.Kind && c.ID == like.ID {
+			return c
+		}
+	}
+	return nil
+}
+
+func versionCheck(now *upkeep.Inventory, s *cms.Staged) upkeep.Check {
+	c := &s.Update.Component
+	check := upkeep.Check{Code: checkVersion, Subject: c.Name, Component: c.Ref(), Want: string(s.Update.Release.Version)}
+	found := find(now, c)
+	switch {
+	case found == nil:
+	case c.Kind == upkeep.Language:
+		// A pack's version is when it was published, its files say when they
+		// were translated.
+		check.Got = string(found.Version)
+		check.OK = found.Version >= c.Version
+	default:
+		check.Got = string(found.Version)
+		check.OK = check.Got == check.Want || check.Got != "" && php.CompareVersions(check.Got, check.Want) == 0
+	}
+	return check
+}
+
+func schemaChecks(ctx context.Context, h cms.Host, l *cms.Layout) ([]upkeep.Check, error) {
+	files, levels, err := migrate.Levels(ctx, h, l)
+	if err != nil {
+		return nil, err
+	}
+	var checks []upkeep.Check
+	for _, blog := range levels {
+		if blog.Level != files {
+			checks = append(checks, upkeep.Check{Code: checkSchema, Subject: "blog " + blog.ID, Want: files, Got: blog.Level})
+		}
+	}
+	if checks == nil {
+		checks = []upkeep.Check{{Code: checkSchema, OK: true, Want: files, Got: files}}
+	}
+	return checks, nil
+}
+
+// activeChecks compares which components are there and active, and for whom.
+func activeChecks(before, now *upkeep.Inventory) []upkeep.Check {
+	state := func(c *upkeep.Component) string {
+		switch {
+		case c == nil:
+			return "absent"
+		case c.Network:
+			return "network"
+		case c.Active:
+			return "active"
+		}
+		return "inactive"
+	}
+	var checks []upkeep.Check
+	differ := func(c *upkeep.Component, want, got string) {
+		checks = append(checks, upkeep.Check{Code: checkActive, Subject: c.Name, Component: c.Ref(), Want: want, Got: got})
+	}
+	for i := range before.Components {
+		c := &before.Components[i]
+		if want, got := state(c), state(find(now, c)); want != got {
+			differ(c, want, got)
+		}
+	}
+	for i := range now.Components {
+		if c := &now.Components[i]; find(before, c) == nil && (c.Active || c.Kind == upkeep.Plugin) {
+			differ(c, "absent", state(c))
+		}
+	}
+	if checks == nil {
+		checks = []upkeep.Check{{Code: checkActive, OK: true, Want: "unchanged", Got: "unchanged"}}
+	}
+	return checks
+}
+
+// leftovers looks for what WordPress's own upgraders leave when they do not
+// end: locks, and plugins set aside. None may be younger than our work.
+func leftovers(ctx context.Context, h cms.Host, l *cms.Layout, before *upkeep.Inventory) (upkeep.Check, error) {
+	check := upkeep.Check{Code: checkLeftover, OK: true, Want: "none", Got: "none"}
+	var left []string
+	for _, lock := range []string{"core_updater.lock", "auto_updater.lock"} {
+		value, err := layout.Option(ctx, h, l, layout.MainBlog, lock)
+		if err != nil {
+			return check, err
+		}
+		if at, err := strconv.ParseInt(value, 10, 64); err == nil && at >= before.Taken.Unix() {
+			left = append(left, lock)
+		}
+	}
+	content, err := h.Open(l.Dirs[layout.DirContent])
+	if err != nil {
+		return check, err
+	}
+	defer content.Close()
+	for _, kind := range []string{"plugins", "themes"} {
+		entries, err := fs.ReadDir(content.FS(), "upgrade-temp-backup/"+kind)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return check, err
+		}
+		for _, entry := range entries {
+			if info, err := entry.Info(); err == nil && entry.IsDir() && info.ModTime().After(before.Taken) {
+				left = append(left, "upgrade-temp-backup/"+kind+"/"+entry.Name())
+			}
+		}
+	}
+	if left != nil {
+		check.OK, check.Got = false, cms.List(left)
+	}
+	return check, nil
+}
+
+// bootstrapChecks loads the site as for a visitor and as for its
+// administration.
+func bootstrapChecks(ctx context.Context, h cms.Host, l *cms.Layout, now *upkeep.Inventory) ([]upkeep.Check, error) {
+	site, err := visit.Locate(ctx, h, l)
+	if err != nil {
+		return nil, err
+	}
+	var checks []upkeep.Check
+	for _, as := range []struct {
+		subject string
+		q       visit.Question
+	}{
+		{"site", visit.Question{Site: site}},
+		{"admin", visit.Question{Site: site, URI: visit.Administering, Constants: []string{visit.AsAdmin}}},
+	} {
+		check := upkeep.Check{Code: checkBootstrap, Subject: as.subject, OK: true, Want: "loads"}
+		a, err := visit.Run(ctx, h, l, "bootstrap.php", bootstrapSource, as.q)
+		if a == nil && err != nil && upkeep.CodeOf(err) != upkeep.CodeRefused {
+			return nil, err
+		}
+		judge(&check, a, err)
+		if a != nil && a.Fatal != nil {
+			check.Component = culprit(now, a.Fatal.File)
+		}
+		checks = append(checks, check)
+	}
+	return checks, nil
+}
+
+// judge says how loading the site went. A site that ends the request by
+// itself, because it shows nothing to strangers, is not broken; the pages say
+// more about it.
+func judge(check *upkeep.Check, a *visit.Answer, err error) {
+	switch {
+	case err != nil:
+		check.OK, check.Got = false, err.Error()
+	case a.Done:
+		check.Got = check.Want
+	case a.Died != "":
+		check.OK, check.Got = false, "stops at "+a.Step+": "+a.Died
+	default:
+		check.Got = "ends by itself at " + a.Step
+	}
+}
+
+// culprit is the ref of the component that a file belongs to, "" for none.
+// The longest path wins: every file is below that of core.
+func culprit(inv *upkeep.Inventory, file string) string {
+	ref, longest := "", 0
+	for i := range inv.Components {
+		c := &inv.Components[i]
+		if c.Kind == upkeep.Core || c.Kind == upkeep.Language || len(c.Path) <= longest {
+			continue
+		}
+		if file == c.Path || strings.HasPrefix(file, c.Path+"/") {
+			ref, longest = c.Ref(), len(c.Path)
+		}
+	}
+	return ref
+}
