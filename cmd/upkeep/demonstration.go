@@ -194,10 +194,11 @@ func (d *demonstration) actUpdate(ctx context.Context) error {
 
 // actBreak is the next evening: new releases, one of which breaks the shop.
 func (d *demonstration) actBreak(ctx context.Context) error {
-	if err := errors.Join(d.heading("demo.act_break"), d.tell("demo.break", "component", culprit)); err != nil {
+	releases := nextReleases()
+	if err := errors.Join(d.heading("demo.act_break"), d.tell("demo.break", "count", len(releases), "component", culprit)); err != nil {
 		return err
 	}
-	if err := d.publish(ctx, nextReleases()); err != nil {
+	if err := d.publish(ctx, releases); err != nil {
 		return err
 	}
 	if err := errors.Join(d.visitNow(ctx), d.command("update", "list", shopName)); err != nil {
