@@ -61,6 +61,8 @@ type Config struct {
 	VaultDir  string   // of the repository
 	AgentsDir string   // of the agents' folders, one a site
 	Guard     []string // command that guards an agent, to which folder and root are added
+	// Silence is how long an agent hears nothing before it takes the site back.
+	Silence time.Duration
 
 	// NewPassword makes the vault's password when there is none yet.
 	NewPassword func() string
@@ -213,9 +215,6 @@ func (c *Custody) choosePassword(ctx context.Context) (string, error) {
 	}
 	return password, err
 }
-
-// silence is how long an agent hears nothing before it takes the site back.
-const silence = 90 * time.Second
 
 // Revive starts the agents that a dead machine or a double kill left with an
 // open journal: each undoes or finishes what it finds, and thaws.

@@ -124,6 +124,16 @@ func (w *walk) prepare(ctx context.Context, agent Agent) (next, error) {
 	if err != nil {
 		return next{}, err
 	}
+	search := begin(w.iv.Batches, refused)
+	notApplied := func(iv *upkeep.Intervention) {
+		for ref, why := range refused {
+			iv.Outcomes = append(iv.Outcomes, outcome(iv, ref, upkeep.NotApplied, why))
+		}
+	}
+	if len(search.Trying) == 0 {
+		failed := upkeep.Errorf(upkeep.CodeRefused, "no package could be used")
+		return next{upkeep.Failed, func(iv *upkeep.Intervention) { notApplied(iv); iv.Search, iv.Error = search, failed }}, nil
+	}
 	if err := agent.Warm(ctx); err != nil {
 		return next{}, err
 	}
@@ -134,17 +144,7 @@ func (w *walk) prepare(ctx context.Context, agent Agent) (next, error) {
 	if stop, err := w.askedToStop(ctx); err != nil || stop {
 		return next{state: upkeep.Cancelled}, err
 	}
-	search := begin(w.iv.Batches, refused)
-	note := func(iv *upkeep.Intervention) {
-		iv.Baseline, iv.Search = baseline, search
-		for ref, why := range refused {
-			iv.Outcomes = append(iv.Outcomes, outcome(iv, ref, upkeep.NotApplied, why))
-		}
-	}
-	if len(search.Trying) == 0 {
-		failed := upkeep.Errorf(upkeep.CodeRefused, "no package could be used")
-		return next{upkeep.Failed, func(iv *upkeep.Intervention) { note(iv); iv.Error = failed }}, nil
-	}
+	note := func(iv *upkeep.Intervention) { notApplied(iv); iv.Baseline, iv.Search = baseline, search }
 	return next{upkeep.Freezing, note}, nil
 }
 

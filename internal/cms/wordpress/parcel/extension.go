@@ -48,7 +48,27 @@ func (p *parcel) pluginFile(name string) error {
 	if err := p.promised(headers["Version"]); err != nil {
 		return err
 	}
+	if err := p.known(headers); err != nil {
+		return err
+	}
 	return p.needs(headers)
+}
+
+// known refuses another plugin under the same name of a folder. A plugin may
+// be renamed, or change hands; both at once, and with nothing else in common,
+// is a stranger.
+func (p *parcel) known(headers map[string]string) error {
+	installed := p.component().Headers
+	for _, key := range []string{"Name", "Author", "PluginURI", "AuthorURI"} {
+		if installed[key] == headers[key] && headers[key] != "" {
+			return nil
+		}
+	}
+	if installed["Author"] == "" || headers["Author"] == "" {
+		return nil
+	}
+	return refused("holds %q by %q: installed is %q by %q", headers["Name"], headers["Author"], installed["Name"], installed["Author"]).
+		WithHint("Has the plugin been taken over? Ask its author before you install it by hand.")
 }
 
 // companions refuses a package that lacks another plugin of the same folder:

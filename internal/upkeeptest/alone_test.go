@@ -1,0 +1,153 @@
+package upkeeptest_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"upkeep"
+	"upkeep/internal/demo"
+	"upkeep/internal/demo/fixtures"
+	"upkeep/internal/store"
+	"upkeep/internal/upkeeptest"
+)
+
+// configure changes what the program's config.json says.
+func configure(t *testing.T, p *upkeeptest.Program, key string, value any) {
+	t.Helper()
+	path := filepath.Join(p.State, "config.json")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := map[string]any{}
+	if err := json.Unmarshal(text, &settings); err != nil {
+		t.Fatal(err)
+	}
+	settings[key] = value
+	if text, err = json.Marshal(settings); err == nil {
+		err = os.WriteFile(path, text, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// setPolicy changes the site's policy in the records.
+func setPolicy(t *testing.T, p *upkeeptest.Program, change func(*upkeep.Policy)) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	db, err := store.Open(ctx, store.Config{Path: filepath.Join(p.State, "upkeep.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.UpdateSite(ctx, 1, func(s *upkeep.Site) error { change(&s.Policy); return nil }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// aloneAt stops the control plane for good in a state of an intervention that
+// goes through all of them.
+func aloneAt(t *testing.T, p *upkeeptest.Program, state upkeep.State, stop syscall.Signal) {
+	t.Helper()
+	worker := p.Command(t, "site", "update", "shop", "--yes")
+	if err := worker.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p.WaitState(t, state)
+	if err := worker.Process.Signal(stop); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = worker.Process.Kill() // it may have been killed before
+		_ = worker.Wait()         // killed
+	})
+}
+
+// open reports whether visitors are served.
+func open(t *testing.T, site *demo.Site) bool {
+	t.Helper()
+	page, err := upkeeptest.Get(t.Context(), site, "/")
+	return err == nil && page.Status == http.StatusOK
+}
+
+// A control plane that dies, or hangs, while the site is frozen: the agent
+// undoes and thaws without it, and later commands tell.
+func TestAgentActsAlone(t *testing.T) {
+	for _, c := range []struct {
+		state upkeep.State
+		stop  syscall.Signal
+	}{{upkeep.Freezing, syscall.SIGKILL}, {upkeep.Applying, syscall.SIGKILL}, {upkeep.Verifying, syscall.SIGSTOP}} {
+		t.Run(string(c.state)+"/"+c.stop.String(), func(t *testing.T) {
+			site := upkeeptest.WordPress(t, small())
+			p := upkeeptest.Adopt(t, site, offers()...)
+			configure(t, p, "silence", "2s")
+			before := upkeeptest.StateOf(t, site)
+			aloneAt(t, p, c.state, c.stop)
+			// Nobody calls upkeep: the journal ends by itself.
+			upkeeptest.Eventually(t, time.Minute, "the agent to thaw alone", func() bool { return strings.Contains(p.Log(), "acting alone") && open(t, site) })
+			upkeeptest.Same(t, before, site, volatile...)
+			if c.stop == syscall.SIGSTOP {
+				return // its lease ends with it
+			}
+			p.Settle(t)
+			iv := p.Last(t)
+			if iv.State != upkeep.Undone && iv.State != upkeep.Failed || iv.Error == nil {
+				t.Errorf("ended %s: %v", iv.State, iv.Error)
+			}
+			if out, _ := p.Run(t, "intervention", "log", iv.ID.String()); !strings.Contains(out, "silence") && !strings.Contains(out, "no word") {
+				t.Errorf("the log does not say why:\n%s", out)
+			}
+			intact(t, p, site, before)
+		})
+	}
+}
+
+// A migration that hangs meets the deadline of the freeze.
+func TestDeadlineEndsWhatHangs(t *testing.T) {
+	site := upkeeptest.WordPress(t, small())
+	p := upkeeptest.Adopt(t, site, fixtures.Plugin(fixtures.Diary, "1.1"), fixtures.Plugin(fixtures.Guestbook, "1.1").With(fixtures.Hang))
+	setPolicy(t, p, func(policy *upkeep.Policy) { policy.MaxFrozen = upkeep.Duration(5 * time.Second) })
+	before := upkeeptest.StateOf(t, site)
+	began := time.Now()
+	out, code := p.Run(t, "site", "update", "shop", "--yes")
+	t.Logf("after %v", time.Since(began))
+	if code != 4 {
+		t.Errorf("exit %d, want 4\n%s", code, out)
+	}
+	iv := p.Last(t)
+	if iv.State != upkeep.Undone || iv.Frozen(time.Now()) > 20*time.Second {
+		t.Errorf("ended %s, frozen %v", iv.State, iv.Frozen(time.Now()))
+	}
+	intact(t, p, site, before)
+}
+
+// The whole machine dies: agent, guard and control plane. Whatever command
+// comes first afterwards finds the journal.
+func TestMachineComesBack(t *testing.T) {
+	for _, command := range [][]string{{"site", "list"}, {"doctor"}, {"backup", "list"}} {
+		t.Run(strings.Join(command, " "), func(t *testing.T) {
+			site := upkeeptest.WordPress(t, small())
+			p := upkeeptest.Adopt(t, site, offers()...)
+			before := upkeeptest.StateOf(t, site)
+			aloneAt(t, p, upkeep.Verifying, syscall.SIGKILL)
+			for _, pid := range upkeeptest.Processes("agent", p.AgentDir()) {
+				signal(t, pid)
+			}
+			if err := upkeeptest.World(t).PHP.KillWorkers(); err != nil {
+				t.Fatal(err)
+			}
+			p.Run(t, command...)
+			upkeeptest.Eventually(t, time.Minute, "the site to be open again", func() bool { return open(t, site) })
+			p.Settle(t)
+			intact(t, p, site, before)
+		})
+	}
+}
