@@ -2,6 +2,7 @@ package upkeep_test
 
 import (
 	"go/ast"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -259,18 +260,22 @@ func checkCall(t *testing.T, path string, words []string, commands, flags map[st
 // TestPagesNameRealTests: a test or a file that a page names is there.
 func TestPagesNameRealTests(t *testing.T) {
 	there := map[string]bool{}
-	paths, err := filepath.Glob("*_test.go")
-	for _, pattern := range []string{"cmd/*/*_test.go", "internal/*/*_test.go", "internal/*/*/*_test.go"} {
-		more, _ := filepath.Glob(pattern) // the patterns are valid
-		paths = append(paths, more...)
-	}
+	declares := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`)
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && path != "." && (strings.HasPrefix(entry.Name(), ".") || slices.Contains([]string{"bin", "dist", "demo"}, path)):
+			return fs.SkipDir
+		case strings.HasSuffix(path, "_test.go"):
+			for _, m := range declares.FindAllStringSubmatch(page(t, path), -1) {
+				there[m[1]] = true
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	for _, path := range paths {
-		for _, m := range regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`).FindAllStringSubmatch(page(t, path), -1) {
-			there[m[1]] = true
-		}
 	}
 	named := regexp.MustCompile("`((?:Test|Fuzz|Benchmark)[A-Z]\\w+)`")
 	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
