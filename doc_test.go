@@ -311,3 +311,18 @@ func TestPagesNameRealCode(t *testing.T) {
 		}
 	}
 }
+
+// TestOperationsNamesEverySetting: what config.json may say, the page shows.
+func TestOperationsNamesEverySetting(t *testing.T) {
+	text := page(t, "doc/operations.md")
+	settings := regexp.MustCompile(`(?s)type settings struct \{.*?\n\}`).FindString(page(t, "cmd/upkeep/app.go"))
+	names := regexp.MustCompile(`json:"(\w+)"`).FindAllStringSubmatch(settings, -1)
+	if len(names) == 0 {
+		t.Fatal("no settings in cmd/upkeep/app.go")
+	}
+	for _, m := range names {
+		if !strings.Contains(text, `"`+m[1]+`":`) {
+			t.Errorf("doc/operations.md does not show the setting %s", m[1])
+		}
+	}
+}
