@@ -34,7 +34,6 @@ func larger() map[string]struct {
 		"internal/agent/database":          {2900, "reading, comparing and repairing a database share its objects"},
 		"internal/vault":                   {2900, "one published format, its packs, index, locks and pruning"},
 		"internal/vault/archive":           {3100, "one tree format, read and restored"},
-		"internal/cms/php":                 {2300, "the part of PHP that configurations are written in"},
 	}
 }
 

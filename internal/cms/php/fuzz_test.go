@@ -41,20 +41,3 @@ func FuzzUnserialize(f *testing.F) {
 		}
 	})
 }
-
-func FuzzReadConfig(f *testing.F) {
-	for _, seed := range []string{
-		`define('X', "a\x41" . 'b');`, "$x['a'][] = <<<E\n a\n E;", `if ($a): elseif (1): else: endif;`, `class A { public ?int $x = 1, $y; }`,
-		`?>text<?= 1 ?><? #[A]`, "`ls`; \"{$a['b']}\"; 'unterminated", `const A = [1, 'k' => (string) -2, ] ?: !B;`, `try {} catch (E $e) {} finally {}`,
-	} {
-		f.Add([]byte("<?php " + seed))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		config := php.ReadConfig(data, php.Source{Path: "/srv/wp-config.php", Ends: []string{"wp-settings.php"}})
-		for _, name := range []string{"X", "A", "B"} {
-			if v, certainty := config.Constant(name); (v != nil) != (certainty == php.Static) {
-				t.Errorf("%s: %v, %v", name, v, certainty)
-			}
-		}
-	})
-}

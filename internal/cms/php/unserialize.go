@@ -137,7 +137,7 @@ func (d *decoder) scalar(v *Value, letter byte) (err error) {
 		}
 	case 'd':
 		v.Kind = Float
-		if v.Float, err = parseFloat(word); err != nil {
+		if v.Float, err = ParseFloat(word); err != nil {
 			return d.invalid("bad float")
 		}
 	}
@@ -145,7 +145,8 @@ func (d *decoder) scalar(v *Value, letter byte) (err error) {
 	return nil
 }
 
-func parseFloat(word string) (float64, error) {
+// ParseFloat reads a float as PHP writes it in serialized values and sources.
+func ParseFloat(word string) (float64, error) {
 	switch word {
 	case "NAN":
 		return math.NaN(), nil
@@ -168,7 +169,7 @@ func parseFloat(word string) (float64, error) {
 // length reads an unsigned decimal and the byte that must follow it.
 func (d *decoder) length(end byte) (int, error) {
 	n, start := 0, d.pos
-	for d.pos < len(d.in) && isDigit(d.in[d.pos]) {
+	for d.pos < len(d.in) && IsDigit(d.in[d.pos]) {
 		n = n*10 + int(d.in[d.pos]-'0')
 		if n > d.limits.Bytes {
 			return 0, d.invalid("impossible length")
@@ -341,11 +342,12 @@ func (d *decoder) enum(v *Value) error {
 
 func isClassName(s string) bool {
 	for i := range len(s) {
-		if c := s[i]; !isNameByte(c) && c != '\\' {
+		if c := s[i]; !IsNameByte(c) && c != '\\' {
 			return false
 		}
 	}
 	return s != ""
 }
 
-func isNameByte(c byte) bool { return isLetter(c) || isDigit(c) || c == '_' || c >= 0x80 }
+// IsNameByte reports whether PHP allows a byte in names, not at their start.
+func IsNameByte(c byte) bool { return isLetter(c) || IsDigit(c) || c == '_' || c >= 0x80 }

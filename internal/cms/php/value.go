@@ -148,3 +148,29 @@ func isIntKey(key string) bool {
 	n, err := strconv.ParseInt(key, 10, 64)
 	return err == nil && strconv.FormatInt(n, 10) == key
 }
+
+// NextKey is the key that PHP gives to a value added to the array without one.
+func (v *Value) NextKey() string {
+	next := int64(0)
+	for i := range v.Items {
+		if key := v.Items[i].Key; isIntKey(key) {
+			if n, _ := strconv.ParseInt(key, 10, 64); n >= next {
+				next = n + 1
+			}
+		}
+	}
+	return strconv.FormatInt(next, 10)
+}
+
+// With returns a copy of the array with one entry set.
+func (v *Value) With(key string, value *Value) *Value {
+	out := &Value{Kind: Array, Items: append([]Item(nil), v.Items...)}
+	for i := range out.Items {
+		if out.Items[i].Key == key {
+			out.Items[i].Value = value
+			return out
+		}
+	}
+	out.Items = append(out.Items, Item{Key: key, Value: value})
+	return out
+}

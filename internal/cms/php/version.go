@@ -1,6 +1,6 @@
 // Package php reads what PHP programs wrote without running PHP: versions in
-// PHP's order, serialized values, and configuration files as far as they are
-// static. Everything it reads may be hostile: sizes and depths are bounded.
+// PHP's order and serialized values. Everything it reads may be hostile: sizes
+// and depths are bounded.
 package php
 
 import (
@@ -105,7 +105,7 @@ func canonicalVersion(version string) string {
 	for i := 1; i < len(version); i++ {
 		c := version[i]
 		switch {
-		case isSeparator(c), !isDigit(c) && !isLetter(c) && !isBoundary(last, c):
+		case isSeparator(c), !IsDigit(c) && !isLetter(c) && !isBoundary(last, c):
 			dot()
 		case isBoundary(last, c):
 			dot()
@@ -120,14 +120,14 @@ func canonicalVersion(version string) string {
 
 // isBoundary reports whether a number ends or begins between two characters.
 func isBoundary(last, c byte) bool {
-	fromWord := !isDigit(last) && last != '.' && !isSeparator(last) && isDigit(c)
-	return fromWord || isDigit(last) && !isDigit(c) && c != '.'
+	fromWord := !IsDigit(last) && last != '.' && !isSeparator(last) && IsDigit(c)
+	return fromWord || IsDigit(last) && !IsDigit(c) && c != '.'
 }
 
 // leadingInt is strtol, which stops at the largest number it can hold.
 func leadingInt(s string) int64 {
 	var n int64
-	for i := 0; i < len(s) && isDigit(s[i]); i++ {
+	for i := 0; i < len(s) && IsDigit(s[i]); i++ {
 		digit := int64(s[i] - '0')
 		if n > (math.MaxInt64-digit)/10 {
 			return math.MaxInt64
@@ -137,10 +137,11 @@ func leadingInt(s string) int64 {
 	return n
 }
 
-func startsWithDigit(s string) bool { return s != "" && isDigit(s[0]) }
+func startsWithDigit(s string) bool { return s != "" && IsDigit(s[0]) }
 
 func isSeparator(c byte) bool { return c == '-' || c == '_' || c == '+' }
 
-func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+// IsDigit reports whether c is a decimal digit, whatever the locale.
+func IsDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }

@@ -21,6 +21,7 @@ import (
 	"upkeep"
 	"upkeep/internal/cms"
 	"upkeep/internal/cms/php"
+	"upkeep/internal/cms/php/config"
 	"upkeep/internal/cms/wordpress/layout"
 )
 
@@ -128,10 +129,10 @@ func (s *survey) readCore() (err error) {
 // parseVersionFile reads wp-includes/version.php. CodeDamaged when it does
 // not say the version.
 func parseVersionFile(text []byte) (coreFile, error) {
-	config := php.ReadConfig(text, php.Source{})
+	file := config.Read(text, config.Source{})
 	get := func(name string) string {
-		value, certainty := config.Variable(name)
-		if certainty != php.Static {
+		value, certainty := file.Variable(name)
+		if certainty != config.Static {
 			return ""
 		}
 		return value.Text()

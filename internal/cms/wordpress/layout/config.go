@@ -11,7 +11,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/cms"
-	"upkeep/internal/cms/php"
+	"upkeep/internal/cms/php/config"
 )
 
 //go:embed scripts/config.php
@@ -48,21 +48,21 @@ func (s *settings) on(name string) bool {
 // readSettings reads a static configuration; false when something in it that
 // matters can only be known by running it.
 func readSettings(source []byte, file, abspath string) (*settings, bool) {
-	config := php.ReadConfig(source, php.Source{
+	read := config.Read(source, config.Source{
 		Path: file, Ends: []string{"wp-settings.php"}, Defined: map[string]string{"ABSPATH": abspath},
 	})
 	s := &settings{constants: map[string]string{}}
-	prefix, certainty := config.Variable("table_prefix")
-	if certainty == php.Dynamic {
+	prefix, certainty := read.Variable("table_prefix")
+	if certainty == config.Dynamic {
 		return nil, false
 	}
 	s.prefix = prefix.Text()
 	for _, name := range append(needed[:], wanted[:]...) {
-		value, certainty := config.Constant(name)
+		value, certainty := read.Constant(name)
 		switch certainty {
-		case php.Dynamic:
+		case config.Dynamic:
 			return nil, false
-		case php.Static:
+		case config.Static:
 			s.constants[name] = value.Text()
 		}
 	}

@@ -12,7 +12,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/cms"
-	"upkeep/internal/cms/php"
+	"upkeep/internal/cms/php/config"
 )
 
 // Detect finds the WordPress at root: in root itself or, as in subdirectory
@@ -30,11 +30,11 @@ func Detect(ctx context.Context, h cms.Host, root string, now time.Time) (_ *cms
 	if err != nil {
 		return nil, err
 	}
-	config, err := s.findConfig(core)
+	file, err := s.findConfig(core)
 	if err != nil {
 		return nil, err
 	}
-	set, err := s.settings(ctx, config, core)
+	set, err := s.settings(ctx, file, core)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func Detect(ctx context.Context, h cms.Host, root string, now time.Time) (_ *cms
 		CMS: upkeep.WordPress, Root: s.root,
 		Areas:   []cms.Area{{Name: "site", Dir: s.root}},
 		Dirs:    map[string]string{DirCore: core},
-		Options: map[string]string{OptionConfig: config},
+		Options: map[string]string{OptionConfig: file},
 	}
 	if l.Database, err = set.database(); err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func Detect(ctx context.Context, h cms.Host, root string, now time.Time) (_ *cms
 	setOptions(l, set)
 	s.layout = l
 	s.placeFolders(set)
-	s.placeConfig(config)
+	s.placeConfig(file)
 	s.placeLinks()
 	s.findVersionControl()
 	s.findRestrictions()
@@ -192,7 +192,7 @@ func (s *scene) onlyChild() (string, error) {
 // loadedBy returns the folder of the wp-blog-header.php that an index.php
 // requires.
 func loadedBy(index []byte) (string, bool) {
-	for _, text := range php.Strings(index) {
+	for _, text := range config.Strings(index) {
 		if path.Base(text) == "wp-blog-header.php" {
 			dir := strings.Trim(path.Dir(text), "/")
 			return dir, filepath.IsLocal(dir) && dir != "."
@@ -214,25 +214,25 @@ func (s *scene) findConfig(core string) (string, error) {
 		WithHint("Finish the installation of WordPress first, or name the folder that holds both.")
 }
 
-func (s *scene) settings(ctx context.Context, config, core string) (*settings, error) {
-	source, err := s.read(config, configBytes)
+func (s *scene) settings(ctx context.Context, file, core string) (*settings, error) {
+	source, err := s.read(file, configBytes)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkProject(source, config); err != nil {
+	if err := s.checkProject(source, file); err != nil {
 		return nil, err
 	}
 	abspath := strings.TrimSuffix(core, "/") + "/"
-	if set, ok := readSettings(source, config, abspath); ok {
+	if set, ok := readSettings(source, file, abspath); ok {
 		return set, nil
 	}
-	return evaluateSettings(ctx, s.host, config, abspath)
+	return evaluateSettings(ctx, s.host, file, abspath)
 }
 
 // checkProject refuses the inner folder of a Composer project, whose
 // configuration and libraries would be left out of every backup.
-func (s *scene) checkProject(source []byte, config string) error {
-	project := projectOf(source, config)
+func (s *scene) checkProject(source []byte, file string) error {
+	project := projectOf(source, file)
 	if project == "" {
 		return nil
 	}
@@ -247,10 +247,10 @@ func (s *scene) checkProject(source []byte, config string) error {
 // projectOf returns the folder of the Composer project that a wp-config.php
 // belongs to, "" for none. In one, it loads config/application.php of the
 // folder above.
-func projectOf(source []byte, config string) string {
-	for _, text := range php.Strings(source) {
+func projectOf(source []byte, file string) string {
+	for _, text := range config.Strings(source) {
 		if strings.HasSuffix(text, "/config/application.php") {
-			return filepath.Dir(filepath.Dir(config))
+			return filepath.Dir(filepath.Dir(file))
 		}
 	}
 	return ""

@@ -12,7 +12,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/cms"
-	"upkeep/internal/cms/php"
+	"upkeep/internal/cms/php/config"
 )
 
 // placeFolders resolves where WordPress keeps what, as wp-settings.php and
@@ -148,15 +148,15 @@ var composerNames = [...]string{".env", ".env.local", "auth.json", "composer.jso
 
 // placeConfig makes an area of what belongs to the site in the folder above
 // the root.
-func (s *scene) placeConfig(config string) {
+func (s *scene) placeConfig(file string) {
 	var only []string
 	above := filepath.Dir(s.root)
-	if filepath.Dir(config) == above {
-		only = append(only, filepath.Base(config))
+	if filepath.Dir(file) == above {
+		only = append(only, filepath.Base(file))
 	}
-	source, err := s.read(config, configBytes)
+	source, err := s.read(file, configBytes)
 	if err == nil {
-		project := projectOf(source, config)
+		project := projectOf(source, file)
 		if project != "" {
 			s.layout.Options[OptionBedrock] = "1"
 		}
@@ -290,9 +290,9 @@ func (s *scene) findMaintenance(now time.Time) {
 	if err != nil || strings.Contains(string(content), "HTTP_X_UPKEEP_PROBE") {
 		return
 	}
-	since, certainty := php.ReadConfig(content, php.Source{}).Variable("upgrading")
+	since, certainty := config.Read(content, config.Source{}).Variable("upgrading")
 	started, err := strconv.ParseInt(since.Text(), 10, 64)
-	if certainty == php.Static && (err != nil || now.Unix()-started >= int64(maintenanceAge/time.Second)) {
+	if certainty == config.Static && (err != nil || now.Unix()-started >= int64(maintenanceAge/time.Second)) {
 		s.find(upkeep.Finding{Code: "maintenance_orphaned", Paths: []string{file}})
 		return
 	}

@@ -11,7 +11,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/cms"
-	"upkeep/internal/cms/php"
+	"upkeep/internal/cms/php/config"
 	"upkeep/internal/cms/wordpress/layout"
 	"upkeep/internal/cms/wordpress/visit"
 )
@@ -103,7 +103,7 @@ func Levels(ctx context.Context, h cms.Host, l *cms.Layout) (files string, level
 	if err != nil {
 		return "", nil, err
 	}
-	value, _ := php.ReadConfig(text, php.Source{}).Variable("wp_db_version")
+	value, _ := config.Read(text, config.Source{}).Variable("wp_db_version")
 	if files = value.Text(); files == "" {
 		return "", nil, upkeep.Errorf(upkeep.CodeInvalid, "wp-includes/version.php names no database level")
 	}

@@ -12,6 +12,7 @@ import (
 	"upkeep"
 	"upkeep/internal/cms"
 	"upkeep/internal/cms/php"
+	"upkeep/internal/cms/php/config"
 	"upkeep/internal/cms/wordpress/layout"
 )
 
@@ -76,7 +77,7 @@ func (p *parcel) coreVersion() error {
 	if err != nil {
 		return err
 	}
-	file := php.ReadConfig(text, php.Source{})
+	file := config.Read(text, config.Source{})
 	says := func(name string) string {
 		value, _ := file.Variable(name)
 		return value.Text()
@@ -234,7 +235,7 @@ func listed(upgrader []byte, variable string) []string {
 		return nil
 	}
 	own, _, _ := bytes.Cut(after, []byte("global $_"))
-	return php.Strings(append([]byte("<?php "), own...))
+	return config.Strings(append([]byte("<?php "), own...))
 }
 
 // strangers finds what stands in wp-admin and wp-includes and belongs neither

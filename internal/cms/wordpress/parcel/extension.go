@@ -9,6 +9,7 @@ import (
 
 	"upkeep/internal/cms"
 	"upkeep/internal/cms/php"
+	"upkeep/internal/cms/php/config"
 	"upkeep/internal/cms/wordpress/header"
 	"upkeep/internal/cms/wordpress/layout"
 )
@@ -218,7 +219,7 @@ func (p *parcel) coreInstalled() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	value, _ := php.ReadConfig(text, php.Source{}).Variable("wp_version")
+	value, _ := config.Read(text, config.Source{}).Variable("wp_version")
 	return value.Text(), nil
 }
 

@@ -1,6 +1,10 @@
-package php
+package config
 
-import "strings"
+import (
+	"strings"
+
+	"upkeep/internal/cms/php"
+)
 
 // assignment runs $name[key]… = value.
 func (r *reader) assignment(i, at, end int) {
@@ -31,7 +35,7 @@ func (r *reader) assignment(i, at, end int) {
 }
 
 // chained computes the right side, which may itself be an assignment.
-func (r *reader) chained(i, end int) (*Value, bool) {
+func (r *reader) chained(i, end int) (*php.Value, bool) {
 	if at := r.find(i, end, "="); at < end && r.tok(i).kind == variable {
 		r.assignment(i, at, end)
 		if at != i+1 {
@@ -43,11 +47,11 @@ func (r *reader) chained(i, end int) (*Value, bool) {
 	return r.eval(i, end)
 }
 
-func (r *reader) appended(current *Value, certainty Certainty, keys []string, value *Value) *Value {
+func (r *reader) appended(current *php.Value, certainty Certainty, keys []string, value *php.Value) *php.Value {
 	if certainty != Static || len(keys) > 0 || !joinable(current) || !joinable(value) {
 		return nil
 	}
-	return &Value{Kind: String, Str: current.Text() + value.Text()}
+	return &php.Value{Kind: php.String, Str: current.Text() + value.Text()}
 }
 
 // keys reads [a][b]… with static keys; "" stands for [].
@@ -64,7 +68,7 @@ func (r *reader) keys(i, end int) ([]string, bool) {
 			continue
 		}
 		key, known := r.eval(i+1, next-1)
-		if !known || key.Kind != String && key.Kind != Int || key.Text() == "" {
+		if !known || key.Kind != php.String && key.Kind != php.Int || key.Text() == "" {
 			return nil, false
 		}
 		keys = append(keys, key.Text())
@@ -75,25 +79,25 @@ func (r *reader) keys(i, end int) ([]string, bool) {
 
 // setPath returns a copy of in with value at the keys, nil when something
 // other than an array is in the way.
-func setPath(in *Value, keys []string, value *Value) *Value {
+func setPath(in *php.Value, keys []string, value *php.Value) *php.Value {
 	if len(keys) == 0 {
 		return value
 	}
 	if in == nil {
-		in = &Value{Kind: Array}
+		in = &php.Value{Kind: php.Array}
 	}
-	if in.Kind != Array {
+	if in.Kind != php.Array {
 		return nil
 	}
 	key := keys[0]
 	if key == "" {
-		key = nextKey(in)
+		key = in.NextKey()
 	}
 	inner := setPath(in.Get(key), keys[1:], value)
 	if inner == nil {
 		return nil
 	}
-	return in.with(key, inner)
+	return in.With(key, inner)
 }
 
 // functions looks at every named function of the file once: a call may run
@@ -217,7 +221,7 @@ func (s *effectScan) loseVariables(from, to int) {
 
 func (s *effectScan) maybeDefine(i, end int) {
 	constant, known := s.eval(i, s.find(i, end, ","))
-	if !known || constant.Kind != String {
+	if !known || constant.Kind != php.String {
 		s.lose()
 		return
 	}

@@ -1,4 +1,4 @@
-package php
+package config
 
 import (
 	"strconv"

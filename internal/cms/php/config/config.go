@@ -1,9 +1,14 @@
-package php
+// Package config reads PHP configuration files as far as they are static: what
+// they define is known without running them, or said not to be. They may be
+// hostile: sizes and depths are bounded.
+package config
 
 import (
 	"path"
 	"slices"
 	"strings"
+
+	"upkeep/internal/cms/php"
 )
 
 // Certainty says what reading can tell about a name.
@@ -54,10 +59,10 @@ func (c *Config) spend() bool {
 }
 
 // setting is a value, or nil when only running the file can tell.
-type setting struct{ value *Value }
+type setting struct{ value *php.Value }
 
-// ReadConfig reads a configuration file.
-func ReadConfig(file []byte, source Source) *Config {
+// Read reads a configuration file.
+func Read(file []byte, source Source) *Config {
 	c := &Config{
 		constants:  map[string]*setting{},
 		variables:  map[string]*setting{},
@@ -65,7 +70,7 @@ func ReadConfig(file []byte, source Source) *Config {
 		source:     source,
 	}
 	for constant, value := range source.Defined {
-		c.constants[constant] = &setting{&Value{Kind: String, Str: value}}
+		c.constants[constant] = &setting{&php.Value{Kind: php.String, Str: value}}
 	}
 	r := reader{Config: c, tokens: tokenize(string(file))}
 	for _, t := range r.tokens {
@@ -79,17 +84,17 @@ func ReadConfig(file []byte, source Source) *Config {
 }
 
 // Constant returns the value of a constant.
-func (c *Config) Constant(name string) (*Value, Certainty) { return c.look(c.constants, name) }
+func (c *Config) Constant(name string) (*php.Value, Certainty) { return c.look(c.constants, name) }
 
 // Variable returns the value of a global variable, without the dollar sign.
-func (c *Config) Variable(name string) (*Value, Certainty) { return c.look(c.variables, name) }
+func (c *Config) Variable(name string) (*php.Value, Certainty) { return c.look(c.variables, name) }
 
 // Property returns the default value of a property of a class.
-func (c *Config) Property(class, name string) (*Value, Certainty) {
+func (c *Config) Property(class, name string) (*php.Value, Certainty) {
 	return c.look(c.properties, strings.ToLower(class)+"::"+name)
 }
 
-func (c *Config) look(in map[string]*setting, name string) (*Value, Certainty) {
+func (c *Config) look(in map[string]*setting, name string) (*php.Value, Certainty) {
 	s, set := in[name]
 	switch {
 	case c.steps > maxSteps:
@@ -104,7 +109,7 @@ func (c *Config) look(in map[string]*setting, name string) (*Value, Certainty) {
 
 // define is PHP's define: the first one wins. A nil value is one that only
 // only running the file tells, be it because the statement may not run.
-func (c *Config) define(name string, value *Value) {
+func (c *Config) define(name string, value *php.Value) {
 	if _, set := c.constants[name]; set {
 		return
 	}
@@ -115,7 +120,7 @@ func (c *Config) define(name string, value *Value) {
 }
 
 // assign sets a variable: the last one wins.
-func (c *Config) assign(name string, value *Value) {
+func (c *Config) assign(name string, value *php.Value) {
 	if c.unsure || superglobal(name) {
 		value = nil
 	}
@@ -408,7 +413,7 @@ func (r *reader) consts(i, end int) {
 func (r *reader) defineCall(i, end int) {
 	comma := r.find(i, end, ",")
 	constant, known := r.eval(i, comma)
-	if !known || constant.Kind != String || strings.ContainsAny(constant.Str, `\:`) {
+	if !known || constant.Kind != php.String || strings.ContainsAny(constant.Str, `\:`) {
 		r.effects(i, end)
 		r.lose()
 		return

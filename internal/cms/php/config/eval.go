@@ -1,15 +1,17 @@
-package php
+package config
 
 import (
 	"path"
 	"strconv"
 	"strings"
+
+	"upkeep/internal/cms/php"
 )
 
 // eval computes the expression in [i, end) where that needs no running of
 // code: literals, known constants and variables, concatenation, arrays,
 // comparison, and the few functions that depend on nothing else.
-func (r *reader) eval(i, end int) (*Value, bool) {
+func (r *reader) eval(i, end int) (*php.Value, bool) {
 	e := &evaluator{reader: r, pos: i, end: end}
 	v := e.choice()
 	if e.failed || e.pos != end || v == nil {
@@ -41,14 +43,14 @@ func (e *evaluator) accept(text string) bool {
 }
 
 // fail gives up: the expression is dynamic.
-func (e *evaluator) fail() *Value {
+func (e *evaluator) fail() *php.Value {
 	e.failed = true
 	return nil
 }
 
 // choice is the conditional operator. Both sides must be known; PHP versions
 // disagree on chains, which therefore fail.
-func (e *evaluator) choice() *Value {
+func (e *evaluator) choice() *php.Value {
 	if e.nesting++; e.nesting > 60 {
 		return e.fail()
 	}
@@ -73,18 +75,18 @@ func (e *evaluator) choice() *Value {
 	return then
 }
 
-func (e *evaluator) coalesce() *Value {
+func (e *evaluator) coalesce() *php.Value {
 	left := e.disjunction()
 	if e.accept("??") {
 		right := e.coalesce()
-		if left != nil && left.Kind == Null {
+		if left != nil && left.Kind == php.Null {
 			return right
 		}
 	}
 	return left
 }
 
-func (e *evaluator) disjunction() *Value {
+func (e *evaluator) disjunction() *php.Value {
 	left := e.conjunction()
 	for e.accept("||") {
 		right := e.conjunction()
@@ -93,7 +95,7 @@ func (e *evaluator) disjunction() *Value {
 	return left
 }
 
-func (e *evaluator) conjunction() *Value {
+func (e *evaluator) conjunction() *php.Value {
 	left := e.comparison()
 	for e.accept("&&") {
 		right := e.comparison()
@@ -104,7 +106,7 @@ func (e *evaluator) conjunction() *Value {
 
 // comparison compares values of one kind only: between kinds PHP versions
 // disagree.
-func (e *evaluator) comparison() *Value {
+func (e *evaluator) comparison() *php.Value {
 	left := e.concat()
 	op := e.peek()
 	if !op.is("===") && !op.is("!==") && !op.is("==") && !op.is("!=") {
@@ -112,10 +114,10 @@ func (e *evaluator) comparison() *Value {
 	}
 	e.pos++
 	right := e.concat()
-	if e.failed || left.Kind != right.Kind || left.Kind == Array || left.Kind == Float {
+	if e.failed || left.Kind != right.Kind || left.Kind == php.Array || left.Kind == php.Float {
 		return e.fail()
 	}
-	if left.Kind == String && len(op.text) == 2 && startsNumeric(left.Str) && startsNumeric(right.Str) {
+	if left.Kind == php.String && len(op.text) == 2 && startsNumeric(left.Str) && startsNumeric(right.Str) {
 		return e.fail()
 	}
 	same := left.Bool == right.Bool && left.Int == right.Int && left.Str == right.Str
@@ -124,27 +126,27 @@ func (e *evaluator) comparison() *Value {
 
 func startsNumeric(s string) bool {
 	s = strings.TrimLeft(s, " \t\n\r\v\f+-.")
-	return s != "" && isDigit(s[0])
+	return s != "" && php.IsDigit(s[0])
 }
 
-func (e *evaluator) concat() *Value {
+func (e *evaluator) concat() *php.Value {
 	left := e.unary()
 	for e.accept(".") {
 		right := e.unary()
 		if e.failed || !joinable(left) || !joinable(right) {
 			return e.fail()
 		}
-		left = &Value{Kind: String, Str: left.Text() + right.Text()}
+		left = &php.Value{Kind: php.String, Str: left.Text() + right.Text()}
 	}
 	return left
 }
 
 // joinable excludes what PHP would write with a notice or per its settings.
-func joinable(v *Value) bool {
-	return v.Kind == String || v.Kind == Int || v.Kind == Bool || v.Kind == Null
+func joinable(v *php.Value) bool {
+	return v.Kind == php.String || v.Kind == php.Int || v.Kind == php.Bool || v.Kind == php.Null
 }
 
-func (e *evaluator) unary() *Value {
+func (e *evaluator) unary() *php.Value {
 	if e.nesting++; e.nesting > 60 {
 		return e.fail()
 	}
@@ -156,10 +158,10 @@ func (e *evaluator) unary() *Value {
 		return e.unary()
 	case e.accept("-"):
 		v := e.unary()
-		if e.failed || v.Kind != Int && v.Kind != Float {
+		if e.failed || v.Kind != php.Int && v.Kind != php.Float {
 			return e.fail()
 		}
-		return &Value{Kind: v.Kind, Int: -v.Int, Float: -v.Float}
+		return &php.Value{Kind: v.Kind, Int: -v.Int, Float: -v.Float}
 	case e.peek().is("(") && e.tok(e.pos+1).kind == name && e.tok(e.pos+2).is(")") && isCast(e.tok(e.pos+1).text):
 		to := strings.ToLower(e.tok(e.pos + 1).text)
 		e.pos += 3
@@ -176,32 +178,32 @@ func isCast(word string) bool {
 	return false
 }
 
-func (e *evaluator) cast(to string, v *Value) *Value {
+func (e *evaluator) cast(to string, v *php.Value) *php.Value {
 	if e.failed || v == nil {
 		return e.fail()
 	}
 	switch to {
 	case "string", "binary":
 		if joinable(v) {
-			return &Value{Kind: String, Str: v.Text()}
+			return &php.Value{Kind: php.String, Str: v.Text()}
 		}
 	case "bool", "boolean":
 		return boolean(v.True())
 	case "int", "integer":
-		if n, err := strconv.ParseInt(v.Text(), 10, 64); err == nil && (v.Kind == Int || v.Kind == String) {
-			return &Value{Kind: Int, Int: n}
+		if n, err := strconv.ParseInt(v.Text(), 10, 64); err == nil && (v.Kind == php.Int || v.Kind == php.String) {
+			return &php.Value{Kind: php.Int, Int: n}
 		}
 	}
 	return e.fail()
 }
 
 // postfix reads a value and the keys behind it.
-func (e *evaluator) postfix() *Value {
+func (e *evaluator) postfix() *php.Value {
 	v := e.primary()
 	for e.peek().is("[") && !e.failed {
 		e.pos++
 		key := e.choice()
-		if !e.accept("]") || e.failed || v.Kind != Array || !joinable(key) {
+		if !e.accept("]") || e.failed || v.Kind != php.Array || !joinable(key) {
 			return e.fail()
 		}
 		if v = v.Get(key.Text()); v == nil {
@@ -211,7 +213,7 @@ func (e *evaluator) postfix() *Value {
 	return v
 }
 
-func (e *evaluator) primary() *Value {
+func (e *evaluator) primary() *php.Value {
 	t := e.peek()
 	if e.failed || e.pos >= e.end {
 		return e.fail()
@@ -219,7 +221,7 @@ func (e *evaluator) primary() *Value {
 	e.pos++
 	switch t.kind {
 	case literal:
-		return &Value{Kind: String, Str: t.text}
+		return &php.Value{Kind: php.String, Str: t.text}
 	case number:
 		return e.number(t.text)
 	case variable:
@@ -243,11 +245,11 @@ func (e *evaluator) primary() *Value {
 	return e.fail()
 }
 
-func (e *evaluator) number(text string) *Value {
+func (e *evaluator) number(text string) *php.Value {
 	text = strings.ReplaceAll(text, "_", "")
 	if strings.ContainsAny(text, ".") || !strings.HasPrefix(text, "0x") && strings.ContainsAny(text, "eE") {
-		if f, err := parseFloat(text); err == nil {
-			return &Value{Kind: Float, Float: f}
+		if f, err := php.ParseFloat(text); err == nil {
+			return &php.Value{Kind: php.Float, Float: f}
 		}
 		return e.fail()
 	}
@@ -255,11 +257,11 @@ func (e *evaluator) number(text string) *Value {
 	if err != nil {
 		return e.fail()
 	}
-	return &Value{Kind: Int, Int: n}
+	return &php.Value{Kind: php.Int, Int: n}
 }
 
 // named reads a constant or a call.
-func (e *evaluator) named(word string) *Value {
+func (e *evaluator) named(word string) *php.Value {
 	if e.peek().is("(") {
 		e.pos++
 		if strings.EqualFold(word, "array") {
@@ -271,21 +273,21 @@ func (e *evaluator) named(word string) *Value {
 	case "true", "false":
 		return boolean(strings.EqualFold(word, "true"))
 	case "null":
-		return &Value{}
+		return &php.Value{}
 	case "__file__", "__dir__":
 		if e.source.Path == "" {
 			return e.fail()
 		}
 		if strings.EqualFold(word, "__dir__") {
-			return &Value{Kind: String, Str: path.Dir(e.source.Path)}
+			return &php.Value{Kind: php.String, Str: path.Dir(e.source.Path)}
 		}
-		return &Value{Kind: String, Str: e.source.Path}
+		return &php.Value{Kind: php.String, Str: e.source.Path}
 	}
 	switch word {
 	case "DIRECTORY_SEPARATOR":
-		return &Value{Kind: String, Str: "/"}
+		return &php.Value{Kind: php.String, Str: "/"}
 	case "PHP_EOL":
-		return &Value{Kind: String, Str: "\n"}
+		return &php.Value{Kind: php.String, Str: "\n"}
 	}
 	if v, certainty := e.Constant(word); certainty == Static {
 		return v
@@ -294,8 +296,8 @@ func (e *evaluator) named(word string) *Value {
 }
 
 // array reads the inside of [ ] or array( ).
-func (e *evaluator) array(closing string) *Value {
-	out := &Value{Kind: Array}
+func (e *evaluator) array(closing string) *php.Value {
+	out := &php.Value{Kind: php.Array}
 	for !e.failed && !e.accept(closing) {
 		for range out.Items { // with copies them
 			e.spend()
@@ -306,18 +308,18 @@ func (e *evaluator) array(closing string) *Value {
 		value := e.choice()
 		key := ""
 		if e.accept("=>") {
-			if e.failed || value == nil || value.Kind != String && value.Kind != Int {
+			if e.failed || value == nil || value.Kind != php.String && value.Kind != php.Int {
 				return e.fail()
 			}
 			key = value.Text()
 			value = e.choice()
 		} else {
-			key = nextKey(out)
+			key = out.NextKey()
 		}
 		if e.failed || value == nil {
 			return e.fail()
 		}
-		out = out.with(key, value)
+		out = out.With(key, value)
 		if !e.accept(",") && !e.peek().is(closing) {
 			return e.fail()
 		}
@@ -329,15 +331,15 @@ func (e *evaluator) array(closing string) *Value {
 }
 
 // call computes the few functions whose result follows from their arguments.
-func (e *evaluator) call(function string) *Value {
-	var args []*Value
+func (e *evaluator) call(function string) *php.Value {
+	var args []*php.Value
 	for !e.failed && !e.accept(")") {
 		args = append(args, e.choice())
 		if !e.accept(",") && !e.peek().is(")") {
 			return e.fail()
 		}
 	}
-	if e.failed || len(args) == 0 || len(args) > 2 || args[0] == nil || args[0].Kind != String {
+	if e.failed || len(args) == 0 || len(args) > 2 || args[0] == nil || args[0].Kind != php.String {
 		return e.fail()
 	}
 	text := args[0].Str
@@ -352,12 +354,12 @@ func (e *evaluator) call(function string) *Value {
 		// told from perhaps defined.
 		return e.fail()
 	case function == "rtrim" && len(args) == 2 && args[1].Text() == "/":
-		return &Value{Kind: String, Str: strings.TrimRight(text, "/")}
+		return &php.Value{Kind: php.String, Str: strings.TrimRight(text, "/")}
 	}
 	return e.fail()
 }
 
-func (e *evaluator) dirname(dir string, more []*Value) *Value {
+func (e *evaluator) dirname(dir string, more []*php.Value) *php.Value {
 	levels := int64(1)
 	if len(more) == 1 {
 		levels = more[0].Int
@@ -371,33 +373,7 @@ func (e *evaluator) dirname(dir string, more []*Value) *Value {
 			dir = "/"
 		}
 	}
-	return &Value{Kind: String, Str: dir}
+	return &php.Value{Kind: php.String, Str: dir}
 }
 
-func boolean(b bool) *Value { return &Value{Kind: Bool, Bool: b} }
-
-// nextKey is the key that PHP gives a value without one.
-func nextKey(array *Value) string {
-	next := int64(0)
-	for i := range array.Items {
-		if key := array.Items[i].Key; isIntKey(key) {
-			if n, _ := strconv.ParseInt(key, 10, 64); n >= next {
-				next = n + 1
-			}
-		}
-	}
-	return strconv.FormatInt(next, 10)
-}
-
-// with returns a copy of an array with one entry set.
-func (v *Value) with(key string, value *Value) *Value {
-	out := &Value{Kind: Array, Items: append([]Item(nil), v.Items...)}
-	for i := range out.Items {
-		if out.Items[i].Key == key {
-			out.Items[i].Value = value
-			return out
-		}
-	}
-	out.Items = append(out.Items, Item{Key: key, Value: value})
-	return out
-}
+func boolean(b bool) *php.Value { return &php.Value{Kind: php.Bool, Bool: b} }

@@ -1,11 +1,15 @@
-package php_test
+package config_test
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"upkeep/internal/cms/php"
+	"upkeep/internal/cms/php/config"
 )
 
 type configCase struct {
@@ -16,14 +20,14 @@ type configCase struct {
 
 // lookup finds a name the way the vectors list them: constants, variables,
 // entries of $settings, properties of JConfig, all in one map.
-func lookup(c *php.Config, kind, name string) (*php.Value, php.Certainty) {
+func lookup(c *config.Config, kind, name string) (*php.Value, config.Certainty) {
 	if kind == "configuration.php" {
 		return c.Property("JConfig", name)
 	}
-	if v, certainty := c.Constant(name); certainty == php.Static {
+	if v, certainty := c.Constant(name); certainty == config.Static {
 		return v, certainty
 	}
-	if v, certainty := c.Variable(name); certainty != php.Absent {
+	if v, certainty := c.Variable(name); certainty != config.Absent {
 		return v, certainty
 	}
 	settings, certainty := c.Variable("settings")
@@ -34,21 +38,21 @@ func lookup(c *php.Config, kind, name string) (*php.Value, php.Certainty) {
 	return nil, max(certainty, constant)
 }
 
-func TestReadConfigNeverWrong(t *testing.T) {
+func TestReadNeverWrong(t *testing.T) {
 	var vectors struct{ Cases []configCase }
 	corpus(t, "config_files.json", &vectors)
 	for _, c := range vectors.Cases {
-		config := php.ReadConfig([]byte(c.Source), php.Source{Path: "/srv/www/" + c.Kind})
+		file := config.Read([]byte(c.Source), config.Source{Path: "/srv/www/" + c.Kind})
 		dynamic := 0
 		for name, raw := range c.Expected {
-			v, certainty := lookup(config, c.Kind, name)
+			v, certainty := lookup(file, c.Kind, name)
 			if name == "databases" && string(raw) == "[]" {
 				continue // the generator sets it before it includes the file
 			}
 			switch {
-			case certainty == php.Absent:
+			case certainty == config.Absent:
 				t.Errorf("%s: %s is absent", c.Name, name)
-			case certainty == php.Dynamic:
+			case certainty == config.Dynamic:
 				dynamic++
 			case plain(t, v) != decoded(t, raw):
 				t.Errorf("%s: %s = %s, want %s", c.Name, name, plain(t, v), decoded(t, raw))
@@ -66,7 +70,7 @@ func TestReadConfigNeverWrong(t *testing.T) {
 	}
 }
 
-func TestReadConfigConstant(t *testing.T) {
+func TestReadConstant(t *testing.T) {
 	for name, c := range map[string]struct {
 		source string
 		want   string // "?" dynamic, "-" absent
@@ -121,16 +125,16 @@ func TestReadConfigConstant(t *testing.T) {
 		"defined and":                 {`defined('X') && define('X','b'); define('X','a');`, "a"},
 		"known before":                {`define('P','b'); define('X', P);`, "a"},
 	} {
-		config := php.ReadConfig([]byte("<?php\n"+c.source), php.Source{
+		file := config.Read([]byte("<?php\n"+c.source), config.Source{
 			Path: "/srv/www/wp-config.php", Ends: []string{"wp-settings.php"}, Defined: map[string]string{"P": "a", "ABSPATH": "/srv/www/"},
 		})
-		if got := show(config.Constant("X")); got != c.want {
+		if got := show(file.Constant("X")); got != c.want {
 			t.Errorf("%s: X is %q, want %q", name, got, c.want)
 		}
 	}
 }
 
-func TestReadConfigVariable(t *testing.T) {
+func TestReadVariable(t *testing.T) {
 	for name, c := range map[string]struct{ source, want string }{
 		"last wins":             {`$x = 'a'; $x = 'b';`, "b"},
 		"maybe changed":         {`$x = 'a'; if (getenv('A')) $x = 'b';`, "?"},
@@ -156,26 +160,109 @@ func TestReadConfigVariable(t *testing.T) {
 		"or die":                {`$x = 'a' or die();`, "?"},
 		"in an unused function": {`$x = 'a'; function f() { $y = 'b'; }`, "a"},
 	} {
-		config := php.ReadConfig([]byte("<?php\n"+c.source), php.Source{})
-		if got := show(config.Variable("x")); got != c.want {
+		file := config.Read([]byte("<?php\n"+c.source), config.Source{})
+		if got := show(file.Variable("x")); got != c.want {
 			t.Errorf("%s: $x is %q, want %q", name, got, c.want)
 		}
 	}
 }
 
-func show(v *php.Value, certainty php.Certainty) string {
+func show(v *php.Value, certainty config.Certainty) string {
 	switch certainty {
-	case php.Dynamic:
+	case config.Dynamic:
 		return "?"
-	case php.Absent:
+	case config.Absent:
 		return "-"
 	}
 	return v.Text()
 }
 
-func TestReadConfigSurvivesDepth(t *testing.T) {
+func TestReadSurvivesDepth(t *testing.T) {
 	for _, unit := range []string{"(", "[", "{", "if(1)", "!", "-", "array(", "a.", "else ", "1?", "if(1):", "do "} {
-		php.ReadConfig([]byte("<?php $x = "+strings.Repeat(unit, 20000)), php.Source{})
-		php.ReadConfig([]byte("<?php "+strings.Repeat(unit, 20000)), php.Source{})
+		config.Read([]byte("<?php $x = "+strings.Repeat(unit, 20000)), config.Source{})
+		config.Read([]byte("<?php "+strings.Repeat(unit, 20000)), config.Source{})
 	}
+}
+
+func FuzzRead(f *testing.F) {
+	for _, seed := range []string{
+		`define('X', "a\x41" . 'b');`, "$x['a'][] = <<<E\n a\n E;", `if ($a): elseif (1): else: endif;`, `class A { public ?int $x = 1, $y; }`,
+		`?>text<?= 1 ?><? #[A]`, "`ls`; \"{$a['b']}\"; 'unterminated", `const A = [1, 'k' => (string) -2, ] ?: !B;`, `try {} catch (E $e) {} finally {}`,
+	} {
+		f.Add([]byte("<?php " + seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		file := config.Read(data, config.Source{Path: "/srv/wp-config.php", Ends: []string{"wp-settings.php"}})
+		for _, name := range []string{"X", "A", "B"} {
+			if v, certainty := file.Constant(name); (v != nil) != (certainty == config.Static) {
+				t.Errorf("%s: %v, %v", name, v, certainty)
+			}
+		}
+	})
+}
+
+// corpus reads a golden vector file into out, or skips the test.
+func corpus(t testing.TB, name string, out any) {
+	t.Helper()
+	dir := os.Getenv("UPKEEP_CORPUS")
+	if dir == "" {
+		dir = "../../../../../shared/corpus"
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "vectors", name))
+	if err != nil {
+		t.Skipf("no corpus (set UPKEEP_CORPUS): %v", err)
+	}
+	if err := json.Unmarshal(data, out); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// plain is the JSON of v with lists for arrays keyed 0 to n-1, as the vectors
+// have it.
+func plain(t *testing.T, v *php.Value) string {
+	t.Helper()
+	out, err := json.Marshal(generic(v))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+func decoded(t *testing.T, raw json.RawMessage) string {
+	t.Helper()
+	var v any
+	if err := json.Unmarshal(raw, &v); err != nil {
+		t.Fatal(err)
+	}
+	out, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+func generic(v *php.Value) any {
+	switch v.Kind {
+	case php.Bool:
+		return v.Bool
+	case php.Int:
+		return float64(v.Int)
+	case php.Float:
+		return v.Float
+	case php.String:
+		return v.Str
+	case php.Array, php.Object:
+		list, object := []any{}, map[string]any{}
+		for key, item := range v.All() {
+			if key == strconv.Itoa(len(list)) {
+				list = append(list, generic(item))
+			}
+			object[key] = generic(item)
+		}
+		if len(list) == len(object) && v.Kind == php.Array {
+			return list
+		}
+		return object
+	}
+	return nil
 }

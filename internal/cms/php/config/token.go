@@ -1,7 +1,9 @@
-package php
+package config
 
 import (
 	"strings"
+
+	"upkeep/internal/cms/php"
 )
 
 // kind says what a token is.
@@ -104,7 +106,7 @@ func (l *lexer) next() {
 		l.emit(variable, l.word())
 	case isNameStart(c), c == '\\' && l.pos+1 < len(l.src) && isNameStart(l.src[l.pos+1]):
 		l.emit(name, l.qualified())
-	case isDigit(c), c == '.' && l.pos+1 < len(l.src) && isDigit(l.src[l.pos+1]):
+	case php.IsDigit(c), c == '.' && l.pos+1 < len(l.src) && php.IsDigit(l.src[l.pos+1]):
 		l.number()
 	case c == '\'':
 		l.single()
@@ -150,7 +152,7 @@ func (l *lexer) blockComment() {
 
 func (l *lexer) word() string {
 	start := l.pos
-	for l.pos < len(l.src) && isNameByte(l.src[l.pos]) {
+	for l.pos < len(l.src) && php.IsNameByte(l.src[l.pos]) {
 		l.pos++
 	}
 	return l.src[start:l.pos]
@@ -158,7 +160,7 @@ func (l *lexer) word() string {
 
 func (l *lexer) qualified() string {
 	start := l.pos
-	for l.pos < len(l.src) && (isNameByte(l.src[l.pos]) || l.src[l.pos] == '\\') {
+	for l.pos < len(l.src) && (php.IsNameByte(l.src[l.pos]) || l.src[l.pos] == '\\') {
 		l.pos++
 	}
 	return l.src[start:l.pos]
@@ -170,7 +172,7 @@ func (l *lexer) number() {
 		c := l.src[l.pos]
 		exponentSign := (c == '+' || c == '-') && strings.ContainsRune("eE", rune(l.src[l.pos-1])) &&
 			!strings.HasPrefix(strings.ToLower(l.src[start:l.pos]), "0x")
-		if !isNameByte(c) && c != '.' && !(l.pos > start && exponentSign) {
+		if !php.IsNameByte(c) && c != '.' && !(l.pos > start && exponentSign) {
 			break
 		}
 		// "1 . 'x'" needs its spaces, "1..2" is two numbers: neither is
@@ -252,7 +254,7 @@ func (l *lexer) heredoc() bool {
 	id := strings.Trim(head, " \t\r")
 	raw := strings.HasPrefix(id, "'")
 	id = strings.Trim(id, `'"`)
-	if !found || id == "" || !isNameStart(id[0]) || strings.IndexFunc(id, func(r rune) bool { return r < 0x80 && !isNameByte(byte(r)) }) >= 0 {
+	if !found || id == "" || !isNameStart(id[0]) || strings.IndexFunc(id, func(r rune) bool { return r < 0x80 && !php.IsNameByte(byte(r)) }) >= 0 {
 		return false
 	}
 	var lines []string
@@ -260,7 +262,7 @@ func (l *lexer) heredoc() bool {
 	for {
 		line, rest, more := strings.Cut(left, "\n")
 		text := strings.TrimLeft(line, " \t")
-		if after, ok := strings.CutPrefix(text, id); ok && (after == "" || !isNameByte(after[0])) {
+		if after, ok := strings.CutPrefix(text, id); ok && (after == "" || !php.IsNameByte(after[0])) {
 			l.pos = len(l.src) - len(left) + len(line) - len(after)
 			l.heredocBody(lines, line[:len(line)-len(text)], raw)
 			return true
@@ -312,7 +314,7 @@ func (l *lexer) operator() {
 
 func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
 
-func isNameStart(c byte) bool { return isNameByte(c) && !isDigit(c) }
+func isNameStart(c byte) bool { return php.IsNameByte(c) && !php.IsDigit(c) }
 
 // Strings returns the values of the literal strings of a PHP file, in order.
 // A string that is put together at run time gives its literal parts.

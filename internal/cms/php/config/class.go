@@ -1,6 +1,10 @@
-package php
+package config
 
-import "strings"
+import (
+	"strings"
+
+	"upkeep/internal/cms/php"
+)
 
 // isClass reports whether a class declaration begins at i.
 func (r *reader) isClass(i int) bool {
@@ -62,7 +66,7 @@ func (r *reader) property(class string, i, end int) {
 	if t.kind != variable {
 		return
 	}
-	value := &Value{}
+	value := &php.Value{}
 	if r.tok(i + 1).is("=") {
 		computed, known := r.eval(i+2, end)
 		if !known {
