@@ -38,7 +38,7 @@ func lookup(c *config.Config, kind, name string) (*php.Value, config.Certainty) 
 	return nil, max(certainty, constant)
 }
 
-func TestReadNeverWrong(t *testing.T) {
+func TestReadConfigNeverWrong(t *testing.T) {
 	var vectors struct{ Cases []configCase }
 	corpus(t, "config_files.json", &vectors)
 	for _, c := range vectors.Cases {
@@ -70,7 +70,7 @@ func TestReadNeverWrong(t *testing.T) {
 	}
 }
 
-func TestReadConstant(t *testing.T) {
+func TestReadConfigConstant(t *testing.T) {
 	for name, c := range map[string]struct {
 		source string
 		want   string // "?" dynamic, "-" absent
@@ -134,7 +134,7 @@ func TestReadConstant(t *testing.T) {
 	}
 }
 
-func TestReadVariable(t *testing.T) {
+func TestReadConfigVariable(t *testing.T) {
 	for name, c := range map[string]struct{ source, want string }{
 		"last wins":             {`$x = 'a'; $x = 'b';`, "b"},
 		"maybe changed":         {`$x = 'a'; if (getenv('A')) $x = 'b';`, "?"},
@@ -177,14 +177,14 @@ func show(v *php.Value, certainty config.Certainty) string {
 	return v.Text()
 }
 
-func TestReadSurvivesDepth(t *testing.T) {
+func TestReadConfigSurvivesDepth(t *testing.T) {
 	for _, unit := range []string{"(", "[", "{", "if(1)", "!", "-", "array(", "a.", "else ", "1?", "if(1):", "do "} {
 		config.Read([]byte("<?php $x = "+strings.Repeat(unit, 20000)), config.Source{})
 		config.Read([]byte("<?php "+strings.Repeat(unit, 20000)), config.Source{})
 	}
 }
 
-func FuzzRead(f *testing.F) {
+func FuzzReadConfig(f *testing.F) {
 	for _, seed := range []string{
 		`define('X', "a\x41" . 'b');`, "$x['a'][] = <<<E\n a\n E;", `if ($a): elseif (1): else: endif;`, `class A { public ?int $x = 1, $y; }`,
 		`?>text<?= 1 ?><? #[A]`, "`ls`; \"{$a['b']}\"; 'unterminated", `const A = [1, 'k' => (string) -2, ] ?: !B;`, `try {} catch (E $e) {} finally {}`,
