@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"upkeep"
 	"upkeep/internal/agent/database"
 	"upkeep/internal/agent/journal"
@@ -40,14 +42,16 @@ type Agent struct {
 	php    *interpreter
 	memory *archive.Memory
 
-	turn sync.Mutex // held while an operation runs
+	started time.Time
+	turn    sync.Mutex // held while an operation runs
 
 	mu        sync.Mutex // guards what follows
 	session   *session
 	blobs     *wire.Client
 	lastSign  time.Time // of life from the control plane
 	running   context.CancelCauseFunc
-	leaving   bool // asked to end when nothing is open
+	leaving   bool          // asked to end when nothing is open
+	known     *cms.Database // what the control plane last knew, for a configuration that cannot be read
 	databases map[string]*database.DB
 }
 
@@ -61,8 +65,8 @@ type session struct {
 	gate    *cms.Gate
 	staged  map[string]cms.Staged // by component ref
 	before  *upkeep.Inventory
-	logs    map[string]int64 // sizes of the site's PHP logs when it opened
-	alone   string           // why the agent settled it without being told
+	hold    *os.File // locked root, so that no other installation of Upkeep works on it
+	alone   string   // why the agent takes it back without being told; guarded by Agent.mu
 }
 
 // Opened is what the journal's first entry says, so that a later agent can go
@@ -77,6 +81,7 @@ type Opened struct {
 	At           time.Time             `json:"at"`
 	MaxFrozen    upkeep.Duration       `json:"max_frozen"`
 	Silence      upkeep.Duration       `json:"silence"` // without a sign of life for so long, undo and thaw; 0 never
+	Logs         map[string]int64      `json:"logs"`    // sizes of the site's PHP logs
 }
 
 // New returns an agent; Run starts it.
@@ -90,6 +95,7 @@ func New(c Config) (_ *Agent, err error) {
 		config:    c,
 		php:       &interpreter{path: c.PHP, log: c.Log},
 		memory:    memory,
+		started:   c.Now(),
 		lastSign:  c.Now(),
 		databases: map[string]*database.DB{},
 	}, nil
@@ -137,12 +143,38 @@ func (a *Agent) resume(ctx context.Context) (_ *session, err error) {
 	if s.driver, err = a.config.Drivers.For(s.layout.CMS); err != nil {
 		return nil, err
 	}
+	if thawed := journal.Last(j.Entries(), journal.Thawed); thawed != nil && len(thawed.Note) > 0 {
+		if err := unmarshal(thawed.Note, &s.alone); err != nil {
+			return nil, err
+		}
+	}
 	s.host = a.newHost(s.places()...)
+	if s.hold, err = holdRoot(s.opened.Layout.Root); err != nil {
+		a.config.Log.Warn("going on without the root's lock", "error", err)
+	}
 	a.recoverCredentials(ctx, s)
 	a.mu.Lock()
 	a.session = s
 	a.mu.Unlock()
 	return s, nil
+}
+
+// holdRoot locks a site's root folder as long as the file returned is open.
+// CodeConflict when another agent works there, of another state folder.
+func holdRoot(root string) (*os.File, error) {
+	f, err := os.Open(root)
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = upkeep.Errorf(upkeep.CodeConflict, "another Upkeep works on %s", root).
+			WithHint("Keep each site in one state folder only.")
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // recoverCredentials reads the database password again from the site's
@@ -152,12 +184,43 @@ func (a *Agent) recoverCredentials(ctx context.Context, s *session) {
 	if s.layout.Database == nil {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, detectTime)
+	defer cancel()
 	detected, err := s.driver.Detect(ctx, a.newHost(s.layout.Root, filepath.Dir(s.layout.Root)), s.layout.Root)
 	if err != nil || detected.Database == nil {
 		a.config.Log.Warn("site configuration unreadable, waiting for credentials", "error", err)
 		return
 	}
-	s.layout.Database = detected.Database
+	s.adopt(detected.Database)
+}
+
+// detectTime bounds the reading of a configuration while a site is recovered.
+const detectTime = 30 * time.Second
+
+// adopt takes the password of a database that is the journal's: a
+// configuration that names another by now would have the undo write there.
+func (s *session) adopt(known *cms.Database) {
+	mine := s.layout.Database
+	if mine == nil || mine.Password != "" || known == nil {
+		return
+	}
+	if known.Engine != mine.Engine || known.Name != mine.Name || known.Host != mine.Host || known.Port != mine.Port || known.Socket != mine.Socket || known.Prefix != mine.Prefix {
+		return
+	}
+	whole := *mine
+	whole.User, whole.Password = known.User, known.Password
+	s.layout.Database = &whole
+}
+
+// adoptKnown gives the session what the control plane last knew. The caller
+// has the turn.
+func (a *Agent) adoptKnown() {
+	a.mu.Lock()
+	s, known := a.session, a.known
+	a.mu.Unlock()
+	if s != nil {
+		s.adopt(known)
+	}
 }
 
 // places are the folders that an operation of this session may touch.

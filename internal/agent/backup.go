@@ -59,7 +59,13 @@ func (a *Agent) opRead(ctx context.Context, c *call, request ReadRequest) (_ *Re
 		}
 		return &ReadResult{Tree: tree.Tree.String(), Taken: a.config.Now().UTC(), Files: tree.Stats.Files, Bytes: tree.Stats.Bytes}, nil
 	}
-	if s == nil || !s.frozen() || s.changed() || journal.Last(s.journal.Entries(), journal.Commit) != nil {
+	steady := s != nil && s.frozen() && !s.changed() && !s.committed()
+	if request.Secure {
+		if err := a.stands(s, steady); err != nil {
+			return nil, err
+		}
+	}
+	if !steady {
 		r.dump, r.manifest = a.path("dump-live"), a.path("manifest-live")
 		defer os.RemoveAll(r.dump)
 		defer os.RemoveAll(r.manifest)
@@ -73,13 +79,26 @@ func (a *Agent) opRead(ctx context.Context, c *call, request ReadRequest) (_ *Re
 	return result, s.note(journal.Secured, secured{Tree: result.Tree, Polynomial: request.Polynomial})
 }
 
+// stands refuses to take a site that visitors write to for one that is frozen.
+func (a *Agent) stands(s *session, steady bool) error {
+	if s != nil {
+		if err := a.ours(s); err != nil {
+			return err
+		}
+	}
+	if !steady {
+		return upkeep.Errorf(upkeep.CodeConflict, "the site is not frozen as it was")
+	}
+	return nil
+}
+
 func (a *Agent) currentBlobs() (vault.Blobs, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.blobs == nil {
 		return nil, upkeep.Errorf(upkeep.CodeUnreachable, "the vault is not connected")
 	}
-	return a.blobs, nil
+	return a.blobs, a.blobs.Err()
 }
 
 // reading is one backup being made.
@@ -280,7 +299,7 @@ func (a *Agent) view(s *session) view {
 		} else {
 			v.instead[name] = e.Kept
 		}
-		v.noteTime(filepath.Dir(e.Target), e.MTime)
+		v.noteTime(filepath.Dir(e.Target), s.folderTime(e))
 	}
 	for _, e := range journal.Standing(s.journal.Entries(), journal.Mode) {
 		if name, ok := v.name(e.Target); ok {

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -122,8 +123,11 @@ func covered(e journal.Entry, swaps []journal.Entry) bool {
 
 // openGate takes the gate back, last act first, so that visitors are let in
 // only when everything else is as it should be.
-func (s *session) openGate() (err error) {
+func (s *session) openGate(log *slog.Logger, alone string) (err error) {
 	defer upkeep.Wrap(&err, "open the gate")
+	if err := s.remakeWork(); err != nil {
+		return err
+	}
 	modes := journal.Standing(s.journal.Entries(), journal.Mode)
 	for i := len(modes) - 1; i >= 0; i-- {
 		if err := s.restoreMode(modes[i]); err != nil {
@@ -132,16 +136,15 @@ func (s *session) openGate() (err error) {
 	}
 	gates := s.standingGate()
 	for i := len(gates) - 1; i >= 0; i-- {
-		if err := s.revert(gates[i]); err != nil {
+		if err := s.revert(gates[i], log); err != nil {
 			return err
 		}
 	}
-	_, err = s.journal.Write(journal.Entry{Op: journal.Thawed})
-	return err
+	return s.note(journal.Thawed, alone)
 }
 
 func (s *session) restoreMode(e journal.Entry) error {
-	if err := s.setMode(e.Target, e.From); err != nil && !os.IsNotExist(err) {
+	if err := s.setMode(e.Target, e.From); err != nil && !elsewhere(err) {
 		return err
 	}
 	_, err := s.journal.Write(journal.Entry{Op: journal.Reverted, Of: e.Seq})

@@ -2,34 +2,53 @@ package agent
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"upkeep"
 	"upkeep/internal/agent/journal"
 )
 
+// How long the guard waits.
+const (
+	glance    = 250 * time.Millisecond // between two looks
+	rest      = 30 * time.Second       // at most, after an undo that did not succeed
+	courtesy  = 5 * time.Second        // for an operation that was told to end
+	stubborn  = 30 * time.Second       // until an operation that does not end costs the agent its life
+	awaitBack = time.Minute            // for the vault after a start, whatever the deadline
+)
+
 // guard keeps promise P2: it recovers what an earlier agent left, and takes
 // everything back and thaws when the site was frozen for too long or nobody
-// has given a sign of life. It returns when the agent has been idle.
+// has given a sign of life. It returns when the agent has been idle, and with
+// an error when only another process can go on.
 func (a *Agent) guard(ctx context.Context) error {
 	if err := a.recover(ctx); err != nil {
 		a.config.Log.Error("recovery", "error", err)
 	}
-	tick := time.NewTicker(250 * time.Millisecond)
+	tick := time.NewTicker(glance)
 	defer tick.Stop()
-	for {
+	var next time.Time
+	for wait := time.Second; ; {
+		if a.idle() {
+			return nil
+		}
+		if why := a.overdue(); why != "" && !time.Now().Before(next) {
+			stuck, err := a.standAlone(ctx, why)
+			if stuck {
+				return err
+			}
+			next, wait = time.Now().Add(wait), min(2*wait, rest)
+			if err == nil {
+				next, wait = time.Time{}, time.Second
+			} else {
+				a.config.Log.Error("undoing alone, will try again", "error", err)
+			}
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
-		}
-		if a.idle() {
-			return nil
-		}
-		if why := a.overdue(); why != "" {
-			if err := a.standAlone(ctx, why); err != nil {
-				a.config.Log.Error("undoing alone", "error", err)
-			}
 		}
 	}
 }
@@ -48,80 +67,182 @@ func (a *Agent) idle() bool {
 func (a *Agent) overdue() string {
 	a.mu.Lock()
 	s, running, silent := a.session, a.running != nil, a.config.Now().Sub(a.lastSign)
+	alone := ""
+	if s != nil {
+		alone = s.alone
+	}
 	a.mu.Unlock()
-	if s == nil {
+	switch {
+	case s == nil || !s.unfinished():
 		return ""
-	}
-	if limit := time.Duration(s.opened.Silence); limit > 0 && !running && silent > limit && s.unfinished() {
+	case alone != "": // begun, and not ended yet
+		return alone
+	case s.opened.Silence > 0 && !running && silent > time.Duration(s.opened.Silence):
 		return "silence"
-	}
-	since := s.frozenSince()
-	if limit := time.Duration(s.opened.MaxFrozen); limit > 0 && !since.IsZero() && a.config.Now().Sub(since) > limit {
+	case a.late(s):
 		return "deadline"
 	}
 	return ""
 }
 
-// standAlone ends what runs, undoes and thaws.
-func (a *Agent) standAlone(ctx context.Context, why string) error {
-	a.config.Log.Warn("acting alone", "why", why)
+// late reports whether the site is frozen for longer than was agreed.
+func (a *Agent) late(s *session) bool {
+	limit, since := time.Duration(s.opened.MaxFrozen), s.frozenSince()
+	return limit > 0 && !since.IsZero() && a.config.Now().Sub(since) > limit
+}
+
+// standAlone ends what runs, undoes and thaws. It is stuck when what runs does
+// not end: the process must, and the next one recovers.
+func (a *Agent) standAlone(ctx context.Context, why string) (stuck bool, err error) {
+	if !a.interrupt(why) {
+		return true, upkeep.Errorf(upkeep.CodeInternal, "an operation does not end")
+	}
+	defer a.turn.Unlock()
+	s, err := a.current()
+	if err != nil || !s.unfinished() {
+		return false, nil // it ended meanwhile
+	}
+	a.adoptKnown()
+	return false, a.settle(ctx, s)
+}
+
+// interrupt notes why the site is taken back, so that nothing new begins,
+// ends what runs, and takes the turn. It reports whether it got it.
+func (a *Agent) interrupt(why string) bool {
 	a.mu.Lock()
+	if s := a.session; s != nil {
+		if s.alone == "" {
+			a.config.Log.Warn("acting alone", "why", why)
+			s.alone = why
+		}
+	}
 	if a.running != nil {
 		a.running(upkeep.Errorf(upkeep.CodeInterrupted, "the agent took the site back: %s", why))
 	}
 	a.mu.Unlock()
-	a.turn.Lock()
-	defer a.turn.Unlock()
-	s, err := a.current()
-	if err != nil || a.overdue() == "" {
-		return nil // it ended meanwhile
+	for began := time.Now(); ; time.Sleep(time.Millisecond) {
+		waited := time.Since(began)
+		switch {
+		case a.turn.TryLock():
+			return true
+		case waited > stubborn:
+			return false
+		case waited > courtesy:
+			a.cutBlobs() // a control plane that was stopped neither reads nor closes
+		}
 	}
-	return a.settle(ctx, s, why)
 }
 
-// recover settles the journal of an earlier agent.
+// cutBlobs ends the connection to the vault.
+func (a *Agent) cutBlobs() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.blobs != nil {
+		_ = a.blobs.Close() // closed twice is closed
+	}
+}
+
+// recover takes up the journal of an earlier agent. The guard settles it.
 func (a *Agent) recover(ctx context.Context) error {
 	a.turn.Lock()
 	defer a.turn.Unlock()
 	s, err := a.resume(ctx)
-	if err != nil || s == nil {
+	if err != nil || s == nil || !s.unfinished() {
 		return err
 	}
-	if !s.unfinished() {
-		return nil
-	}
-	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
-		err := a.settle(ctx, s, "recovered")
-		if err == nil || ctx.Err() != nil {
-			return err
-		}
-		a.config.Log.Error("recovery, will try again", "in", wait, "error", err)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(wait):
-		}
-	}
+	a.config.Log.Warn("acting alone", "why", "recovered")
+	a.mu.Lock()
+	s.alone = "recovered"
+	a.mu.Unlock()
+	return nil
 }
 
 // settle leads an open journal to a thawed site: what was committed stays,
 // all else is undone. With the database down it fails and leaves the gate
 // closed: the site could answer nothing, and nothing may be written on top of
-// a half-migrated database.
-func (a *Agent) settle(ctx context.Context, s *session, why string) error {
+// a half-migrated database. Files that only the vault can bring back are
+// waited for until the deadline.
+func (a *Agent) settle(ctx context.Context, s *session) error {
 	if s.changed() {
-		if _, err := a.undo(ctx, s, nil); err != nil {
+		identity, err := a.takeBack(ctx, s, func(upkeep.Progress) {})
+		if err != nil {
 			return err
 		}
-	}
-	if !s.frozen() {
-		return nil
+		if _, err := a.currentBlobs(); err != nil && !a.final(s) && filesDiffer(identity) {
+			return upkeep.Errorf(upkeep.CodeUnreachable, "%s is to be brought back: %w", identity.Differences[0].Path, err)
+		}
+		if err := s.note(journal.Undone, identity); err != nil {
+			return err
+		}
 	}
 	if err := a.thaw(s); err != nil {
 		return err
 	}
-	s.alone = why
+	if s.opened.Intervention != 0 {
+		return nil // its control plane reads what became of it, and closes
+	}
+	return a.end(s)
+}
+
+// final reports whether the site must be thawed however it is.
+func (a *Agent) final(s *session) bool {
+	if s.opened.MaxFrozen <= 0 || !s.frozen() {
+		return true
+	}
+	return a.late(s) && a.config.Now().Sub(a.started) > awaitBack
+}
+
+func filesDiffer(identity *upkeep.Identity) bool {
+	for _, diff := range identity.Differences {
+		if !strings.HasPrefix(diff.Path, "table ") {
+			return true
+		}
+	}
+	return false
+}
+
+// ours refuses to go on with a site that the agent takes back by itself.
+func (a *Agent) ours(s *session) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s.alone != "" {
+		return upkeep.Errorf(upkeep.CodeInterrupted, "the agent took the site back: %s", s.alone)
+	}
 	return nil
+}
+
+// working returns the open session, unless the agent takes it back.
+func (a *Agent) working() (*session, error) {
+	s, err := a.current()
+	if err != nil {
+		return nil, err
+	}
+	return s, a.ours(s)
+}
+
+// changeable returns the open session when the site may be changed: frozen,
+// and with a state that an undo goes back to.
+func (a *Agent) changeable() (*session, error) {
+	s, err := a.working()
+	if err != nil {
+		return nil, err
+	}
+	if !s.frozen() || !s.secured() || s.committed() {
+		return nil, upkeep.Errorf(upkeep.CodeConflict, "the site is not frozen and backed up")
+	}
+	return s, nil
+}
+
+// secured reports whether there is a state to go back to, of this freeze.
+func (s *session) secured() bool {
+	last := journal.Last(s.journal.Entries(), journal.Secured, journal.Thawed)
+	return last != nil && last.Op == journal.Secured
+}
+
+// committed reports whether the changes are kept.
+func (s *session) committed() bool {
+	end := journal.Last(s.journal.Entries(), journal.Undone, journal.Commit)
+	return end != nil && end.Op == journal.Commit
 }
 
 // unfinished reports whether leaving the site as it is would break a promise.
@@ -129,11 +250,11 @@ func (s *session) unfinished() bool { return s.frozen() || s.changed() }
 
 // changed reports whether changes stand that are neither undone nor committed.
 func (s *session) changed() bool {
-	entries := s.journal.Entries()
-	end := journal.Last(entries, journal.Undone, journal.Commit)
-	if end != nil && end.Op == journal.Commit {
+	if s.committed() {
 		return false
 	}
+	entries := s.journal.Entries()
+	end := journal.Last(entries, journal.Undone)
 	change := journal.Last(entries, journal.Aside, journal.Migrate)
 	return change != nil && (end == nil || end.Seq < change.Seq)
 }

@@ -30,14 +30,13 @@ func (a *Agent) opStatus(_ context.Context, _ *call, request StatusRequest) (*St
 	if err != nil {
 		return status, nil
 	}
-	if known := s.layout.Database; known != nil && known.Password == "" && request.Database != nil {
-		s.layout.Database = request.Database
-	}
+	a.mu.Lock()
+	a.known, status.Alone = request.Database, s.alone
+	a.mu.Unlock()
 	entries := s.journal.Entries()
 	status.Open, status.Intervention, status.Token = true, s.opened.Intervention, s.opened.Token
-	status.Frozen, status.Changed, status.Alone = s.frozen(), s.changed(), s.alone
-	status.Secured = journal.Last(entries, journal.Secured) != nil
-	status.Committed = journal.Last(entries, journal.Commit) != nil
+	status.Frozen, status.Changed = s.frozen(), s.changed()
+	status.Secured, status.Committed = s.secured(), s.committed()
 	if undone := journal.Last(entries, journal.Undone); undone != nil && !status.Changed {
 		status.Undone = true
 		if len(undone.Note) > 0 {
@@ -135,7 +134,10 @@ func (a *Agent) opOpen(ctx context.Context, c *call, request OpenRequest) (_ Not
 	a.mu.Lock()
 	a.session = s
 	a.mu.Unlock()
-	return Nothing{}, a.reserve()
+	if err := a.reserve(); err != nil {
+		return Nothing{}, errors.Join(err, a.end(s))
+	}
+	return Nothing{}, nil
 }
 
 // newSession starts the journal. It says what folders will be made before
@@ -153,21 +155,32 @@ func (a *Agent) newSession(request OpenRequest) (_ *session, err error) {
 		stripped.Password = "" // the journal outlives the intervention when the machine dies
 		s.opened.Layout.Database = &stripped
 	}
-	if s.journal, err = journal.Start(a.journalPath(), a.config.Now); err != nil {
+	if s.hold, err = holdRoot(request.Layout.Root); err != nil {
 		return nil, err
 	}
+	if s.journal, err = journal.Start(a.journalPath(), a.config.Now); err != nil {
+		return nil, errors.Join(err, s.hold.Close())
+	}
+	if err := s.begin(request); err != nil {
+		return nil, errors.Join(err, a.end(s))
+	}
+	s.host = a.newHost(s.places()...)
+	return s, nil
+}
+
+// begin makes the folders that the session needs.
+func (s *session) begin(request OpenRequest) (err error) {
 	if err := s.note(journal.Open, s.opened); err != nil {
-		return nil, err
+		return err
 	}
 	s.opened.Work = map[string]string{}
 	for _, area := range request.Layout.Areas {
 		if s.opened.Work[area.Name], err = makeWork(area, s.opened.Folder); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	s.host = a.newHost(s.places()...)
-	s.logs = logSizes(s.layout, request.PHPLog)
-	return s, s.note(journal.Open, s.opened)
+	s.opened.Logs = logSizes(s.layout, request.PHPLog)
+	return s.note(journal.Open, s.opened)
 }
 
 // note writes an entry that carries a value.
@@ -204,7 +217,7 @@ func (a *Agent) storePackage(body io.Reader, sum string) (err error) {
 func (a *Agent) packagePath(sum string) string { return filepath.Join(a.path("packages"), sum) }
 
 func (a *Agent) opFreeze(ctx context.Context, _ *call, request FreezeRequest) (*Frozen, error) {
-	s, err := a.current()
+	s, err := a.working()
 	if err != nil {
 		return nil, err
 	}
@@ -213,15 +226,15 @@ func (a *Agent) opFreeze(ctx context.Context, _ *call, request FreezeRequest) (*
 
 func (a *Agent) opApply(ctx context.Context, c *call, request ApplyRequest) (_ Nothing, err error) {
 	defer upkeep.Wrap(&err, "apply")
-	s, err := a.current()
+	s, err := a.changeable()
 	if err != nil {
 		return Nothing{}, err
 	}
-	if !s.frozen() || journal.Last(s.journal.Entries(), journal.Secured) == nil {
-		return Nothing{}, upkeep.Errorf(upkeep.CodeConflict, "the site is not frozen and backed up")
-	}
 	staged, err := s.stagedFor(request.Refs)
 	if err != nil {
+		return Nothing{}, err
+	}
+	if err := a.reserve(); err != nil { // an undo before this trial used it
 		return Nothing{}, err
 	}
 	w := &work{host: s.host, s: s}
@@ -269,7 +282,7 @@ func (a *Agent) opReadBack(ctx context.Context, _ *call, request ApplyRequest) (
 	if err != nil {
 		return nil, err
 	}
-	return append(append(checks, rows...), logChecks(s.logs)...), nil
+	return append(append(checks, rows...), logChecks(s.opened.Logs)...), nil
 }
 
 // ungated leaves out of the expected files those that the gate keeps aside:
@@ -304,9 +317,11 @@ func (a *Agent) opCommit(_ context.Context, _ *call, _ Nothing) (_ Nothing, err 
 	if err != nil {
 		return Nothing{}, err
 	}
-	entries := s.journal.Entries()
-	if end := journal.Last(entries, journal.Undone, journal.Commit); end != nil && end.Op == journal.Commit {
+	if s.committed() {
 		return Nothing{}, nil
+	}
+	if err := a.ours(s); err != nil {
+		return Nothing{}, err
 	}
 	if !s.changed() {
 		return Nothing{}, upkeep.Errorf(upkeep.CodeConflict, "no change stands that could be kept")
@@ -315,10 +330,11 @@ func (a *Agent) opCommit(_ context.Context, _ *call, _ Nothing) (_ Nothing, err 
 	return Nothing{}, err
 }
 
+// opThaw opens the gate. Repeated, it does nothing.
 func (a *Agent) opThaw(_ context.Context, _ *call, _ Nothing) (_ Nothing, err error) {
 	s, err := a.current()
 	if err != nil {
-		return Nothing{}, err
+		return Nothing{}, nil
 	}
 	if s.changed() {
 		return Nothing{}, upkeep.Errorf(upkeep.CodeConflict, "changes stand that are neither kept nor undone")
@@ -326,11 +342,18 @@ func (a *Agent) opThaw(_ context.Context, _ *call, _ Nothing) (_ Nothing, err er
 	return Nothing{}, a.thaw(s)
 }
 
+// thaw opens the gate. The journal of it must fit even on a full disk.
 func (a *Agent) thaw(s *session) error {
 	if !s.frozen() {
 		return nil
 	}
-	return s.openGate()
+	if err := a.releaseReserve(); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	alone := s.alone
+	a.mu.Unlock()
+	return s.openGate(a.config.Log, alone)
 }
 
 // opClose removes what the intervention needed. Repeated, it does nothing.
@@ -343,23 +366,33 @@ func (a *Agent) opClose(_ context.Context, _ *call, _ Nothing) (_ Nothing, err e
 	if s.unfinished() {
 		return Nothing{}, upkeep.Errorf(upkeep.CodeConflict, "the site is still frozen or changed")
 	}
+	return Nothing{}, a.end(s)
+}
+
+// end removes what a session made, and its journal last.
+func (a *Agent) end(s *session) error {
 	for _, area := range s.opened.Layout.Areas {
 		for _, dir := range []string{filepath.Dir(area.Dir), area.Dir} {
 			if err := removeWork(dir, s.opened.Folder); err != nil {
-				return Nothing{}, err
+				return err
 			}
 		}
 	}
 	for _, name := range []string{"packages", "dump", "manifest", "reserve"} {
 		if err := os.RemoveAll(a.path(name)); err != nil {
-			return Nothing{}, err
+			return err
 		}
 	}
 	if err := s.journal.Finish(); err != nil {
-		return Nothing{}, err
+		return err
+	}
+	if s.hold != nil {
+		if err := s.hold.Close(); err != nil {
+			return err
+		}
 	}
 	a.mu.Lock()
 	a.session = nil
 	a.mu.Unlock()
-	return Nothing{}, a.memory.Save(a.path("memory"))
+	return a.memory.Save(a.path("memory"))
 }

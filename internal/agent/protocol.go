@@ -66,6 +66,7 @@ type Frozen struct {
 type ReadRequest struct {
 	Layout *cms.Layout `json:"layout,omitempty"` // nil: the open session's
 	Warm   bool        `json:"warm,omitempty"`   // files only, to make the next one short
+	Secure bool        `json:"secure,omitempty"` // refuse unless frozen and unchanged
 
 	Polynomial uint64 `json:"polynomial"` // the repository's, that files are cut by
 }

@@ -2,6 +2,9 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,12 +40,9 @@ func (a *Agent) opRestore(ctx context.Context, c *call, request RestoreRequest) 
 		result, _, err := r.compare(ctx)
 		return result, err
 	}
-	s, err := a.current()
+	s, err := a.changeable()
 	if err != nil {
 		return nil, err
-	}
-	if !s.frozen() || journal.Last(s.journal.Entries(), journal.Secured) == nil {
-		return nil, upkeep.Errorf(upkeep.CodeConflict, "the site is not frozen and backed up")
 	}
 	r.seen = a.view(s)
 	return r.inPlace(ctx, s)
@@ -103,7 +103,7 @@ func (r *restoring) inPlace(ctx context.Context, s *session) (*RestoreResult, er
 	if _, err := s.journal.Write(journal.Entry{Op: journal.Migrate}); err != nil {
 		return result, err
 	}
-	if err := s.reduceGate(); err != nil {
+	if err := s.reduceGate(r.agent.config.Log); err != nil {
 		return result, err
 	}
 	r.seen = r.agent.view(s)
@@ -116,9 +116,7 @@ func (r *restoring) inPlace(ctx context.Context, s *session) (*RestoreResult, er
 	if err := r.database(ctx, r.layout.Database); err != nil {
 		return result, err
 	}
-	if err := r.rebaseGate(s, want); err != nil {
-		return result, err
-	}
+	kept := r.folderTimes(s, want)
 	after, err := r.now(ctx)
 	if err != nil {
 		return result, err
@@ -126,7 +124,7 @@ func (r *restoring) inPlace(ctx context.Context, s *session) (*RestoreResult, er
 	left := want.Compare(after)
 	result.Identity = &upkeep.Identity{Before: want.Digest(), After: after.Digest(), Differences: left[:min(len(left), 100)]}
 	if result.Identity.Proven() {
-		_, err = s.journal.Write(journal.Entry{Op: journal.Commit})
+		err = s.note(journal.Commit, kept)
 	}
 	return result, err
 }
@@ -140,7 +138,7 @@ func (r *restoring) options() archive.Options {
 
 // reduceGate leaves of the gate only its first file, the one that refuses
 // visitors: the rest stands in the place of what is restored.
-func (s *session) reduceGate() error {
+func (s *session) reduceGate(log *slog.Logger) error {
 	modes := journal.Standing(s.journal.Entries(), journal.Mode)
 	for i := len(modes) - 1; i >= 0; i-- {
 		if err := s.restoreMode(modes[i]); err != nil {
@@ -149,33 +147,30 @@ func (s *session) reduceGate() error {
 	}
 	gates := s.standingGate()
 	for i := len(gates) - 1; i > 0; i-- {
-		if err := s.revert(gates[i]); err != nil {
+		if err := s.revert(gates[i], log); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// rebaseGate makes the thaw give the folder of the gate the time that the
-// backup says.
-func (r *restoring) rebaseGate(s *session, want *upkeep.Manifest) error {
+// folderTimes looks from now on as if the folders of the gate had the times
+// that the backup says, and returns what makes the thaw give them these.
+func (r *restoring) folderTimes(s *session, want *upkeep.Manifest) committed {
+	kept := committed{FolderTimes: map[string]int64{}}
 	for _, e := range s.standingGate() {
 		name, ok := r.seen.name(filepath.Dir(e.Target))
 		i := slices.IndexFunc(want.Entries, func(entry upkeep.Entry) bool { return string(entry.Path) == name })
 		if !ok || i < 0 {
 			continue
 		}
-		again := e
-		again.MTime = want.Entries[i].MTime
-		if _, err := s.journal.Write(again); err != nil {
-			return err
-		}
-		if _, err := s.journal.Write(journal.Entry{Op: journal.Reverted, Of: e.Seq}); err != nil {
-			return err
-		}
+		mtime := want.Entries[i].MTime
+		kept.FolderTimes[e.Target] = mtime
+		was := r.seen.folders[name]
+		was.MTime = &mtime
+		r.seen.folders[name] = was
 	}
-	r.seen = r.agent.view(s)
-	return nil
+	return kept
 }
 
 func (r *restoring) database(ctx context.Context, config *cms.Database) error {
@@ -228,7 +223,10 @@ func (r *restoring) elsewhere(ctx context.Context, request RestoreRequest) (*Res
 		targets = append(targets, archive.Source{Name: databaseFolder, Dir: filepath.Join(request.Into, databaseFolder)})
 	}
 	for _, target := range targets {
-		if err := os.MkdirAll(target.Dir, 0o700); err != nil {
+		if err := os.MkdirAll(target.Dir, 0o700); errors.Is(err, fs.ErrPermission) {
+			return nil, upkeep.Errorf(upkeep.CodeUnauthorized, "the site's account may not write to %s", request.Into).
+				WithHint("Name a folder that this account can reach, such as one below /srv or /var/tmp.")
+		} else if err != nil {
 			return nil, err
 		}
 	}

@@ -167,6 +167,7 @@ func change[Q, R any](a *Agent, life context.Context, op operation[Q, R]) http.H
 // begin takes the turn and makes the operation one that the guard can end.
 func (a *Agent) begin(parent context.Context) (context.Context, func()) {
 	a.turn.Lock()
+	a.adoptKnown()
 	ctx, cancel := context.WithCancelCause(parent)
 	a.mu.Lock()
 	a.running = cancel

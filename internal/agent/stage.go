@@ -1,14 +1,17 @@
 package agent
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -24,7 +27,7 @@ const reserved = 32 << 20
 // the driver check it, and gives it the modes it will need.
 func (a *Agent) opStage(ctx context.Context, c *call, request StageRequest) (_ *StageResult, err error) {
 	defer upkeep.Wrap(&err, "stage %s", request.Update.Ref())
-	s, err := a.current()
+	s, err := a.working()
 	if err != nil {
 		return nil, err
 	}
@@ -159,14 +162,14 @@ func (a *Agent) releaseReserve() error {
 // removeWork removes the folder of what was kept or staged, when it is in
 // dir, and puts back dir's time.
 func removeWork(dir, name string) error {
+	if _, err := os.Lstat(filepath.Join(dir, name)); errors.Is(err, fs.ErrNotExist) {
+		return nil // also where dir itself is gone, or may not be listed
+	}
 	parent, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
 	}
 	defer parent.Close()
-	if _, err := parent.Lstat(name); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
 	info, err := parent.Stat(".")
 	if err != nil {
 		return err
@@ -194,25 +197,45 @@ func logSizes(layout *cms.Layout, named string) map[string]int64 {
 
 var seriousLine = regexp.MustCompile(`PHP (Fatal error|Parse error)|Uncaught `)
 
+// maxLog is how much of what a log grew by is looked at, its end.
+const maxLog = 16 << 20
+
 // logChecks looks for serious errors logged since logSizes.
 func logChecks(sizes map[string]int64) []upkeep.Check {
 	var checks []upkeep.Check
-	for path, from := range sizes {
+	for _, path := range slices.Sorted(maps.Keys(sizes)) {
 		f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 		if err != nil {
 			continue
 		}
-		check := upkeep.Check{Code: "log", Subject: path, OK: true}
-		if _, err := f.Seek(from, 0); err == nil {
-			lines := bufio.NewScanner(f)
-			for check.OK && lines.Scan() {
-				if seriousLine.Match(lines.Bytes()) {
-					check.OK, check.Got = false, lines.Text()
-				}
-			}
-		}
+		check := upkeep.Check{Code: "log", Subject: path}
+		check.Got = seriousIn(f, sizes[path])
+		check.OK = check.Got == ""
 		f.Close()
 		checks = append(checks, check)
 	}
 	return checks
+}
+
+// seriousIn returns the first serious error in f after from, "" for none. A
+// log that was begun anew is looked at from its start; a line can have any
+// length.
+func seriousIn(f *os.File, from int64) string {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
+	if info.Size() < from {
+		from = 0
+	}
+	from = max(from, info.Size()-maxLog)
+	grown := make([]byte, info.Size()-from)
+	n, _ := f.ReadAt(grown, from) // what could be read is what there is
+	at := seriousLine.FindIndex(grown[:n])
+	if at == nil {
+		return ""
+	}
+	begin := bytes.LastIndexByte(grown[:at[0]], '\n') + 1
+	line, _, _ := bytes.Cut(grown[max(begin, at[0]-200):n], []byte("\n"))
+	return strings.ToValidUTF8(string(line[:min(len(line), 1000)]), "?")
 }

@@ -2,7 +2,9 @@ package agent
 
 import (
 	"context"
+	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/restic/chunker"
 
@@ -17,35 +19,39 @@ import (
 // changed. It ends with the proof: a manifest compared with the one from
 // before, made while no code of the site can run. Repeated, it returns the
 // same proof.
-func (a *Agent) undo(ctx context.Context, s *session, progress func(upkeep.Progress)) (_ *upkeep.Identity, err error) {
-	defer upkeep.Wrap(&err, "undo")
-	if progress == nil {
-		progress = func(upkeep.Progress) {}
-	}
-	entries := s.journal.Entries()
+func (a *Agent) undo(ctx context.Context, s *session, progress func(upkeep.Progress)) (*upkeep.Identity, error) {
 	if !s.changed() {
 		return s.proof()
 	}
-	if end := journal.Last(entries, journal.Undone, journal.Commit); end != nil && end.Op == journal.Commit {
-		return nil, upkeep.Errorf(upkeep.CodeConflict, "the changes were kept already").
-			WithHint("Restore the before-backup with upkeep backup restore.")
+	identity, err := a.takeBack(ctx, s, progress)
+	if err != nil {
+		return nil, err
 	}
+	return identity, s.note(journal.Undone, identity)
+}
+
+// takeBack does what undo says, but for the note that it is done.
+func (a *Agent) takeBack(ctx context.Context, s *session, progress func(upkeep.Progress)) (_ *upkeep.Identity, err error) {
+	defer upkeep.Wrap(&err, "undo")
 	if err := a.releaseReserve(); err != nil {
 		return nil, err
 	}
 	a.endRequests(ctx, s)
-	base := journal.Last(entries, journal.Secured)
-	if err := s.revertSince(base.Seq); err != nil {
+	if err := s.remakeWork(); err != nil {
+		return nil, err
+	}
+	base := journal.Last(s.journal.Entries(), journal.Secured)
+	if base == nil {
+		return nil, upkeep.Errorf(upkeep.CodeDamaged, "the journal names no state to go back to").
+			WithHint("Restore the before-backup with upkeep backup restore.")
+	}
+	if err := s.revertSince(base.Seq, a.config.Log); err != nil {
 		return nil, err
 	}
 	if err := a.resetCode(ctx, s); err != nil {
 		return nil, err
 	}
-	identity, err := a.restoreRest(ctx, s, progress)
-	if err != nil {
-		return nil, err
-	}
-	return identity, s.note(journal.Undone, identity)
+	return a.restoreRest(ctx, s, progress)
 }
 
 // proof returns what the last undo proved, nil when nothing was ever changed.
@@ -58,10 +64,10 @@ func (s *session) proof() (*upkeep.Identity, error) {
 	return identity, unmarshal(undone.Note, identity)
 }
 
-func (s *session) revertSince(seq int) error {
+func (s *session) revertSince(seq int, log *slog.Logger) error {
 	acts := journal.Standing(s.journal.Entries(), journal.Aside, journal.Gate)
 	for i := len(acts) - 1; i >= 0 && acts[i].Seq > seq; i-- {
-		if err := s.revert(acts[i]); err != nil {
+		if err := s.revert(acts[i], log); err != nil {
 			return err
 		}
 	}
@@ -141,6 +147,9 @@ func (a *Agent) repair(ctx context.Context, s *session, diffs []upkeep.Differenc
 		}
 	}
 	seen := a.view(s)
+	// A control plane that hangs must not keep the site frozen.
+	ctx, cancel := context.WithTimeout(ctx, repairTime)
+	defer cancel()
 	_, err = archive.Restore(ctx, blobs, tree, sources(s.layout), archive.Options{
 		Polynomial: chunker.Pol(note.Polynomial), Only: paths, InPlace: true,
 		Memory: a.memory, Exclude: seen.keep, Instead: seen.instead, Attributes: seen.folders,
@@ -150,6 +159,9 @@ func (a *Agent) repair(ctx context.Context, s *session, diffs []upkeep.Differenc
 	}
 	return err == nil
 }
+
+// repairTime bounds what the vault is waited for.
+const repairTime = 5 * time.Minute
 
 func (s *session) securedNote() (note secured, err error) {
 	return note, unmarshal(journal.Last(s.journal.Entries(), journal.Secured).Note, &note)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -139,10 +141,15 @@ func (s *session) move(from *place.Spot, to string) error {
 }
 
 // revert takes e back from whatever point it reached, and says so in the
-// journal.
-func (s *session) revert(e journal.Entry) (err error) {
+// journal. What somebody else took away cannot be moved back: the comparison
+// that follows an undo finds it, and no site stays frozen for it.
+func (s *session) revert(e journal.Entry, log *slog.Logger) (err error) {
 	defer upkeep.Wrap(&err, "take back %s", e.Target)
 	err = s.lifted(e.Target, func() error { return s.putBack(e) })
+	if elsewhere(err) {
+		log.Error("not moved back", "path", e.Target, "error", err)
+		err = nil
+	}
 	if err != nil {
 		return err
 	}
@@ -176,7 +183,51 @@ func (s *session) putBack(e journal.Entry) error {
 			return err
 		}
 	}
-	return spot.SetFolderTime(e.MTime)
+	return spot.SetFolderTime(s.folderTime(e))
+}
+
+// folderTime is the time that e's folder had, or has by what was committed.
+func (s *session) folderTime(e journal.Entry) int64 {
+	commit := journal.Last(s.journal.Entries(), journal.Commit)
+	if commit == nil || len(commit.Note) == 0 {
+		return e.MTime
+	}
+	kept := committed{}
+	if err := unmarshal(commit.Note, &kept); err != nil {
+		return e.MTime
+	}
+	if mtime, ok := kept.FolderTimes[e.Target]; ok {
+		return mtime
+	}
+	return e.MTime
+}
+
+// committed is the note of a Commit entry.
+type committed struct {
+	// FolderTimes are, by a gate file's path, the times of folders that a
+	// restore in place has changed.
+	FolderTimes map[string]int64 `json:"folder_times,omitempty"`
+}
+
+// elsewhere reports whether err says that something is not where it was: gone,
+// or behind a link that somebody put there.
+func elsewhere(err error) bool {
+	return err != nil && (gone(err) || upkeep.CodeOf(err) == upkeep.CodeRefused ||
+		errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP))
+}
+
+// remakeWork makes the folders again that somebody removed, so that what
+// stands in the way has somewhere to go.
+func (s *session) remakeWork() error {
+	for _, dir := range s.opened.Work {
+		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err := makeUnseen(filepath.Dir(dir), filepath.Base(dir)); err != nil && !gone(err) {
+			return err
+		}
+	}
+	return nil
 }
 
 // exit is where what now stands at e's target goes: back to where it was
@@ -197,11 +248,12 @@ func (s *session) lifted(path string, change func() error) (err error) {
 		if e.Target != filepath.Dir(path) && e.Target != path {
 			continue
 		}
-		if err := s.setMode(e.Target, e.From); err != nil {
+		// Between the two moves of an exchange nothing is there.
+		if err := s.setMode(e.Target, e.From); err != nil && !elsewhere(err) {
 			return err
 		}
 		defer func() {
-			if back := s.setMode(e.Target, e.To); back != nil && !errors.Is(back, fs.ErrNotExist) {
+			if back := s.setMode(e.Target, e.To); back != nil && !elsewhere(back) {
 				err = errors.Join(err, back)
 			}
 		}()

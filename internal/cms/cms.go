@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 
 	"upkeep"
 )
@@ -214,7 +215,8 @@ func (ds Drivers) Detect(ctx context.Context, h Host, root string) (*Layout, err
 // ReadBounded reads a file below root of at most limit bytes. CodeRefused
 // when it is larger or not a regular file.
 func ReadBounded(root *os.Root, name string, limit int64) ([]byte, error) {
-	f, err := root.Open(name)
+	// A pipe in the place of a file must not keep us waiting for its other end.
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}

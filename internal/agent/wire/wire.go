@@ -164,6 +164,13 @@ func NewClient(conn net.Conn) *Client {
 // Close ends the connection; calls under way fail.
 func (c *Client) Close() error { return c.out.conn.Close() }
 
+// Err says why the connection can be used no more, nil while it can.
+func (c *Client) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.broken
+}
+
 func (c *Client) receive(in io.Reader) {
 	for {
 		answer, err := readFrame(in)
