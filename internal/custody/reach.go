@@ -3,6 +3,7 @@ package custody
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"upkeep"
@@ -20,6 +21,7 @@ type Reached struct {
 	layout *cms.Layout
 	token  string
 	pages  []upkeep.Page // of the site, once known
+	broken bool          // the site may be in ruins
 	beat   context.CancelFunc
 }
 
@@ -134,7 +136,8 @@ func (r *Reached) Freeze(ctx context.Context) (time.Time, error) {
 }
 
 // refuses waits until the site answers visitors 503, or not at all. A cache of
-// code may need some seconds to see the gate.
+// code may need some seconds to see the gate. A site that is broken refuses
+// visitors in its own way, before it comes to the gate.
 func (r *Reached) refuses(ctx context.Context) error {
 	page := []upkeep.Page{{Path: "/", Role: "home"}}
 	for _, known := range r.pages {
@@ -148,11 +151,12 @@ func (r *Reached) refuses(ctx context.Context) error {
 			return err
 		}
 		status := probes[0].Status
-		if status == 0 || status == http.StatusServiceUnavailable {
+		if status == 0 || status == http.StatusServiceUnavailable || r.broken && status >= 400 {
 			return nil
 		}
 		if wait > 4*time.Second {
-			return upkeep.Errorf(upkeep.CodeConflict, "visitors of %s%s get %d although the gate is closed", r.site.URL, page[0].Path, status).
+			address := strings.TrimSuffix(r.site.URL, "/") + page[0].Path
+			return upkeep.Errorf(upkeep.CodeConflict, "visitors of %s get %d although the gate is closed", address, status).
 				WithHint("Does the address lead to this folder? Does a cache in front of the site answer for it?")
 		}
 		select {
@@ -190,10 +194,36 @@ func (r *Reached) Undo(ctx context.Context) (*upkeep.Identity, error) {
 		return nil, err
 	}
 	defer release()
-	if err := r.client.ServeBlobs(held, repository); err != nil {
+	trees, err := r.frozenTrees(held, repository)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.client.ServeBlobs(held, vault.Scoped(repository, trees)); err != nil {
 		return nil, err
 	}
 	return r.client.Undo(ctx)
+}
+
+// frozenTrees are what an undo may need: the newest backups of this site that
+// were made while it was frozen, and of no other site.
+func (r *Reached) frozenTrees(ctx context.Context, repository *vault.Repository) ([]vault.ID, error) {
+	backups, err := r.c.Backups.Backups(ctx, upkeep.BackupFilter{Site: r.site.ID, Limit: 8})
+	if err != nil {
+		return nil, err
+	}
+	var trees []vault.ID
+	for _, b := range backups {
+		id, err := vault.ParseID(b.Snapshot)
+		if err != nil || !b.Frozen {
+			continue
+		}
+		snapshot, err := repository.Snapshot(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		trees = append(trees, *snapshot.Tree)
+	}
+	return trees, nil
 }
 
 // Warm reads the live site's files into the vault.
@@ -234,10 +264,26 @@ func (r *Reached) read(ctx context.Context, request agent.ReadRequest) (*reading
 		return nil, err
 	}
 	defer release()
-	return r.readInto(held, repository, request)
+	return r.readInto(held, repository, request, false)
 }
 
-func (r *Reached) readInto(ctx context.Context, repository *vault.Repository, request agent.ReadRequest) (*reading, error) {
+// readBack bounds how many stored bytes of what was there already are read
+// back with each backup, besides all that it added.
+const readBack = 256 << 20
+
+// readInto reads a site and proves that the vault has all of it. What turns
+// out to be damaged in the vault is stored anew, once.
+func (r *Reached) readInto(ctx context.Context, repository *vault.Repository, request agent.ReadRequest, frozen bool) (*reading, error) {
+	for again := false; ; again = true {
+		result, err := r.readProven(ctx, repository, request, frozen)
+		if upkeep.CodeOf(err) != upkeep.CodeDamaged || again {
+			return result, err
+		}
+		r.c.Log.Warn("the vault is damaged, storing anew what is", "site", r.site.Name, "error", err)
+	}
+}
+
+func (r *Reached) readProven(ctx context.Context, repository *vault.Repository, request agent.ReadRequest, frozen bool) (*reading, error) {
 	// What is stored of other sites, the host may not load.
 	if err := r.client.ServeBlobs(ctx, vault.Scoped(repository, nil)); err != nil {
 		return nil, err
@@ -254,6 +300,17 @@ func (r *Reached) readInto(ctx context.Context, repository *vault.Repository, re
 	if err := repository.VerifyBlobs(ctx, written); err != nil {
 		return nil, err
 	}
+	tree, err := vault.ParseID(result.Tree)
+	if err != nil {
+		return nil, err
+	}
+	options := vault.VerifyOptions{Sample: 1, Limit: readBack}
+	if frozen { // the warm reading had its content read back a moment ago
+		options.Sample = 0
+	}
+	if _, err := repository.VerifyTree(ctx, tree, options); err != nil {
+		return nil, err
+	}
 	return &reading{ReadResult: result, added: result.Added}, nil
 }
 
@@ -267,7 +324,7 @@ func (r *Reached) backup(ctx context.Context, request agent.ReadRequest, b *upke
 		return nil, err
 	}
 	defer release()
-	result, err := r.readInto(held, repository, request)
+	result, err := r.readInto(held, repository, request, b.Moment == upkeep.Before)
 	if err != nil {
 		return nil, err
 	}
@@ -277,7 +334,10 @@ func (r *Reached) backup(ctx context.Context, request agent.ReadRequest, b *upke
 	}
 	snapshot := &vault.Snapshot{
 		Time: result.Taken, Tree: &tree, Paths: []string{r.site.Root}, ProgramVersion: "upkeep",
-		Tags: []string{vault.SiteTag(r.site.Name), vault.MomentTag(b.Moment), vault.InterventionTag(b.Intervention)},
+		Tags: []string{vault.SiteTag(r.site.Name), vault.MomentTag(b.Moment)},
+	}
+	if b.Intervention != 0 {
+		snapshot.Tags = append(snapshot.Tags, vault.InterventionTag(b.Intervention))
 	}
 	if err := repository.SaveSnapshot(held, snapshot); err != nil {
 		return nil, err

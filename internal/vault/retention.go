@@ -71,6 +71,9 @@ func gather(snapshots []Snapshot) []*unit {
 	for i := range snapshots {
 		s := &snapshots[i]
 		name := s.tag(interventionTag)
+		if name == "0" { // of no intervention
+			name = ""
+		}
 		u := pairs[name]
 		if u == nil {
 			u = &unit{pair: name != ""}
