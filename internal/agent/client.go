@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"upkeep"
 	"upkeep/internal/agent/wire"
 	"upkeep/internal/cms"
@@ -32,29 +34,70 @@ func viaDescriptor(folder *os.File, name string) string {
 type Client struct {
 	dial     func(ctx context.Context) (net.Conn, error)
 	http     *http.Client
+	owner    int                    // the account that the agent must run as
+	held     *upkeep.InterventionID // that operations are for; nil for any
 	progress func(upkeep.Progress)
 	stop     context.CancelFunc // ends serving blobs
 }
 
 // NewClient returns a client of the agent whose folder is dir on this host.
 func NewClient(dir string) *Client {
-	return newClient(func(ctx context.Context) (net.Conn, error) {
+	c := newClient(nil)
+	c.owner = os.Geteuid()
+	c.dial = func(ctx context.Context) (net.Conn, error) {
 		folder, err := os.Open(dir)
 		if err != nil {
 			return nil, err
 		}
 		defer folder.Close()
-		return (&net.Dialer{}).DialContext(ctx, "unix", viaDescriptor(folder, socketName))
-	})
+		conn, err := (&net.Dialer{}).DialContext(ctx, "unix", viaDescriptor(folder, socketName))
+		if err != nil {
+			return nil, err
+		}
+		if err := ownedBy(conn, c.owner); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+		return conn, nil
+	}
+	return c
 }
+
+// ownedBy makes sure that the other end runs as owner: the site's account can
+// put a link to any socket in the place of its agent's.
+func ownedBy(conn net.Conn, owner int) error {
+	raw, err := conn.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		return err
+	}
+	var peer *unix.Ucred
+	var asked error
+	err = raw.Control(func(fd uintptr) {
+		peer, asked = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+	if err := errors.Join(err, asked); err != nil {
+		return err
+	}
+	if int(peer.Uid) != owner {
+		return upkeep.Errorf(upkeep.CodeRefused, "account %d answers where account %d should", peer.Uid, owner)
+	}
+	return nil
+}
+
+// Hold makes every operation be refused when the agent works for another
+// intervention than id by then.
+func (c *Client) Hold(id upkeep.InterventionID) { c.held = &id }
+
+// holdHeader carries the intervention that an operation is for.
+const holdHeader = "Upkeep-Intervention"
 
 func newClient(dial func(ctx context.Context) (net.Conn, error)) *Client {
 	transport := &http.Transport{
-		DialContext:     func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
 		MaxIdleConns:    2,
 		IdleConnTimeout: time.Minute,
 	}
-	return &Client{dial: dial, http: &http.Client{Transport: transport}, progress: func(upkeep.Progress) {}, stop: func() {}}
+	c := &Client{dial: dial, http: &http.Client{Transport: transport}, progress: func(upkeep.Progress) {}, stop: func() {}}
+	transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx) }
+	return c
 }
 
 // OnProgress calls fn, from the goroutine of the call, while operations run.
@@ -76,6 +119,9 @@ func ask[R any](ctx context.Context, c *Client, op string, request any) (result 
 	if err != nil {
 		return result, err
 	}
+	if c.held != nil {
+		r.Header.Set(holdHeader, c.held.String())
+	}
 	answer, err := c.http.Do(r)
 	if err != nil {
 		return result, unreachable(ctx, op, err)
@@ -85,7 +131,7 @@ func ask[R any](ctx context.Context, c *Client, op string, request any) (result 
 		text, _ := io.ReadAll(io.LimitReader(answer.Body, 1<<10)) // only to explain the status
 		return result, upkeep.Errorf(upkeep.CodeInternal, "agent %s: %s: %s", op, answer.Status, text)
 	}
-	lines := json.NewDecoder(answer.Body)
+	lines := json.NewDecoder(io.LimitReader(answer.Body, maxAnswer))
 	for {
 		var line struct {
 			Progress *upkeep.Progress `json:"progress"`
@@ -105,6 +151,10 @@ func ask[R any](ctx context.Context, c *Client, op string, request any) (result 
 		}
 	}
 }
+
+// maxAnswer bounds what an agent, which is in the hands of the site's account,
+// may answer to one operation.
+const maxAnswer = 256 << 20
 
 func unreachable(ctx context.Context, op string, err error) error {
 	if ctx.Err() != nil {

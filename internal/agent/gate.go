@@ -169,6 +169,7 @@ func (a *Agent) freeze(ctx context.Context, s *session, drain upkeep.Duration) (
 	if err := s.closeGate(gate); err != nil {
 		return nil, err
 	}
+	a.finishRequests(ctx, s, drainTimeout(drain))
 	frozen := &Frozen{At: a.config.Now().UTC()}
 	if s.layout.Database == nil {
 		return frozen, nil

@@ -145,6 +145,9 @@ func converse(cmd *exec.Cmd, question []byte) ([]byte, error) {
 		answered <- answer
 	}()
 	err = cmd.Wait()
+	// What the script started and left behind would go on writing to a site
+	// that is being compared or backed up.
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // mostly there is nobody
 	// A child left behind by the script may hold the pipe open.
 	_ = outR.SetReadDeadline(time.Now().Add(time.Second))
 	answer := <-answered

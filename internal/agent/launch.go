@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -37,6 +38,9 @@ func Start(ctx context.Context, l Launch) (_ *Client, err error) {
 		return nil, err
 	}
 	client := NewClient(l.Dir)
+	if owner != nil {
+		client.owner = int(owner.Uid)
+	}
 	if answers(ctx, client) {
 		return client, nil
 	}
@@ -113,10 +117,13 @@ func groupsOf(uid uint32) []uint32 {
 }
 
 // prepareFolder makes dir, and gives it to the owner. Its parent lets every
-// owner through to a folder that only it can enter.
+// owner through to a folder that only it can enter, whatever our umask.
 func prepareFolder(dir string, owner *syscall.Credential) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o711); err != nil {
-		return err
+	parent := filepath.Dir(dir)
+	if _, err := os.Lstat(parent); errors.Is(err, fs.ErrNotExist) {
+		if err := errors.Join(os.MkdirAll(parent, 0o711), os.Chmod(parent, 0o711)); err != nil {
+			return err
+		}
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
@@ -124,7 +131,32 @@ func prepareFolder(dir string, owner *syscall.Credential) error {
 	if owner == nil {
 		return nil
 	}
+	if err := passable(parent, owner); err != nil {
+		return err
+	}
 	return os.Lchown(dir, int(owner.Uid), int(owner.Gid))
+}
+
+// passable makes sure that owner gets through every folder down to dir.
+func passable(dir string, owner *syscall.Credential) error {
+	for ; dir != "/" && dir != "."; dir = filepath.Dir(dir) {
+		st, err := stat(dir)
+		if err != nil {
+			return err
+		}
+		needed := uint32(0o001)
+		switch {
+		case st.Uid == owner.Uid:
+			needed = 0o100
+		case st.Gid == owner.Gid || slices.Contains(owner.Groups, st.Gid):
+			needed = 0o010
+		}
+		if st.Mode&needed == 0 {
+			return upkeep.Errorf(upkeep.CodeInvalid, "the site's account cannot enter %s, where its agent is to be", dir).
+				WithHint("Name another folder as \"agents\" in config.json, or: chmod o+x %s.", dir)
+		}
+	}
+	return nil
 }
 
 // spawn starts the guard in a session of its own, so that it outlives us.
@@ -153,6 +185,8 @@ func Guard(ctx context.Context, dir string, command []string) (err error) {
 		}
 		if _, err := os.Stat(filepath.Join(dir, JournalName)); errors.Is(err, fs.ErrNotExist) {
 			return nil
+		} else if err != nil { // the folder cannot be entered: no agent ever could
+			return err
 		}
 		select {
 		case <-ctx.Done():

@@ -111,6 +111,16 @@ func (a *Agent) opIntegrity(ctx context.Context, c *call, request IntegrityReque
 	return driver.Integrity(ctx, a.layoutHost(layout), layout, request.Originals)
 }
 
+// busy says what else is open on the site.
+func (s *session) busy() error {
+	if s.opened.Intervention == 0 {
+		return upkeep.Errorf(upkeep.CodeConflict, "the site is frozen by hand, or being restored").
+			WithHint("See that nobody needs it closed, then open it with upkeep site thaw.")
+	}
+	return upkeep.Errorf(upkeep.CodeConflict, "intervention %s is open on this site", s.opened.Intervention).
+		WithHint("Wait for it to end: upkeep intervention show %s.", s.opened.Intervention)
+}
+
 // opOpen begins an intervention. Repeated for the one that is open, it does
 // nothing; one that ended without being closed is closed first.
 func (a *Agent) opOpen(ctx context.Context, c *call, request OpenRequest) (_ Nothing, err error) {
@@ -120,8 +130,7 @@ func (a *Agent) opOpen(ctx context.Context, c *call, request OpenRequest) (_ Not
 		case s.opened.Intervention == request.Intervention && request.Intervention != 0:
 			return Nothing{}, nil
 		case s.unfinished():
-			return Nothing{}, upkeep.Errorf(upkeep.CodeConflict, "intervention %s is open on this site", s.opened.Intervention).
-				WithHint("Wait for it to end, or see it with upkeep intervention list; a freeze by hand ends with upkeep site thaw.")
+			return Nothing{}, s.busy()
 		}
 		if _, err := a.opClose(ctx, c, Nothing{}); err != nil {
 			return Nothing{}, err

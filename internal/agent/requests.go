@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,7 +22,7 @@ const patience = time.Second
 func (a *Agent) endRequests(ctx context.Context, s *session) {
 	deadline := time.Now().Add(patience)
 	for {
-		busy := s.requests()
+		busy := s.requests("php", "lsphp")
 		if len(busy) == 0 || ctx.Err() != nil {
 			return
 		}
@@ -36,8 +37,29 @@ func (a *Agent) endRequests(ctx context.Context, s *session) {
 	}
 }
 
-// requests returns the PHP processes that run a script of the site now.
-func (s *session) requests() []int {
+// finishRequests waits until the requests that were under way when the gate
+// closed have ended: some write files without ever opening the database. A
+// worker that was seen idle once has ended its own; what does not end in time
+// is ended.
+func (a *Agent) finishRequests(ctx context.Context, s *session, limit time.Duration) {
+	deadline := time.Now().Add(limit)
+	for busy := s.requests("php-", "lsphp"); len(busy) > 0 && ctx.Err() == nil; {
+		if time.Now().After(deadline) {
+			a.config.Log.Warn("ending requests", "processes", busy)
+			for _, pid := range busy {
+				_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended by itself
+			}
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+		still := s.requests("php-", "lsphp")
+		busy = slices.DeleteFunc(busy, func(pid int) bool { return !slices.Contains(still, pid) })
+	}
+}
+
+// requests returns the PHP processes that run a script of the site now,
+// whose command begins as one of commands.
+func (s *session) requests(commands ...string) []int {
 	var busy []int
 	folders, _ := filepath.Glob("/proc/[0-9]*") // the pattern is valid
 	for _, folder := range folders {
@@ -46,7 +68,7 @@ func (s *session) requests() []int {
 			continue
 		}
 		name, err := os.ReadFile(filepath.Join(folder, "comm"))
-		if err != nil || !strings.HasPrefix(string(name), "php") && !strings.HasPrefix(string(name), "lsphp") {
+		if err != nil || !slices.ContainsFunc(commands, func(c string) bool { return strings.HasPrefix(string(name), c) }) {
 			continue
 		}
 		// Of other accounts' processes the link cannot be read.

@@ -117,6 +117,9 @@ func (r *restoring) inPlace(ctx context.Context, s *session) (*RestoreResult, er
 		return result, err
 	}
 	kept := r.folderTimes(s, want)
+	if err := r.agent.resetCode(ctx, s); err != nil {
+		return result, err
+	}
 	after, err := r.now(ctx)
 	if err != nil {
 		return result, err

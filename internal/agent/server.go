@@ -190,7 +190,7 @@ func serve[Q, R any](a *Agent, w http.ResponseWriter, r *http.Request, ctx conte
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	c := &call{out: json.NewEncoder(w), flusher: w.(http.Flusher)}
-	result, err := op(ctx, c, request)
+	result, err := operate(a, r, func() (R, error) { return op(ctx, c, request) })
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil && upkeep.CodeOf(cause) == upkeep.CodeInterrupted {
 			err = cause
@@ -200,6 +200,21 @@ func serve[Q, R any](a *Agent, w http.ResponseWriter, r *http.Request, ctx conte
 		return
 	}
 	c.send(frame{Result: result})
+}
+
+// operate runs op unless it is meant for another intervention than the one
+// that is open: a worker that slept through its own must not touch the next.
+func operate[R any](a *Agent, r *http.Request, op func() (R, error)) (R, error) {
+	held := r.Header.Get(holdHeader)
+	switch r.URL.Path {
+	case "/status", "/quit", "/detect", "/inventory", "/integrity", "/open":
+		held = ""
+	}
+	if s, err := a.current(); err == nil && held != "" && held != s.opened.Intervention.String() {
+		var none R
+		return none, upkeep.Errorf(upkeep.CodeConflict, "the site is in the hands of another intervention")
+	}
+	return op()
 }
 
 // takeBlobs turns the connection into the one the vault is reached by.

@@ -90,6 +90,9 @@ func (v *Verifier) fetch(ctx context.Context, base *url.URL, page upkeep.Page, h
 	if err != nil {
 		return nil, nil, err
 	}
+	if target.Host != base.Host || target.Scheme != base.Scheme { // "//elsewhere/", as a site may call its pages
+		return nil, nil, upkeep.Errorf(upkeep.CodeRefused, "page %q leads to another host", page.Path)
+	}
 	query := target.Query()
 	query.Set(buster, rand.Text())
 	target.RawQuery = query.Encode()
