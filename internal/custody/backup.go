@@ -3,6 +3,10 @@ package custody
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
 	"time"
 
 	"upkeep"
@@ -118,11 +122,38 @@ func (c *Custody) CompareSite(ctx context.Context, id upkeep.BackupID) (_ *agent
 // into an empty one on the site's server when database is not "".
 func (c *Custody) RestoreElsewhere(ctx context.Context, id upkeep.BackupID, dir, database string, progress func(upkeep.Progress)) (_ *agent.RestoreResult, err error) {
 	defer upkeep.Wrap(&err, "restore backup %s into %s", id, dir)
+	if err := c.giveFolder(ctx, id, dir); err != nil {
+		return nil, err
+	}
 	request := agent.RestoreRequest{Into: dir}
 	if database != "" {
 		request.Database = &cms.Database{Name: database}
 	}
 	return c.restore(ctx, id, request, progress)
+}
+
+// giveFolder makes dir, where the site's account may not, and gives it to it.
+func (c *Custody) giveFolder(ctx context.Context, id upkeep.BackupID, dir string) error {
+	backup, err := c.Backups.Backup(ctx, id)
+	if err != nil {
+		return err
+	}
+	site, err := c.Sites.Site(ctx, backup.Site)
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil || os.Geteuid() != 0 {
+		if errors.Is(err, fs.ErrExist) {
+			return nil
+		}
+		return err
+	}
+	owner, err := os.Stat(site.Root)
+	if err != nil {
+		return err
+	}
+	st := owner.Sys().(*syscall.Stat_t)
+	return os.Lchown(dir, int(st.Uid), int(st.Gid))
 }
 
 // restore has the agent of the backup's site restore, or compare.
@@ -201,7 +232,8 @@ func (c *Custody) RestoreInPlace(ctx context.Context, id upkeep.BackupID, progre
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := r.openByHand(ctx, layout, restoreTime); err != nil {
+	r.broken = true
+	if err := r.openByHand(ctx, layout, restoreTime, c.Silence); err != nil {
 		return nil, nil, err
 	}
 	result, safety, err := r.restoreFrozen(ctx, id, layout)
@@ -242,11 +274,12 @@ func (r *Reached) reopen(ctx context.Context) error {
 	return err
 }
 
-func (r *Reached) openByHand(ctx context.Context, layout *cms.Layout, limit time.Duration) error {
+func (r *Reached) openByHand(ctx context.Context, layout *cms.Layout, limit, silence time.Duration) error {
 	if r.token == "" {
 		r.token = newToken()
 	}
-	return r.client.Open(ctx, agent.OpenRequest{Layout: layout, Token: r.token, URL: r.site.URL, MaxFrozen: upkeep.Duration(limit)})
+	return r.client.Open(ctx, agent.OpenRequest{Layout: layout, Token: r.token, URL: r.site.URL,
+		MaxFrozen: upkeep.Duration(limit), Silence: upkeep.Duration(silence)})
 }
 
 // Freeze closes a site by hand, for at most limit.
@@ -261,7 +294,7 @@ func (c *Custody) Freeze(ctx context.Context, site upkeep.SiteID, limit time.Dur
 	if err != nil {
 		return time.Time{}, err
 	}
-	if err := r.openByHand(ctx, layout, limit); err != nil {
+	if err := r.openByHand(ctx, layout, limit, 0); err != nil {
 		return time.Time{}, err
 	}
 	at, err = r.Freeze(ctx)
@@ -291,8 +324,12 @@ func (c *Custody) Thaw(ctx context.Context, site upkeep.SiteID) (err error) {
 	return r.reopen(ctx)
 }
 
-// Frozen reports whether a site is frozen now.
+// Frozen reports whether a site is frozen now. Where no journal is there, no
+// agent is asked: the site itself may be gone.
 func (c *Custody) Frozen(ctx context.Context, site upkeep.SiteID) (bool, error) {
+	if _, err := os.Stat(filepath.Join(c.agentDir(site), agent.JournalName)); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
 	r, err := c.Reach(ctx, site, func(upkeep.Progress) {})
 	if err != nil {
 		return false, err

@@ -200,6 +200,13 @@ func (f SiteList) RemoveSite(ctx context.Context, actor, name string) error {
 	if err != nil {
 		return err
 	}
+	frozen, err := f.Custody.Frozen(ctx, site.ID)
+	if err != nil {
+		return err
+	}
+	if frozen {
+		return upkeep.Errorf(upkeep.CodeConflict, "site %s is frozen", name).WithHint("Open it first: upkeep site thaw %s.", name)
+	}
 	if err := f.Config.Sites.DeleteSite(ctx, site.ID); err != nil {
 		return err
 	}

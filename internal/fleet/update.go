@@ -129,6 +129,9 @@ func (f *Fleet) StartIntervention(ctx context.Context, actor, name string, req w
 		return nil, err
 	}
 	iv := &upkeep.Intervention{Site: site.ID, State: upkeep.Planned, Created: f.Now().UTC(), Batches: selected.Batches, Requester: actor}
+	if len(iv.Batches) == 0 && len(req.Only) > 0 {
+		return nil, notReady(name, selected)
+	}
 	if req.DryRun {
 		return iv, nil
 	}
@@ -147,6 +150,17 @@ func (f *Fleet) StartIntervention(ctx context.Context, actor, name string, req w
 		return nil, err
 	}
 	return iv, f.Enqueue(ctx, iv.ID)
+}
+
+// notReady says of updates that were asked for why none can be done.
+func notReady(site string, asked resolve.Plan) error {
+	hint := "See why with upkeep update list " + site + "."
+	for _, update := range asked.Updates {
+		if update.Disposition != upkeep.Ready {
+			return upkeep.Errorf(upkeep.CodeHeld, "%s %s is held", update.Ref(), update.Release.Version).WithHint("%s", hint)
+		}
+	}
+	return upkeep.Errorf(upkeep.CodeNotFound, "nothing that was asked for is ready to be updated").WithHint("%s", hint)
 }
 
 func refs(batches []upkeep.Batch) []string {

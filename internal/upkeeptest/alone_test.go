@@ -84,7 +84,7 @@ func TestAgentActsAlone(t *testing.T) {
 	for _, c := range []struct {
 		state upkeep.State
 		stop  syscall.Signal
-	}{{upkeep.Freezing, syscall.SIGKILL}, {upkeep.Applying, syscall.SIGKILL}, {upkeep.Verifying, syscall.SIGSTOP}} {
+	}{{upkeep.Securing, syscall.SIGKILL}, {upkeep.Applying, syscall.SIGKILL}, {upkeep.Verifying, syscall.SIGSTOP}} {
 		t.Run(string(c.state)+"/"+c.stop.String(), func(t *testing.T) {
 			site := upkeeptest.WordPress(t, small())
 			p := upkeeptest.Adopt(t, site, offers()...)
@@ -93,7 +93,7 @@ func TestAgentActsAlone(t *testing.T) {
 			aloneAt(t, p, c.state, c.stop)
 			// Nobody calls upkeep: the journal ends by itself.
 			upkeeptest.Eventually(t, time.Minute, "the agent to thaw alone", func() bool { return strings.Contains(p.Log(), "acting alone") && open(t, site) })
-			upkeeptest.Same(t, before, site, volatile...)
+			upkeeptest.Same(t, before, site, append(volatile, ".upkeep-")...)
 			if c.stop == syscall.SIGSTOP {
 				return // its lease ends with it
 			}

@@ -53,6 +53,9 @@ func (r *Repository) loadAny(ctx context.Context, h Handle) ([]byte, error) {
 		if data, err = r.loadPlace(ctx, place); err == nil || ctx.Err() != nil {
 			return data, err
 		}
+		if upkeep.CodeOf(err) == upkeep.CodeDamaged || errors.Is(err, fs.ErrNotExist) {
+			r.distrust(place.pack)
+		}
 	}
 	return nil, err
 }

@@ -48,6 +48,8 @@ type Repository struct {
 	written  []Handle            // since the last Flush
 	failed   error               // first error of storing; every later write returns it
 
+	distrusted map[ID]bool // packs that were found damaged
+
 	storing chan struct{} // limits packs being stored, and so memory
 	stores  sync.WaitGroup
 	scratch sync.Pool // *[]byte, for compressing and sealing

@@ -29,7 +29,15 @@ func (r *Repository) knows(h Handle) bool {
 	if _, ok := r.pending[h]; ok {
 		return true
 	}
-	return r.index.has(h)
+	if len(r.distrusted) == 0 {
+		return r.index.has(h)
+	}
+	found := false
+	r.index.find(h, func(place location) bool {
+		found = !r.distrusted[place.pack]
+		return !found
+	})
+	return found
 }
 
 // Save stores a blob. It is compressed and sealed in the caller's goroutine

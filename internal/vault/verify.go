@@ -24,6 +24,9 @@ type VerifyOptions struct {
 	// Sample is the part of the blobs to read back: 0 checks only that
 	// everything is there with the right size, 1 reads all.
 	Sample float64
+	// Limit is how many stored bytes to read back at most, of all of the
+	// sample alike; 0 is no limit.
+	Limit int64
 	// Progress, when set, is told how many blobs were read back of how many.
 	Progress func(done, total int)
 }
@@ -48,10 +51,21 @@ func (r *Repository) Verify(ctx context.Context, snapshot ID, options VerifyOpti
 	if err != nil {
 		return nil, err
 	}
+	return r.verifyTree(ctx, *s.Tree, options)
+}
+
+// VerifyTree proves of a tree what Verify does of a snapshot's, for a backup
+// that is still being made.
+func (r *Repository) VerifyTree(ctx context.Context, tree ID, options VerifyOptions) (_ *Verified, err error) {
+	defer upkeep.Wrap(&err, "verify tree %s", tree)
+	return r.verifyTree(ctx, tree, options)
+}
+
+func (r *Repository) verifyTree(ctx context.Context, tree ID, options VerifyOptions) (*Verified, error) {
 	if err := r.refresh(ctx); err != nil {
 		return nil, err
 	}
-	found, err := r.reachable(ctx, []ID{*s.Tree})
+	found, err := r.reachable(ctx, []ID{tree})
 	if err != nil {
 		return nil, err
 	}
@@ -64,16 +78,36 @@ func (r *Repository) Verify(ctx context.Context, snapshot ID, options VerifyOpti
 	if result.Bytes, err = r.checkSizes(ctx, packs); err != nil {
 		return nil, err
 	}
-	var sample []Handle
-	for h := range found {
+	var data []Handle
+	for h := range found { // in random order
 		if h.Type == TreeBlob {
 			result.ReadBack++ // on the way here
 		} else if options.Sample >= 1 || rand.Float64() < options.Sample {
-			sample = append(sample, h)
+			data = append(data, h)
 		}
 	}
+	sample := r.within(data, options.Limit)
 	result.ReadBack += len(sample)
 	return result, r.readBack(ctx, sample, options.Progress)
+}
+
+// within returns as many of blobs as are stored in limit bytes; 0 is all.
+func (r *Repository) within(blobs []Handle, limit int64) []Handle {
+	if limit <= 0 {
+		return blobs
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for i, h := range blobs {
+		r.index.find(h, func(place location) bool {
+			limit -= int64(place.length)
+			return false
+		})
+		if limit < 0 {
+			return blobs[:i]
+		}
+	}
+	return blobs
 }
 
 // VerifyBlobs reads these blobs back and compares them with what was
@@ -109,15 +143,18 @@ func (r *Repository) locate(blobs []Handle) (map[ID][]packedBlob, error) {
 func (r *Repository) checkSizes(ctx context.Context, packs map[ID][]packedBlob) (total int64, err error) {
 	want := r.packSizes()
 	var damages []error
-	for id := range packs {
+	for id, blobs := range packs {
 		info, err := r.storage.Stat(ctx, fileName(dataFolder, id))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			damages = append(damages, fmt.Errorf("pack %s is gone", id))
+			err = fmt.Errorf("pack %s is gone", id)
 		case err != nil:
 			return 0, err
 		case info.Size != want[id]:
-			damages = append(damages, fmt.Errorf("pack %s has %d bytes: want %d", id, info.Size, want[id]))
+			err = fmt.Errorf("pack %s has %d bytes: want %d", id, info.Size, want[id])
+		}
+		if err != nil && !r.stands(ctx, id, blobs) {
+			damages = append(damages, err)
 		}
 		total += info.Size
 	}
@@ -169,22 +206,62 @@ func (r *Repository) readBack(ctx context.Context, blobs []Handle, progress func
 	for id, list := range packs {
 		group.Go(func() error {
 			err := r.readPack(groupCtx, id, list, sizes[id], nil)
+			bad := upkeep.CodeOf(err) == upkeep.CodeDamaged || errors.Is(err, fs.ErrNotExist)
+			spare := bad && r.stands(groupCtx, id, list)
 			mu.Lock()
 			defer mu.Unlock()
 			if done += len(list); progress != nil {
 				progress(done, len(blobs))
 			}
-			if upkeep.CodeOf(err) == upkeep.CodeDamaged || errors.Is(err, fs.ErrNotExist) {
+			switch {
+			case !bad:
+				return err
+			case !spare:
 				damages = append(damages, err)
-				return nil // the others are worth knowing too
 			}
-			return err
+			return nil // the others are worth knowing too
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
 	return joinDamages(damages)
+}
+
+// stands says of a damaged pack whether these blobs of it are whole in others.
+// From now on the pack is not trusted: what only it holds is stored anew by
+// the next backup that has it, which heals all those before.
+func (r *Repository) stands(ctx context.Context, damaged ID, blobs []packedBlob) bool {
+	r.distrust(damaged)
+	for i := range blobs {
+		var spares []location
+		r.mu.RLock()
+		r.index.find(blobs[i].Handle, func(place location) bool {
+			if place.pack != damaged {
+				spares = append(spares, place)
+			}
+			return true
+		})
+		r.mu.RUnlock()
+		whole := slices.ContainsFunc(spares, func(place location) bool {
+			_, err := r.loadPlace(ctx, place)
+			return err == nil
+		})
+		if !whole {
+			return false
+		}
+	}
+	return true
+}
+
+// distrust makes what only this pack holds count as not stored.
+func (r *Repository) distrust(pack ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.distrusted == nil {
+		r.distrusted = map[ID]bool{}
+	}
+	r.distrusted[pack] = true
 }
 
 // readPack reads these blobs of a pack and checks each; when they are all
