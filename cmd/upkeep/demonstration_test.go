@@ -23,6 +23,15 @@ import (
 	"upkeep/internal/web"
 )
 
+// What the tour's shop has.
+const (
+	shopName = "shop"
+	title    = "Atelier Lumen"
+	culprit  = fixtures.LeadForm // breaks
+	licensed = fixtures.Notes    // without a licence
+	modified = fixtures.LoneWolf // changed by hand
+)
+
 // program is the command built from this tree. The agents and the mirror are
 // the program itself again, which a test binary cannot be.
 type program struct {
@@ -114,7 +123,7 @@ func TestDemonstration(t *testing.T) {
 		t.Fatalf("exit %d", code)
 	}
 	rest := out
-	for _, command := range []string{"site add", "site inventory shop", "update list shop", "site update shop", "update list shop", "site update shop",
+	for _, command := range []string{"site add", "site inventory shop", "update list shop", "site update shop", "site update shop",
 		"backup list", "ledger verify", "restic -r", "restic -r", "site show shop", "demo --clean"} {
 		_, after, found := strings.Cut(rest, command)
 		if !found {

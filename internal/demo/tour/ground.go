@@ -1,4 +1,4 @@
-package main
+package tour
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -17,7 +18,6 @@ import (
 
 	"upkeep"
 	"upkeep/internal/demo"
-	"upkeep/internal/web"
 )
 
 // ground is the folder of a demonstration and what lies in it.
@@ -142,22 +142,15 @@ func (g *ground) removeWorld(ctx context.Context) error {
 	return world.Remove(ctx)
 }
 
-// mirrorOf returns the server of the mirror at address. It is not started.
-// One plugin's licence has run out.
-func (g *ground) mirrorOf(world *demo.World, address string) *demo.Server {
-	return world.Companion("mirror", g.mirror(), address,
-		"/proc/self/exe", "mirror", g.mirror(), address, "--withhold", licensed)
-}
-
 // unserved refuses to pull the ground from under a server that the user
 // started to try things.
 func (g *ground) unserved(ctx context.Context) error {
-	client := web.NewSocketClient(filepath.Join(g.State, web.SocketName))
-	defer client.Close()
-	if _, err := client.Version(ctx); err == nil {
-		return upkeep.Errorf(upkeep.CodeConflict, "upkeep serve runs on its state folder").WithHint("Stop it first.")
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(g.State, "upkeep.sock"))
+	if err != nil {
+		return nil // nobody answers
 	}
-	return nil
+	_ = conn.Close() // only asked whether somebody listens
+	return upkeep.Errorf(upkeep.CodeConflict, "upkeep serve runs on its state folder").WithHint("Stop it first.")
 }
 
 // agentPatience is how long an agent may take to end by itself.
@@ -214,22 +207,4 @@ func agentsIn(dir string) []int {
 		}
 	}
 	return pids
-}
-
-// cleanDemonstration removes a demonstration with its processes.
-func cleanDemonstration(ctx context.Context, e *env, g *ground) error {
-	if _, err := os.Lstat(g.Dir); errors.Is(err, os.ErrNotExist) {
-		return e.say("demo.nothing", "dir", shown(g.Dir))
-	}
-	if err := g.take(); err != nil {
-		return err
-	}
-	defer g.leave()
-	if err := g.clear(ctx); err != nil {
-		return err
-	}
-	if err := os.RemoveAll(g.Dir); err != nil {
-		return err
-	}
-	return e.say("demo.removed", "dir", shown(g.Dir))
 }

@@ -1,4 +1,4 @@
-package main
+package tour
 
 import (
 	"context"
@@ -53,7 +53,7 @@ func nextReleases() []fixtures.Release {
 }
 
 // fetchPackages finds the WordPress releases, or fetches them.
-func (d *demonstration) fetchPackages(ctx context.Context) (string, *packages.Set, error) {
+func (d *Tour) fetchPackages(ctx context.Context) (string, *packages.Set, error) {
 	dir, err := filepath.Abs(cacheDir)
 	if err != nil {
 		return "", nil, err
@@ -75,7 +75,7 @@ func (d *demonstration) fetchPackages(ctx context.Context) (string, *packages.Se
 
 // build starts the servers, makes the shop and publishes newer releases of
 // what is on it.
-func (d *demonstration) build(ctx context.Context) error {
+func (d *Tour) build(ctx context.Context) error {
 	dir, set, err := d.fetchPackages(ctx)
 	if err != nil {
 		return err
@@ -97,7 +97,7 @@ func (d *demonstration) build(ctx context.Context) error {
 	return d.work("demo.mirror", func() ([]any, error) { return nil, d.publishFirst(ctx, set) })
 }
 
-func (d *demonstration) makeShop(ctx context.Context) (err error) {
+func (d *Tour) makeShop(ctx context.Context) (err error) {
 	if d.shop, err = d.world.AddWordPress(ctx, shopSpec()); err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (d *demonstration) makeShop(ctx context.Context) (err error) {
 
 // publishFirst starts the mirror: the newest core, what is on the shop, so
 // that it can be compared, and a newer release of each.
-func (d *demonstration) publishFirst(ctx context.Context, set *packages.Set) error {
+func (d *Tour) publishFirst(ctx context.Context, set *packages.Set) error {
 	for _, zip := range zipsOf(set) {
 		if err := share(zip, filepath.Join(d.ground.mirror(), filepath.Base(zip))); err != nil {
 			return err
@@ -148,7 +148,7 @@ func zipsOf(set *packages.Set) []string {
 }
 
 // publish offers more releases; the mirror finds them when it starts.
-func (d *demonstration) publish(ctx context.Context, releases []fixtures.Release) error {
+func (d *Tour) publish(ctx context.Context, releases []fixtures.Release) error {
 	if err := d.mirror.Stop(ctx); err != nil {
 		return err
 	}
@@ -161,13 +161,12 @@ func (d *demonstration) publish(ctx context.Context, releases []fixtures.Release
 }
 
 // configure points the application at the mirror in place of wordpress.org.
-func (d *demonstration) configure(address string) error {
-	config, err := readSettings(d.ground.State)
-	if err != nil {
-		return err
+func (d *Tour) configure(address string) error {
+	config := map[string]any{
+		"wordpress": map[string]string{"api": "http://" + address, "downloads": "http://" + address},
+		"trusted":   []string{address},
+		"feed_age":  "0s", // what is published is seen at once
 	}
-	config.WordPress.API, config.WordPress.Downloads = "http://"+address, "http://"+address
-	config.Trusted, config.FeedAge = []string{address}, 0 // what is published is seen at once
 	text, err := json.MarshalIndent(config, "", "\t")
 	if err != nil {
 		return err
