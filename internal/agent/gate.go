@@ -2,11 +2,14 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"upkeep"
 	"upkeep/internal/agent/journal"
@@ -29,6 +32,28 @@ func (s *session) closeGate(gate *cms.Gate) (err error) {
 		}
 	}
 	return nil
+}
+
+// canClose fails where the gate could not be put in place, so that nothing is
+// begun that could not be ended.
+func (s *session) canClose(gate *cms.Gate) error {
+	for _, file := range gate.Files {
+		if err := canWrite(filepath.Dir(file.Path)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// canWrite fails with CodeConflict where we may not change what dir holds. A
+// folder that its own owner made read-only is meant to stay as it is.
+func canWrite(dir string) error {
+	err := unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS)
+	if err == nil || errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	return upkeep.Errorf(upkeep.CodeConflict, "the site's owner cannot write to %s: %w", dir, err).
+		WithHint("Let it: chmod u+w %s, or chown it to the owner of the site's root.", dir)
 }
 
 // closeGateBelow closes again what a swap of target brought back open.
@@ -164,6 +189,9 @@ func (a *Agent) freeze(ctx context.Context, s *session, drain upkeep.Duration) (
 	defer upkeep.Wrap(&err, "freeze")
 	gate, err := s.driver.Gate(ctx, s.host, s.layout, s.opened.Token)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.canClose(gate); err != nil {
 		return nil, err
 	}
 	if err := s.closeGate(gate); err != nil {

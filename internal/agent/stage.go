@@ -32,6 +32,13 @@ func (a *Agent) opStage(ctx context.Context, c *call, request StageRequest) (_ *
 		return nil, err
 	}
 	if s.before == nil {
+		gate, err := s.driver.Gate(ctx, s.host, s.layout, s.opened.Token)
+		if err == nil {
+			err = s.canClose(gate)
+		}
+		if err != nil {
+			return nil, err
+		}
 		if s.before, err = s.driver.Inventory(ctx, s.host, s.layout); err != nil {
 			return nil, err
 		}
@@ -57,6 +64,9 @@ func (a *Agent) opStage(ctx context.Context, c *call, request StageRequest) (_ *
 		return nil, err
 	}
 	for _, move := range staged.Moves {
+		if err := canWrite(filepath.Dir(move.To)); err != nil {
+			return nil, upkeep.Errorf(upkeep.CodeRefused, "%w", err) // only this update cannot be made
+		}
 		if err := s.adoptModes(filepath.Join(staged.Dir, move.From), move.To); err != nil {
 			return nil, err
 		}

@@ -109,7 +109,9 @@ func (s *scene) addArea(name, dir string) {
 func systemFolder(dir string) bool {
 	parts := strings.Split(strings.Trim(dir, "/"), "/")
 	switch parts[0] {
-	case "", "bin", "boot", "dev", "etc", "lib", "lib64", "proc", "root", "run", "sbin", "sys":
+	case "dev":
+		return len(parts) < 3 || parts[1] != "shm" // memory holds files like any disk
+	case "", "bin", "boot", "etc", "lib", "lib64", "proc", "root", "run", "sbin", "sys":
 		return true
 	case "usr":
 		return len(parts) < 3 || parts[1] != "share" && parts[1] != "local"
