@@ -58,6 +58,12 @@ var binary = sync.OnceValues(func() (string, error) {
 // offers the given releases besides the cores in the world's packages.
 func Adopt(t testing.TB, site *demo.Site, offers ...fixtures.Release) *Program {
 	t.Helper()
+	return AdoptWith(t, site, nil, offers...)
+}
+
+// AdoptWith is Adopt with further flags of site add, such as "--majors".
+func AdoptWith(t testing.TB, site *demo.Site, flags []string, offers ...fixtures.Release) *Program {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "upkeep-state-")
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +74,12 @@ func Adopt(t testing.TB, site *demo.Site, offers ...fixtures.Release) *Program {
 		t.Fatal(err)
 	}
 	p.startMirror(t, offers)
-	if out, code := p.Run(t, "site", "add", site.Root, "--name", "shop", "--url", site.URL, "--format", "json"); code != 0 {
+	root := site.Root
+	if site.Spec.Layout == demo.Bedrock {
+		root = filepath.Dir(site.DocumentRoot) // the project is the site
+	}
+	add := append([]string{"site", "add", root, "--name", "shop", "--url", site.URL, "--format", "json"}, flags...)
+	if out, code := p.Run(t, add...); code != 0 {
 		t.Fatalf("site add: exit %d: %s", code, out)
 	}
 	return p
