@@ -78,8 +78,8 @@ func (p wordpressPublisher) Meets(have, want upkeep.Version) bool {
 type reacher struct{ *custody.Custody }
 
 // Reach connects to the agent of a site.
-func (r reacher) Reach(ctx context.Context, site upkeep.SiteID, progress func(upkeep.Progress)) (intervention.Agent, error) {
-	return r.Custody.Reach(ctx, site, progress)
+func (r reacher) Reach(ctx context.Context, iv *upkeep.Intervention, progress func(upkeep.Progress)) (intervention.Agent, error) {
+	return r.Custody.ReachFor(ctx, iv.Site, iv.ID, progress)
 }
 
 // consequences keeps what interventions lead to.

@@ -244,7 +244,7 @@ func (r *Reached) restoreFrozen(ctx context.Context, id upkeep.BackupID, layout 
 	if _, err := r.Freeze(ctx); err != nil {
 		return nil, nil, err
 	}
-	safety, err := r.backup(ctx, agent.ReadRequest{}, &upkeep.Backup{
+	safety, err := r.backup(ctx, agent.ReadRequest{Secure: true}, &upkeep.Backup{
 		Site: r.site.ID, Moment: upkeep.Manual, Frozen: true, Note: "before restore of backup " + id.String(),
 	})
 	if err != nil {

@@ -225,15 +225,24 @@ func (c *Custody) Revive(ctx context.Context) {
 		if err != nil {
 			continue
 		}
-		site, err := c.Sites.Site(ctx, upkeep.SiteID(number))
-		if err == nil {
-			var client *agent.Client
-			if client, err = c.Connect(ctx, site); err == nil {
-				client.Close()
-			}
-		}
+		err = c.revive(ctx, upkeep.SiteID(number))
 		if err != nil && ctx.Err() == nil {
 			c.Log.Error("revive agent", "journal", journal, "error", err)
 		}
 	}
+}
+
+// revive starts the agent of a site. A restore by hand that the agent is
+// taking back may need the vault for it, and nobody else will bring it.
+func (c *Custody) revive(ctx context.Context, id upkeep.SiteID) error {
+	r, err := c.Reach(ctx, id, func(upkeep.Progress) {})
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	status, err := r.status(ctx)
+	if err != nil || !status.Open || status.Intervention != 0 || status.Alone == "" {
+		return err
+	}
+	return r.reopen(ctx)
 }

@@ -18,6 +18,7 @@ type Reached struct {
 	c      *Custody
 	site   *upkeep.Site
 	client *agent.Client
+	held   upkeep.InterventionID // that it is reached for, 0 for work by hand
 	layout *cms.Layout
 	token  string
 	pages  []upkeep.Page // of the site, once known
@@ -28,6 +29,12 @@ type Reached struct {
 // Reach connects to the agent of a site. From now on until Close it hears
 // from us regularly.
 func (c *Custody) Reach(ctx context.Context, id upkeep.SiteID, progress func(upkeep.Progress)) (_ *Reached, err error) {
+	return c.ReachFor(ctx, id, 0, progress)
+}
+
+// ReachFor is Reach for an intervention: what is done then never touches
+// another one that has begun at the site meanwhile.
+func (c *Custody) ReachFor(ctx context.Context, id upkeep.SiteID, held upkeep.InterventionID, progress func(upkeep.Progress)) (_ *Reached, err error) {
 	defer upkeep.Wrap(&err, "reach site %s", id)
 	site, err := c.Sites.Site(ctx, id)
 	if err != nil {
@@ -38,7 +45,10 @@ func (c *Custody) Reach(ctx context.Context, id upkeep.SiteID, progress func(upk
 		return nil, err
 	}
 	client.OnProgress(progress)
-	r := &Reached{c: c, site: site, client: client}
+	if held != 0 {
+		client.Hold(held)
+	}
+	r := &Reached{c: c, site: site, client: client, held: held}
 	status, err := r.status(ctx)
 	if err != nil {
 		client.Close()
@@ -74,7 +84,11 @@ func (r *Reached) status(ctx context.Context) (*agent.Status, error) {
 	if layout, err := r.c.layout(ctx, r.site.ID); err == nil {
 		known = layout.Database
 	}
-	return r.client.Status(ctx, known)
+	status, err := r.client.Status(ctx, known)
+	if err == nil && r.held != 0 && status.Open && status.Intervention != r.held {
+		return &agent.Status{Protocol: status.Protocol, PID: status.PID, Root: status.Root}, nil
+	}
+	return status, err
 }
 
 // Close lets go of the agent.
@@ -234,7 +248,7 @@ func (r *Reached) Warm(ctx context.Context) error {
 
 // Backup makes, verifies and records a backup.
 func (r *Reached) Backup(ctx context.Context, id upkeep.InterventionID, moment upkeep.Moment) (*upkeep.Backup, error) {
-	request := agent.ReadRequest{}
+	request := agent.ReadRequest{Secure: moment == upkeep.Before}
 	if moment == upkeep.After { // the layout may be another now
 		survey, err := r.client.Inventory(ctx)
 		if err != nil {
@@ -363,11 +377,20 @@ func (r *Reached) Probe(ctx context.Context, pages []upkeep.Page, through bool) 
 // Commit keeps the changes.
 func (r *Reached) Commit(ctx context.Context) error { return r.client.Commit(ctx) }
 
-// Thaw opens the gate.
-func (r *Reached) Thaw(ctx context.Context) error { return r.client.Thaw(ctx) }
+// Thaw opens the gate. Nothing is to be opened when nothing is open at the
+// agent, or another intervention.
+func (r *Reached) Thaw(ctx context.Context) error { return r.whenOpen(ctx, r.client.Thaw) }
 
 // Finish removes what the intervention needed on the host.
-func (r *Reached) Finish(ctx context.Context) error { return r.client.Finish(ctx) }
+func (r *Reached) Finish(ctx context.Context) error { return r.whenOpen(ctx, r.client.Finish) }
+
+func (r *Reached) whenOpen(ctx context.Context, do func(context.Context) error) error {
+	status, err := r.status(ctx)
+	if err != nil || !status.Open {
+		return err
+	}
+	return do(ctx)
+}
 
 // Compare judges the pages now, seen through the closed gate.
 func (r *Reached) Compare(ctx context.Context, before []upkeep.Probe) ([]upkeep.Check, error) {

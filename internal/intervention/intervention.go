@@ -37,8 +37,9 @@ type Leases interface {
 
 // Hosts reaches the agents of sites.
 type Hosts interface {
-	// Reach connects to the agent of the site, starting it when needed.
-	Reach(ctx context.Context, site upkeep.SiteID, progress func(upkeep.Progress)) (Agent, error)
+	// Reach connects to the agent of an intervention's site, starting it when
+	// needed. What another intervention does there meanwhile stays untouched.
+	Reach(ctx context.Context, iv *upkeep.Intervention, progress func(upkeep.Progress)) (Agent, error)
 }
 
 // Agent is what an intervention asks of the agent of one site. All of it may
@@ -256,6 +257,9 @@ func (w *walk) troubled(err error) (to next, again time.Duration) {
 	case upkeep.Freezing, upkeep.Securing:
 		return next{upkeep.Undoing, note}, 0
 	case upkeep.Applying, upkeep.Verifying:
+		if blameless(told.Code) {
+			return next{upkeep.Undoing, func(iv *upkeep.Intervention) { note(iv); iv.Search = upkeep.Search{Started: true} }}, 0
+		}
 		failed := []upkeep.Check{{Code: "apply", Component: w.suspect(err), Got: err.Error()}}
 		return next{upkeep.Undoing, func(iv *upkeep.Intervention) { noteFailure(iv, failed) }}, 0
 	}
@@ -263,12 +267,18 @@ func (w *walk) troubled(err error) (to next, again time.Duration) {
 	return next{}, 2 * time.Second
 }
 
+// blameless reports whether a code says that no update is at fault: nobody may
+// hold a release because an agent died or a disk was full.
+func blameless(code upkeep.Code) bool {
+	return code == upkeep.CodeUnreachable || code == upkeep.CodeNoSpace || code == upkeep.CodeConflict
+}
+
 // reach connects to the agent once per walk.
 func (w *walk) reach(ctx context.Context) (Agent, error) {
 	if w.agent != nil {
 		return w.agent, nil
 	}
-	agent, err := w.Hosts.Reach(ctx, w.iv.Site, func(p upkeep.Progress) { w.progress(ctx, p) })
+	agent, err := w.Hosts.Reach(ctx, w.iv, func(p upkeep.Progress) { w.progress(ctx, p) })
 	if err != nil {
 		return nil, err
 	}

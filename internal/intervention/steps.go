@@ -89,11 +89,11 @@ func (w *walk) askedToStop(ctx context.Context) (bool, error) {
 // takenBack notices that a person cancelled, or that the agent undid and
 // thawed by itself because we were silent.
 func (w *walk) takenBack(ctx context.Context, agent Agent) (next, bool, error) {
-	open, _, alone, err := agent.Standing(ctx)
+	open, frozen, alone, err := agent.Standing(ctx)
 	if err != nil {
 		return next{}, false, err
 	}
-	if alone != "" || !open {
+	if alone != "" || !open || !frozen && w.iv.State != upkeep.Freezing {
 		why := upkeep.Errorf(upkeep.CodeInterrupted, "the agent took the site back: %s", alone)
 		if err := w.event(ctx, EventAlone, map[string]any{"why": alone}); err != nil {
 			return next{}, false, err
@@ -338,7 +338,13 @@ func (w *walk) continued(ctx context.Context, search upkeep.Search) (upkeep.Sear
 // nothing undoes it once visitors can write again.
 func (w *walk) thaw(ctx context.Context, agent Agent) (next, error) {
 	if len(w.iv.Search.Kept) > 0 {
-		if err := agent.Commit(ctx); err != nil {
+		err := agent.Commit(ctx)
+		if code := upkeep.CodeOf(err); code == upkeep.CodeConflict || code == upkeep.CodeInterrupted {
+			// The agent took it back while nobody was there to keep it.
+			lost := &upkeep.Error{Code: upkeep.CodeInterrupted, Message: err.Error()}
+			return next{upkeep.Undoing, func(iv *upkeep.Intervention) { iv.Error, iv.Search = lost, upkeep.Search{Started: true} }}, nil
+		}
+		if err != nil {
 			return next{}, err
 		}
 	}
