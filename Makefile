@@ -43,7 +43,8 @@ soak: setup ## the tests that kill processes, again and again
 	$(GO) test -p 1 -count $(SOAK) -timeout 24h -run 'Kill|Fault|Crash|Fill|Survive|Interrupt|Property' ./...
 
 bench: setup build ## our figures beside those of public tools, in one run
-	$(GO) test -p 1 -run '^$$' -bench . -benchtime 1x -timeout 60m ./...
+	$(GO) test -tags bench -p 1 -v -run 'TestBench|TestRatios' -timeout 60m \
+		./internal/upkeeptest ./internal/vault/archive ./internal/agent/database
 
 lint: ## vet and staticcheck
 	$(GO) vet ./...

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -46,6 +47,7 @@ var binary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "upkeep")
+	built.Store(&dir)
 	cmd := exec.Command("go", "build", "-o", path, "./cmd/upkeep")
 	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -53,6 +55,16 @@ var binary = sync.OnceValues(func() (string, error) {
 	}
 	return path, nil
 })
+
+// built is the folder that binary built into.
+var built atomic.Pointer[string]
+
+// removeBinary removes what binary built.
+func removeBinary() {
+	if dir := built.Load(); dir != nil {
+		_ = os.RemoveAll(*dir) // a folder of the system's own for such things
+	}
+}
 
 // Adopt returns the program with site added under the name "shop". The mirror
 // offers the given releases besides the cores in the world's packages.
