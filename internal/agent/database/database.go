@@ -10,17 +10,15 @@ package database
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
-	"fmt"
 	"net"
 	"os"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
 
 	"upkeep"
+	"upkeep/internal/agent/database/session"
 	"upkeep/internal/cms"
 )
 
@@ -39,7 +37,7 @@ const readers = 2
 type DB struct {
 	site cms.Database
 	pool *sql.DB
-	own  *ownConnections
+	own  *session.Connections
 }
 
 // Open connects to a site's database. CodeUnreachable when no server answers,
@@ -66,12 +64,12 @@ func Open(ctx context.Context, site cms.Database) (_ *DB, err error) {
 	if err != nil {
 		return nil, upkeep.Errorf(upkeep.CodeInvalid, "settings: %w", err)
 	}
-	own := &ownConnections{Connector: connector, ids: map[string]bool{}}
+	own := session.NewConnections(connector)
 	db := &DB{site: site, pool: sql.OpenDB(own), own: own}
 	db.pool.SetMaxIdleConns(1)
 	if err := db.pool.PingContext(ctx); err != nil {
 		_ = db.pool.Close() // nothing was opened
-		return nil, translate(ctx, err)
+		return nil, session.Translate(ctx, err)
 	}
 	return db, nil
 }
@@ -83,7 +81,7 @@ func (db *DB) Close() error { return db.pool.Close() }
 func (db *DB) Version(ctx context.Context) (string, error) {
 	var version string
 	if err := db.pool.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version); err != nil {
-		return "", translate(ctx, err)
+		return "", session.Translate(ctx, err)
 	}
 	return version, nil
 }
@@ -94,7 +92,7 @@ func (db *DB) Version(ctx context.Context) (string, error) {
 func (db *DB) Query(ctx context.Context, query string, args ...any) (_ [][][]byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTime)
 	defer cancel()
-	defer func() { err = translate(ctx, err) }()
+	defer func() { err = session.Translate(ctx, err) }()
 	tx, err := db.pool.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return nil, err
@@ -154,37 +152,7 @@ func address(site *cms.Database) (network, addr string) {
 	return "tcp", net.JoinHostPort(host, strconv.Itoa(port))
 }
 
-// ownConnections remembers which of the server's connections are ours, so
-// that the watch does not wait for itself.
-type ownConnections struct {
-	driver.Connector
-	mu  sync.Mutex
-	ids map[string]bool
-}
-
-// Connect opens a connection and notes its number.
-func (o *ownConnections) Connect(ctx context.Context) (driver.Conn, error) {
-	conn, err := o.Connector.Connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var id string
-	err = rawRows(ctx, conn, "SELECT CONNECTION_ID()", func(row []driver.Value) error {
-		id = fmt.Sprint(row[0])
-		return nil
-	})
-	if err != nil {
-		_ = conn.Close() // it is of no use
-		return nil, err
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.ids[id] = true
-	return conn, nil
-}
-
-func (o *ownConnections) has(id string) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.ids[id]
+// session opens a connection with known settings. The caller closes it.
+func (db *DB) session(ctx context.Context) (*session.Session, error) {
+	return session.Open(ctx, db.pool)
 }

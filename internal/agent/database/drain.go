@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/agent/database/session"
 )
 
 // The watch on other connections.
@@ -46,7 +47,7 @@ func (db *DB) Busy(ctx context.Context) (_ []Connection, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer s.close()
+	defer s.Close()
 	return db.watch(s).poll(ctx)
 }
 
@@ -65,7 +66,7 @@ func (db *DB) Drain(ctx context.Context, timeout time.Duration) (_ DrainResult, 
 	if err != nil {
 		return DrainResult{}, err
 	}
-	defer s.close()
+	defer s.Close()
 	w := db.watch(s)
 	if len(db.site.Neighbours) > 0 {
 		first, err := w.poll(ctx)
@@ -80,8 +81,8 @@ func (db *DB) Drain(ctx context.Context, timeout time.Duration) (_ DrainResult, 
 
 // watch looks at the server's connections through one of ours.
 type watch struct {
-	*session
-	own          *ownConnections
+	*session.Session
+	own          *session.Connections
 	now          upkeep.Clock
 	schema, user string
 	only         []string // when set, just these are looked at, and none is killed
@@ -89,8 +90,8 @@ type watch struct {
 	result       DrainResult
 }
 
-func (db *DB) watch(s *session) *watch {
-	return &watch{session: s, own: db.own, now: time.Now, schema: db.site.Name, user: db.site.User, transactions: true}
+func (db *DB) watch(s *session.Session) *watch {
+	return &watch{Session: s, own: db.own, now: time.Now, schema: db.site.Name, user: db.site.User, transactions: true}
 }
 
 // poll returns the connections of others, now.
@@ -99,14 +100,14 @@ func (w *watch) poll(ctx context.Context) ([]Connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := w.table(ctx, "SELECT ID, USER, HOST, COMMAND, STATE, TIME, DB FROM information_schema.PROCESSLIST"+
-		" WHERE COMMAND NOT IN ('Daemon', 'Binlog Dump') AND (DB = "+literal(w.schema)+" OR DB IS NULL AND USER = "+literal(w.user)+")")
+	rows, err := w.Table(ctx, "SELECT ID, USER, HOST, COMMAND, STATE, TIME, DB FROM information_schema.PROCESSLIST"+
+		" WHERE COMMAND NOT IN ('Daemon', 'Binlog Dump') AND (DB = "+session.Literal(w.schema)+" OR DB IS NULL AND USER = "+session.Literal(w.user)+")")
 	if err != nil {
 		return nil, err
 	}
 	var others []Connection
 	for _, row := range rows {
-		if w.own.has(row[0]) || w.only != nil && !slices.Contains(w.only, row[0]) {
+		if w.own.Has(row[0]) || w.only != nil && !slices.Contains(w.only, row[0]) {
 			continue
 		}
 		seconds, _ := strconv.Atoi(row[5]) // NULL for a connection being made
@@ -125,7 +126,7 @@ func (w *watch) openTransactions(ctx context.Context) (map[string]bool, error) {
 	if !w.transactions {
 		return open, nil
 	}
-	rows, err := w.table(ctx, "SELECT trx_mysql_thread_id FROM information_schema.INNODB_TRX")
+	rows, err := w.Table(ctx, "SELECT trx_mysql_thread_id FROM information_schema.INNODB_TRX")
 	if upkeep.CodeOf(err) == upkeep.CodeUnauthorized {
 		w.transactions = false
 		return open, nil
@@ -182,7 +183,7 @@ func (c *Connection) idle() bool {
 // it. One that may not be killed, or is gone already, shows in the next poll.
 func (w *watch) kill(ctx context.Context, connections, done []Connection) ([]Connection, error) {
 	for _, c := range connections {
-		err := w.exec(ctx, "KILL CONNECTION "+c.ID)
+		err := w.Exec(ctx, "KILL CONNECTION "+c.ID)
 		switch code := upkeep.CodeOf(err); {
 		case code == upkeep.CodeUnreachable, code == upkeep.CodeInterrupted:
 			return done, err

@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	"upkeep"
+	"upkeep/internal/agent/database/schema"
+	"upkeep/internal/agent/database/session"
 )
 
 // Scan returns the identity of everything of the site in its database, in
@@ -23,15 +25,15 @@ func (db *DB) Scan(ctx context.Context) (_ []upkeep.Object, err error) {
 		return nil, err
 	}
 	defer snap.close()
-	err = snap.each(ctx, func(ctx context.Context, s *session, o *object) error {
-		found, err := s.read(ctx, o, func(*segment, []byte) error { return nil })
+	err = snap.each(ctx, func(ctx context.Context, s *session.Session, o *schema.Object) error {
+		found, err := read(ctx, s, o, func(*segment, []byte) error { return nil })
 		o.Rows, o.Content = found.rows, found.digest
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return snap.manifest(), nil
+	return snap.Manifest(), nil
 }
 
 // Dump writes the database into dir (created when missing, emptied of an
@@ -40,7 +42,7 @@ func (db *DB) Scan(ctx context.Context) (_ []upkeep.Object, err error) {
 // be imported by hand: README.txt in dir says how.
 func (db *DB) Dump(ctx context.Context, dir string, progress func(upkeep.Progress)) (_ []upkeep.Object, err error) {
 	defer upkeep.Wrap(&err, "dump database %s to %s", db.site.Name, dir)
-	defer func() { err = translate(ctx, err) }()
+	defer func() { err = session.Translate(ctx, err) }()
 	if err := clearDump(dir); err != nil {
 		return nil, err
 	}
@@ -53,17 +55,17 @@ func (db *DB) Dump(ctx context.Context, dir string, progress func(upkeep.Progres
 		return nil, err
 	}
 	defer snap.close()
-	dw := &dumpWriter{dir: dir, progress: newMeter("dump", progress, snap.catalogue), segments: map[*object][]segment{}}
-	for i, o := range snap.objects {
-		o.File = o.fileName(i)
+	dw := &dumpWriter{dir: dir, progress: newMeter("dump", progress, snap.Catalogue), segments: map[*schema.Object][]segment{}}
+	for i, o := range snap.Objects {
+		o.File = o.FileName(i)
 	}
 	if err := snap.each(ctx, dw.table); err != nil {
 		return nil, err
 	}
-	ix := &index{header: header{indexFormat, version, snap.collation, len(snap.objects)}}
-	for _, o := range snap.objects {
-		if o.Kind != kindTable && o.Kind != kindSequence {
-			if err := dw.program(o, snap.collation); err != nil {
+	ix := &index{header: header{indexFormat, version, snap.Collation, len(snap.Objects)}}
+	for _, o := range snap.Objects {
+		if o.Kind != schema.KindTable && o.Kind != schema.KindSequence {
+			if err := dw.program(o, snap.Collation); err != nil {
 				return nil, err
 			}
 		}
@@ -75,7 +77,7 @@ func (db *DB) Dump(ctx context.Context, dir string, progress func(upkeep.Progres
 	}); err != nil {
 		return nil, err
 	}
-	return snap.manifest(), ix.write(dir)
+	return snap.Manifest(), ix.write(dir)
 }
 
 const readme = `Dump of one site's database by Upkeep.
@@ -122,19 +124,19 @@ type dumpWriter struct {
 	dir      string
 	progress *meter
 	mu       sync.Mutex
-	segments map[*object][]segment
+	segments map[*schema.Object][]segment
 }
 
 // table writes the file of a table or sequence.
-func (dw *dumpWriter) table(ctx context.Context, s *session, o *object) error {
+func (dw *dumpWriter) table(ctx context.Context, s *session.Session, o *schema.Object) error {
 	var segments []segment
 	err := writeFile(filepath.Join(dw.dir, o.File), func(w *bufio.Writer) error {
 		offset, err := writeHead(w, o)
 		if err != nil {
 			return err
 		}
-		insert := "INSERT INTO " + ident(o.Name) + " " + o.columnList() + " VALUES\n"
-		found, err := s.read(ctx, o, func(seg *segment, body []byte) error {
+		insert := "INSERT INTO " + session.Ident(o.Name) + " " + o.ColumnList() + " VALUES\n"
+		found, err := read(ctx, s, o, func(seg *segment, body []byte) error {
 			seg.Offset = offset + int64(len(insert))
 			offset = seg.Offset + seg.Length + int64(len(";\n"))
 			segments = append(segments, *seg)
@@ -158,33 +160,33 @@ func (dw *dumpWriter) table(ctx context.Context, s *session, o *object) error {
 }
 
 // writeHead writes what comes before a table's rows and returns its length.
-func writeHead(w *bufio.Writer, o *object) (int64, error) {
+func writeHead(w *bufio.Writer, o *schema.Object) (int64, error) {
 	head := fmt.Sprintf("-- %s %q\n", o.Kind, o.Name)
-	for _, set := range settings {
+	for _, set := range session.Settings {
 		head += set + ";\n"
 	}
 	create := string(o.Create)
 	if o.Counter > 0 {
-		create += fmt.Sprintf(";\nALTER TABLE %s AUTO_INCREMENT = %d", ident(o.Name), o.Counter)
+		create += fmt.Sprintf(";\nALTER TABLE %s AUTO_INCREMENT = %d", session.Ident(o.Name), o.Counter)
 	}
-	head += "SET SESSION unique_checks = 0;\nSET NAMES utf8mb4;\n" + o.drop() + ";\n" + create + ";\nSET NAMES binary;\nSET autocommit = 0;\n"
+	head += "SET SESSION unique_checks = 0;\nSET NAMES utf8mb4;\n" + o.Drop() + ";\n" + create + ";\nSET NAMES binary;\nSET autocommit = 0;\n"
 	n, err := w.WriteString(head)
 	return int64(n), err
 }
 
 // program writes the file of an object without rows.
-func (dw *dumpWriter) program(o *object, collation string) error {
+func (dw *dumpWriter) program(o *schema.Object, collation string) error {
 	return writeFile(filepath.Join(dw.dir, o.File), func(w *bufio.Writer) error {
 		fmt.Fprintf(w, "-- %s %q\n", o.Kind, o.Name)
-		for _, set := range settings {
+		for _, set := range session.Settings {
 			fmt.Fprintf(w, "%s;\n", set)
 		}
 		end := delimiter(o.Create)
 		fmt.Fprintf(w, "DELIMITER %s\n", end)
-		if drop := o.drop(); drop != "" {
+		if drop := o.Drop(); drop != "" {
 			fmt.Fprintf(w, "%s\n%s\n", drop, end)
 		}
-		for _, statement := range o.statements(collation) {
+		for _, statement := range o.Statements(collation) {
 			fmt.Fprintf(w, "%s\n%s\n", statement, end)
 		}
 		_, err := w.WriteString("DELIMITER ;\n")
@@ -226,10 +228,10 @@ type meter struct {
 	tell func(upkeep.Progress)
 }
 
-func newMeter(code string, tell func(upkeep.Progress), c *catalogue) *meter {
+func newMeter(code string, tell func(upkeep.Progress), c *schema.Catalogue) *meter {
 	m := &meter{now: upkeep.Progress{Code: code, Unit: "bytes"}, tell: tell}
-	for _, o := range c.objects {
-		m.now.Total += o.size
+	for _, o := range c.Objects {
+		m.now.Total += o.Size
 	}
 	return m
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"upkeep"
+	"upkeep/internal/agent/database/schema"
 )
 
 // indexName is the file of a dump that says what its other files hold. It is
@@ -27,13 +28,13 @@ type header struct {
 
 // entry is an object in an index, followed by so many lines of segments.
 type entry struct {
-	*object
+	*schema.Object
 	Segments int `json:"segments,omitempty"`
 }
 
 // dumped is an object as a dump holds it.
 type dumped struct {
-	*object
+	*schema.Object
 	segments []segment
 }
 
@@ -55,7 +56,7 @@ func (ix *index) write(dir string) (err error) {
 		return err
 	}
 	for _, d := range ix.objects {
-		if err := enc.Encode(entry{d.object, len(d.segments)}); err != nil {
+		if err := enc.Encode(entry{d.Object, len(d.segments)}); err != nil {
 			return err
 		}
 		for i := range d.segments {
@@ -99,14 +100,14 @@ func decodeIndex(r io.Reader) (*index, error) {
 		return nil, upkeep.Errorf(upkeep.CodeDamaged, "format %q is not known", ix.Format)
 	}
 	for range ix.Objects {
-		e := entry{object: &object{}}
+		e := entry{Object: &schema.Object{}}
 		if err := dec.Decode(&e); err != nil {
 			return nil, err
 		}
 		if e.File != "" && !filepath.IsLocal(e.File) {
 			return nil, upkeep.Errorf(upkeep.CodeRefused, "file %q leads out of the dump", e.File)
 		}
-		d := dumped{object: e.object}
+		d := dumped{Object: e.Object}
 		for range e.Segments {
 			var s segment
 			if err := dec.Decode(&s); err != nil {
@@ -120,10 +121,10 @@ func decodeIndex(r io.Reader) (*index, error) {
 }
 
 // catalogue returns the definitions that the dump holds.
-func (ix *index) catalogue() *catalogue {
-	c := &catalogue{collation: ix.Collation}
+func (ix *index) catalogue() *schema.Catalogue {
+	c := &schema.Catalogue{Collation: ix.Collation}
 	for _, d := range ix.objects {
-		c.objects = append(c.objects, d.object)
+		c.Objects = append(c.Objects, d.Object)
 	}
 	return c
 }

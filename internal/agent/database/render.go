@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
+
+	"upkeep/internal/agent/database/schema"
+	"upkeep/internal/agent/database/session"
 )
 
 // Segment sizes, in bytes of SQL. Between the bounds the keys decide.
@@ -18,87 +20,6 @@ const (
 	segmentMean = 64 << 10 // beyond the minimum, on average
 	segmentMax  = 256 << 10
 )
-
-// form says how a column's values are asked for and written.
-type form uint8
-
-const (
-	formText    form = iota // quoted bytes
-	formNumber              // as the server prints it
-	formReal                // every digit of a float or double
-	formOrdinal             // ENUM, SET and BIT as numbers: their texts may not tell values apart
-	formASCII               // quoted with an introducer: types that read raw bytes as something else
-)
-
-func (c column) form() form {
-	switch c.Type {
-	case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "year":
-		return formNumber
-	case "float", "double":
-		return formReal
-	case "enum", "set", "bit":
-		return formOrdinal
-	case "uuid", "inet4", "inet6":
-		return formASCII
-	}
-	return formText
-}
-
-func geometric(c column) bool {
-	switch c.Type {
-	case "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection":
-		return true
-	}
-	return false
-}
-
-// expression is what a reading selects for the column.
-func (c column) expression() string {
-	switch c.form() {
-	case formReal:
-		return ident(c.Name) + "*1e0" // a FLOAT prints six digits, a DOUBLE all
-	case formOrdinal:
-		return ident(c.Name) + "+0"
-	}
-	return ident(c.Name)
-}
-
-// selection returns the query that reads a table in its order. where is ""
-// for all rows.
-func (o *object) selection(where string) string {
-	expressions := make([]string, len(o.Columns))
-	for i, c := range o.Columns {
-		expressions[i] = c.expression()
-	}
-	query := "SELECT " + strings.Join(expressions, ",") + " FROM " + ident(o.Name)
-	if o.Key != nil {
-		query += " FORCE INDEX (" + ident(o.Index) + ")"
-	}
-	if where != "" {
-		query += " WHERE " + where
-	}
-	return query + " ORDER BY " + o.order()
-}
-
-// order returns what sorts the rows of a table: its key, or without one a
-// digest of each row, so that only identical rows are in no order. Values of
-// any length and collation are then told apart.
-func (o *object) order() string {
-	var terms []string
-	if o.Key != nil {
-		for _, name := range o.Key {
-			terms = append(terms, ident(name))
-		}
-		return strings.Join(terms, ",")
-	}
-	for _, c := range o.Columns {
-		terms = append(terms, "IFNULL(MD5("+c.expression()+"),'-')")
-	}
-	if len(terms) == 0 {
-		return "1"
-	}
-	return "MD5(CONCAT(" + strings.Join(terms, ",") + "))"
-}
 
 // segment is a run of rows in a table's order, small enough to be one INSERT.
 type segment struct {
@@ -111,8 +32,8 @@ type segment struct {
 
 // reading is a table being read into segments.
 type reading struct {
-	table *object
-	forms []form
+	table *schema.Object
+	forms []schema.Form
 	key   []int // positions of the key's columns
 	emit  func(seg *segment, body []byte) error
 
@@ -131,10 +52,10 @@ type content struct {
 
 // read reads the rows of a table and calls emit for each segment; the body
 // is only valid during the call.
-func (s *session) read(ctx context.Context, o *object, emit func(*segment, []byte) error) (content, error) {
+func read(ctx context.Context, s *session.Session, o *schema.Object, emit func(*segment, []byte) error) (content, error) {
 	r := newReading(o, emit)
-	if o.hasRows() && len(o.Columns) > 0 {
-		if err := s.each(ctx, o.selection(""), r.add); err != nil {
+	if o.HasRows() && len(o.Columns) > 0 {
+		if err := s.Each(ctx, o.Selection(""), r.add); err != nil {
 			return content{}, fmt.Errorf("table %q: %w", o.Name, err)
 		}
 		if err := r.cut(); err != nil {
@@ -145,13 +66,13 @@ func (s *session) read(ctx context.Context, o *object, emit func(*segment, []byt
 	return content{r.total, hex.EncodeToString(sum[:])}, nil
 }
 
-func newReading(o *object, emit func(*segment, []byte) error) *reading {
+func newReading(o *schema.Object, emit func(*segment, []byte) error) *reading {
 	r := &reading{table: o, emit: emit}
 	for _, c := range o.Columns {
-		r.forms = append(r.forms, c.form())
+		r.forms = append(r.forms, c.Form())
 	}
 	for _, name := range o.Key {
-		r.key = append(r.key, slices.IndexFunc(o.Columns, func(c column) bool { return c.Name == name }))
+		r.key = append(r.key, slices.IndexFunc(o.Columns, func(c schema.Column) bool { return c.Name == name }))
 	}
 	return r
 }
@@ -228,7 +149,7 @@ func (r *reading) appendRow(b []byte, row []driver.Value) []byte {
 
 // appendCell writes a value so that, read by a connection whose character set
 // is binary, it gives the same bytes.
-func appendCell(b []byte, f form, cell driver.Value) []byte {
+func appendCell(b []byte, f schema.Form, cell driver.Value) []byte {
 	switch v := cell.(type) {
 	case nil:
 		return append(b, "NULL"...)
@@ -242,39 +163,22 @@ func appendCell(b []byte, f form, cell driver.Value) []byte {
 		return strconv.AppendFloat(b, float64(v), 'e', -1, 32)
 	case []byte:
 		switch f {
-		case formNumber, formOrdinal, formReal:
+		case schema.FormNumber, schema.FormOrdinal, schema.FormReal:
 			return append(b, v...)
-		case formASCII:
+		case schema.FormASCII:
 			b = append(b, "_ascii"...)
 		}
-		return appendQuoted(b, v)
+		return session.AppendQuoted(b, v)
 	}
-	return appendQuoted(b, []byte(text(cell)))
+	return session.AppendQuoted(b, []byte(session.Text(cell)))
 }
 
 // appendKey writes a value so that comparing it with its column goes by the
 // column's own collation.
-func appendKey(b []byte, c column, f form, cell driver.Value) []byte {
-	if v, ok := cell.([]byte); ok && f == formText && c.Charset != "" {
+func appendKey(b []byte, c schema.Column, f schema.Form, cell driver.Value) []byte {
+	if v, ok := cell.([]byte); ok && f == schema.FormText && c.Charset != "" {
 		b = append(append(b, '_'), c.Charset...)
-		return appendQuoted(b, v)
+		return session.AppendQuoted(b, v)
 	}
 	return appendCell(b, f, cell)
-}
-
-// escapes gives the letter after the backslash for the bytes that need one,
-// in a literal on one line that survives the mariadb client: it drops
-// carriage returns and stops at NUL.
-var escapes = [256]byte{0: '0', '\n': 'n', '\r': 'r', 0x1a: 'Z', '\'': '\'', '\\': '\\'}
-
-func appendQuoted(b, v []byte) []byte {
-	b = append(b, '\'')
-	start := 0
-	for i, c := range v {
-		if e := escapes[c]; e != 0 {
-			b = append(append(b, v[start:i]...), '\\', e)
-			start = i + 1
-		}
-	}
-	return append(append(b, v[start:]...), '\'')
 }

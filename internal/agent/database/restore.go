@@ -11,6 +11,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"upkeep"
+	"upkeep/internal/agent/database/schema"
+	"upkeep/internal/agent/database/session"
 )
 
 // Stats says what an undo did. A run over an identical database leaves all
@@ -50,14 +52,14 @@ func (db *DB) Restore(ctx context.Context, dir string, progress func(upkeep.Prog
 		}
 		rs.workers = append(rs.workers, s)
 	}
-	rs.progress = newMeter("restore", progress, &catalogue{})
+	rs.progress = newMeter("restore", progress, &schema.Catalogue{})
 	for _, d := range ix.objects {
 		for i := range d.segments {
 			rs.progress.now.Total += d.segments[i].Length
 		}
 	}
 	err = rs.run(ctx)
-	return rs.stats, translate(ctx, err)
+	return rs.stats, session.Translate(ctx, err)
 }
 
 // RestoreInto makes a dump's database anew in this one, which must be empty:
@@ -67,12 +69,12 @@ func (db *DB) RestoreInto(ctx context.Context, dir string, progress func(upkeep.
 	if err != nil {
 		return Stats{}, err
 	}
-	defer s.close()
-	have, err := db.describer(s).describe(ctx)
+	defer s.Close()
+	have, err := schema.NewDescriber(s, &db.site).Describe(ctx)
 	if err != nil {
 		return Stats{}, err
 	}
-	if n := len(have.objects) - 1; n > 0 { // the schema's defaults are always there
+	if n := len(have.Objects) - 1; n > 0 { // the schema's defaults are always there
 		return Stats{}, upkeep.Errorf(upkeep.CodeConflict, "database %s is not empty: %d objects", db.site.Name, n).
 			WithHint("Name an empty database.")
 	}
@@ -84,7 +86,7 @@ type restorer struct {
 	db       *DB
 	dir      string
 	want     *index
-	workers  []*session
+	workers  []*session.Session
 	progress *meter
 
 	mu       sync.Mutex
@@ -94,7 +96,7 @@ type restorer struct {
 
 func (rs *restorer) close() {
 	for _, s := range rs.workers {
-		s.close()
+		s.Close()
 	}
 }
 
@@ -105,20 +107,20 @@ func (rs *restorer) run(ctx context.Context) error {
 	if err := rs.dropSpares(ctx); err != nil {
 		return err
 	}
-	have, err := rs.db.describer(first).describe(ctx)
+	have, err := schema.NewDescriber(first, &rs.db.site).Describe(ctx)
 	if err != nil {
 		return err
 	}
 	if err := rs.dropDifferent(ctx, have); err != nil {
 		return err
 	}
-	if err := rs.create(ctx, kindSchema, kindSequence); err != nil {
+	if err := rs.create(ctx, schema.KindSchema, schema.KindSequence); err != nil {
 		return err
 	}
 	if err := rs.tables(ctx, have); err != nil {
 		return err
 	}
-	if err := rs.create(ctx, kindRoutine, kindView, kindTrigger, kindEvent); err != nil {
+	if err := rs.create(ctx, schema.KindRoutine, schema.KindView, schema.KindTrigger, schema.KindEvent); err != nil {
 		return err
 	}
 	return rs.verify(ctx)
@@ -128,18 +130,18 @@ func (rs *restorer) run(ctx context.Context) error {
 // site's prefix, hashed for length, so that neighbours do not meet.
 func (rs *restorer) spare() string {
 	sum := sha256.Sum256([]byte(rs.db.site.Prefix))
-	return fmt.Sprintf("%s%x_", spare, sum[:6])
+	return fmt.Sprintf("%s%x_", schema.Spare, sum[:6])
 }
 
 // dropSpares removes what an interrupted run left.
 func (rs *restorer) dropSpares(ctx context.Context) error {
-	rows, err := rs.workers[0].table(ctx, "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = "+
-		literal(rs.db.site.Name)+" AND LEFT(TABLE_NAME, "+fmt.Sprint(len(rs.spare()))+") = "+literal(rs.spare()))
+	rows, err := rs.workers[0].Table(ctx, "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = "+
+		session.Literal(rs.db.site.Name)+" AND LEFT(TABLE_NAME, "+fmt.Sprint(len(rs.spare()))+") = "+session.Literal(rs.spare()))
 	if err != nil {
 		return err
 	}
 	for _, row := range rows {
-		if err := rs.workers[0].exec(ctx, "DROP TABLE "+ident(row[0])); err != nil {
+		if err := rs.workers[0].Exec(ctx, "DROP TABLE "+session.Ident(row[0])); err != nil {
 			return err
 		}
 	}
@@ -149,55 +151,55 @@ func (rs *restorer) dropSpares(ctx context.Context) error {
 // dropDifferent removes what the dump does not have, and what is made again
 // whole because its definition differs. Tables whose definition differs stay
 // until their replacement is filled.
-func (rs *restorer) dropDifferent(ctx context.Context, have *catalogue) error {
+func (rs *restorer) dropDifferent(ctx context.Context, have *schema.Catalogue) error {
 	want := rs.want.catalogue()
 	shuffled := map[string]bool{} // tables of which any trigger differs: their order is part of them
-	for _, o := range slices.Concat(want.objects, have.objects) {
-		if o.Kind == kindTrigger && !matches(want.find(o.Kind, o.Name), have.find(o.Kind, o.Name)) {
+	for _, o := range slices.Concat(want.Objects, have.Objects) {
+		if o.Kind == schema.KindTrigger && !matches(want.Find(o.Kind, o.Name), have.Find(o.Kind, o.Name)) {
 			shuffled[o.Table] = true
 		}
 	}
-	for _, o := range slices.Backward(have.objects) {
-		there := want.find(o.Kind, o.Name)
-		keep := matches(there, o) || there != nil && o.Kind == kindTable
-		if o.Kind == kindTrigger && shuffled[o.Table] {
+	for _, o := range slices.Backward(have.Objects) {
+		there := want.Find(o.Kind, o.Name)
+		keep := matches(there, o) || there != nil && o.Kind == schema.KindTable
+		if o.Kind == schema.KindTrigger && shuffled[o.Table] {
 			keep = false
 		}
-		if keep || o.Kind == kindSchema {
+		if keep || o.Kind == schema.KindSchema {
 			continue
 		}
-		if err := rs.workers[0].exec(ctx, o.drop()); err != nil {
+		if err := rs.workers[0].Exec(ctx, o.Drop()); err != nil {
 			return err
 		}
-		rs.stats.Dropped = append(rs.stats.Dropped, o.key())
+		rs.stats.Dropped = append(rs.stats.Dropped, o.Ref())
 	}
 	return nil
 }
 
-func matches(a, b *object) bool { return a != nil && b != nil && a.Definition == b.Definition }
+func matches(a, b *schema.Object) bool { return a != nil && b != nil && a.Definition == b.Definition }
 
 // create makes those objects of the given kinds that are not there now.
 func (rs *restorer) create(ctx context.Context, kinds ...string) error {
 	s := rs.workers[0]
-	have, err := rs.db.describer(s).describe(ctx)
+	have, err := schema.NewDescriber(s, &rs.db.site).Describe(ctx)
 	if err != nil {
 		return err
 	}
 	for _, o := range rs.want.objects {
-		if !slices.Contains(kinds, o.Kind) || matches(o.object, have.find(o.Kind, o.Name)) {
+		if !slices.Contains(kinds, o.Kind) || matches(o.Object, have.Find(o.Kind, o.Name)) {
 			continue
 		}
-		if err := rs.createOne(ctx, s, o.object); err != nil {
+		if err := rs.createOne(ctx, s, o.Object); err != nil {
 			return fmt.Errorf("%s %q: %w", o.Kind, o.Name, err)
 		}
-		rs.stats.Created = append(rs.stats.Created, o.key())
+		rs.stats.Created = append(rs.stats.Created, o.Ref())
 	}
 	return nil
 }
 
-func (rs *restorer) createOne(ctx context.Context, s *session, o *object) error {
-	for _, statement := range o.statements(rs.want.Collation) {
-		err := s.exec(ctx, statement)
+func (rs *restorer) createOne(ctx context.Context, s *session.Session, o *schema.Object) error {
+	for _, statement := range o.Statements(rs.want.Collation) {
+		err := s.Exec(ctx, statement)
 		if upkeep.CodeOf(err) == upkeep.CodeUnauthorized {
 			return upkeep.Errorf(upkeep.CodeUnauthorized, "make it again with its definer: %w", err).
 				WithHint("Restore with an account that has the SET USER right, or is the definer.")
@@ -210,17 +212,17 @@ func (rs *restorer) createOne(ctx context.Context, s *session, o *object) error 
 }
 
 // tables brings definitions and rows of tables and the rows of sequences back.
-func (rs *restorer) tables(ctx context.Context, have *catalogue) error {
+func (rs *restorer) tables(ctx context.Context, have *schema.Catalogue) error {
 	queue := make(chan *dumped, len(rs.want.objects))
 	for i := range rs.want.objects {
-		if d := &rs.want.objects[i]; d.Kind == kindTable || d.Kind == kindSequence {
+		if d := &rs.want.objects[i]; d.Kind == schema.KindTable || d.Kind == schema.KindSequence {
 			queue <- d
 		}
 	}
 	close(queue)
 	group, ctx := errgroup.WithContext(ctx)
 	for n, s := range rs.workers {
-		tr := &tableRestorer{restorer: rs, session: s, spare: fmt.Sprintf("%s%d", rs.spare(), n)}
+		tr := &tableRestorer{restorer: rs, Session: s, spare: fmt.Sprintf("%s%d", rs.spare(), n)}
 		group.Go(func() error {
 			for d := range queue {
 				if ctx.Err() != nil {
@@ -240,15 +242,15 @@ func (rs *restorer) tables(ctx context.Context, have *catalogue) error {
 // touched are not read a second time: nobody else writes while a site is
 // frozen, and their triggers are dropped before rows of others change.
 func (rs *restorer) verify(ctx context.Context) error {
-	after, err := rs.db.describer(rs.workers[0]).describe(ctx)
+	after, err := schema.NewDescriber(rs.workers[0], &rs.db.site).Describe(ctx)
 	if err != nil {
 		return err
 	}
 	if err := rs.readRest(ctx, after); err != nil {
 		return err
 	}
-	rs.stats.Objects = after.manifest()
-	before := upkeep.Manifest{Tables: rs.want.catalogue().manifest()}
+	rs.stats.Objects = after.Manifest()
+	before := upkeep.Manifest{Tables: rs.want.catalogue().Manifest()}
 	differences := before.Compare(&upkeep.Manifest{Tables: rs.stats.Objects})
 	if len(differences) == 0 {
 		return nil
@@ -262,11 +264,11 @@ func (rs *restorer) verify(ctx context.Context) error {
 }
 
 // readRest reads the tables whose content is not known yet.
-func (rs *restorer) readRest(ctx context.Context, after *catalogue) error {
-	tables := after.rows()
-	queue := make(chan *object, len(tables))
+func (rs *restorer) readRest(ctx context.Context, after *schema.Catalogue) error {
+	tables := after.Rows()
+	queue := make(chan *schema.Object, len(tables))
 	for _, o := range tables {
-		found, known := rs.contents[o.key()]
+		found, known := rs.contents[o.Ref()]
 		o.Rows, o.Content = found.rows, found.digest
 		if !known {
 			queue <- o
@@ -277,7 +279,7 @@ func (rs *restorer) readRest(ctx context.Context, after *catalogue) error {
 	for _, s := range rs.workers {
 		group.Go(func() error {
 			for o := range queue {
-				found, err := s.read(ctx, o, func(*segment, []byte) error { return nil })
+				found, err := read(ctx, s, o, func(*segment, []byte) error { return nil })
 				if err != nil {
 					return err
 				}
@@ -290,10 +292,10 @@ func (rs *restorer) readRest(ctx context.Context, after *catalogue) error {
 }
 
 // note keeps what a table was found to hold.
-func (rs *restorer) note(o *object, found content) {
+func (rs *restorer) note(o *schema.Object, found content) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	rs.contents[o.key()] = found
+	rs.contents[o.Ref()] = found
 }
 
 // count changes the statistics from one of several goroutines.

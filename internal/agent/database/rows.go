@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"upkeep"
+	"upkeep/internal/agent/database/schema"
+	"upkeep/internal/agent/database/session"
 )
 
 // statementSize bounds the statements that an undo sends, in bytes, save for
@@ -21,7 +23,7 @@ const statementSize = 256 << 10
 // tableRestorer brings one table after the other back, through one connection.
 type tableRestorer struct {
 	*restorer
-	*session
+	*session.Session
 	spare string // name of the table it builds
 	file  *os.File
 	goal  *dumped
@@ -31,20 +33,20 @@ type tableRestorer struct {
 // way of another: references between tables lock each other's definitions.
 const tableTries = 4
 
-func (tr *tableRestorer) restoreAgain(ctx context.Context, want *dumped, have *catalogue) error {
+func (tr *tableRestorer) restoreAgain(ctx context.Context, want *dumped, have *schema.Catalogue) error {
 	for try := 1; ; try++ {
 		err := tr.restore(ctx, want, have)
 		if upkeep.CodeOf(err) != upkeep.CodeConflict || try == tableTries {
 			return err
 		}
-		if err := tr.exec(ctx, "ROLLBACK"); err != nil {
+		if err := tr.Exec(ctx, "ROLLBACK"); err != nil {
 			return err
 		}
 	}
 }
 
 // restore brings one table or sequence back.
-func (tr *tableRestorer) restore(ctx context.Context, want *dumped, have *catalogue) (err error) {
+func (tr *tableRestorer) restore(ctx context.Context, want *dumped, have *schema.Catalogue) (err error) {
 	tr.goal = want
 	tr.count(func(st *Stats) { st.Tables++ })
 	if want.File != "" {
@@ -53,11 +55,11 @@ func (tr *tableRestorer) restore(ctx context.Context, want *dumped, have *catalo
 		}
 		defer tr.file.Close()
 	}
-	now := have.find(want.Kind, want.Name)
-	if want.Kind == kindSequence {
+	now := have.Find(want.Kind, want.Name)
+	if want.Kind == schema.KindSequence {
 		return tr.sequence(ctx)
 	}
-	if now == nil || !now.sameShape(want.object) {
+	if now == nil || !now.SameShape(want.Object) {
 		return tr.rebuild(ctx)
 	}
 	if err := tr.rows(ctx, have); err != nil {
@@ -68,9 +70,9 @@ func (tr *tableRestorer) restore(ctx context.Context, want *dumped, have *catalo
 
 // rows compares the table's rows with the dump's and changes back those that
 // differ.
-func (tr *tableRestorer) rows(ctx context.Context, have *catalogue) error {
+func (tr *tableRestorer) rows(ctx context.Context, have *schema.Catalogue) error {
 	var segments []segment
-	found, err := tr.read(ctx, tr.goal.object, func(seg *segment, _ []byte) error {
+	found, err := read(ctx, tr.Session, tr.goal.Object, func(seg *segment, _ []byte) error {
 		segments = append(segments, *seg)
 		tr.progress.add(seg.Length)
 		return nil
@@ -79,12 +81,12 @@ func (tr *tableRestorer) rows(ctx context.Context, have *catalogue) error {
 		return err
 	}
 	if found.digest == tr.goal.Content {
-		tr.note(tr.goal.object, found)
+		tr.note(tr.goal.Object, found)
 		return nil
 	}
-	for _, o := range have.objects { // they must not act on what we do; create makes them again
-		if o.Kind == kindTrigger && o.Table == tr.goal.Name {
-			if err := tr.exec(ctx, o.drop()); err != nil {
+	for _, o := range have.Objects { // they must not act on what we do; create makes them again
+		if o.Kind == schema.KindTrigger && o.Table == tr.goal.Name {
+			if err := tr.Exec(ctx, o.Drop()); err != nil {
 				return err
 			}
 		}
@@ -177,17 +179,17 @@ func (tr *tableRestorer) keyExpression(i int) string {
 	name := tr.goal.Key[i]
 	for _, c := range tr.goal.Columns {
 		if c.Name == name && c.Type == "bit" {
-			return c.expression()
+			return c.Expression()
 		}
 	}
-	return ident(name)
+	return session.Ident(name)
 }
 
 // repair makes the rows of all spans those of the dump, in one transaction.
 // All deletions come before all insertions, so that a value of another
 // unique key may have moved from one row to another.
 func (tr *tableRestorer) repair(ctx context.Context, spans []span) error {
-	if err := tr.exec(ctx, "START TRANSACTION"); err != nil {
+	if err := tr.Exec(ctx, "START TRANSACTION"); err != nil {
 		return err
 	}
 	var done Stats
@@ -205,7 +207,7 @@ func (tr *tableRestorer) repair(ctx context.Context, spans []span) error {
 			return err
 		}
 	}
-	if err := tr.exec(ctx, "COMMIT"); err != nil {
+	if err := tr.Exec(ctx, "COMMIT"); err != nil {
 		return err
 	}
 	tr.count(func(st *Stats) {
@@ -227,8 +229,8 @@ func (tr *tableRestorer) deleteForeign(ctx context.Context, sp *span, done *Stat
 	m := merge{wanted: wanted}
 	var foreign []string // conditions
 	var buf []byte
-	r := newReading(tr.goal.object, nil)
-	err = tr.each(ctx, tr.goal.selection(sp.where), func(row []driver.Value) error {
+	r := newReading(tr.goal.Object, nil)
+	err = tr.Each(ctx, tr.goal.Selection(sp.where), func(row []driver.Value) error {
 		buf = r.appendRow(buf[:0], row)
 		if m.take(buf) {
 			return nil
@@ -292,8 +294,8 @@ func (tr *tableRestorer) deleteWhere(ctx context.Context, conditions []string) e
 			size += len(conditions[n])
 			n++
 		}
-		query := "DELETE FROM " + ident(tr.goal.Name) + " WHERE (" + strings.Join(conditions[:n], ") OR (") + ")"
-		if err := tr.exec(ctx, query); err != nil {
+		query := "DELETE FROM " + session.Ident(tr.goal.Name) + " WHERE (" + strings.Join(conditions[:n], ") OR (") + ")"
+		if err := tr.Exec(ctx, query); err != nil {
 			return err
 		}
 		conditions = conditions[n:]
@@ -320,7 +322,7 @@ func (tr *tableRestorer) insertMissing(ctx context.Context, sp *span, done *Stat
 
 // insert adds rows written as SQL.
 func (tr *tableRestorer) insert(ctx context.Context, table string, rows []byte) error {
-	return tr.exec(ctx, "INSERT INTO "+ident(table)+" "+tr.goal.columnList()+" VALUES\n"+string(rows))
+	return tr.Exec(ctx, "INSERT INTO "+session.Ident(table)+" "+tr.goal.ColumnList()+" VALUES\n"+string(rows))
 }
 
 // dumpRows returns the rows of a segment, each as SQL.
@@ -354,13 +356,13 @@ func (tr *tableRestorer) dumpBody(seg *segment) ([]byte, error) {
 // rebuild makes the table again whole beside the one that is there, then puts
 // it in its place.
 func (tr *tableRestorer) rebuild(ctx context.Context) error {
-	o := tr.goal.object
-	create, err := o.createAs(tr.spare)
+	o := tr.goal.Object
+	create, err := o.CreateAs(tr.spare)
 	if err != nil {
 		return err
 	}
-	drop := "DROP TABLE IF EXISTS " + ident(o.Name)
-	statements := []string{"DROP TABLE IF EXISTS " + ident(tr.spare), "SET NAMES utf8mb4", create, "SET NAMES binary",
+	drop := "DROP TABLE IF EXISTS " + session.Ident(o.Name)
+	statements := []string{"DROP TABLE IF EXISTS " + session.Ident(tr.spare), "SET NAMES utf8mb4", create, "SET NAMES binary",
 		"SET SESSION character_set_results = NULL"}
 	if strings.Contains(create, "FOREIGN KEY") {
 		// Names of constraints are unique in a database: the old table has
@@ -368,7 +370,7 @@ func (tr *tableRestorer) rebuild(ctx context.Context) error {
 		statements = append([]string{drop}, statements...)
 	}
 	for _, statement := range statements {
-		if err := tr.exec(ctx, statement); err != nil {
+		if err := tr.Exec(ctx, statement); err != nil {
 			return err
 		}
 	}
@@ -377,8 +379,8 @@ func (tr *tableRestorer) rebuild(ctx context.Context) error {
 	}
 	// Renaming the old table away would take along the references of others
 	// to it; dropped, they wait for the name to come back.
-	for _, statement := range []string{drop, "RENAME TABLE " + ident(tr.spare) + " TO " + ident(o.Name)} {
-		if err := tr.exec(ctx, statement); err != nil {
+	for _, statement := range []string{drop, "RENAME TABLE " + session.Ident(tr.spare) + " TO " + session.Ident(o.Name)} {
+		if err := tr.Exec(ctx, statement); err != nil {
 			return err
 		}
 	}
@@ -391,7 +393,7 @@ const fillCommit = 64
 
 // fill inserts all rows of the dump into an empty table.
 func (tr *tableRestorer) fill(ctx context.Context, name string) error {
-	if err := tr.exec(ctx, "SET SESSION unique_checks = 0, autocommit = 0"); err != nil {
+	if err := tr.Exec(ctx, "SET SESSION unique_checks = 0, autocommit = 0"); err != nil {
 		return err
 	}
 	for i := range tr.goal.segments {
@@ -404,39 +406,39 @@ func (tr *tableRestorer) fill(ctx context.Context, name string) error {
 		}
 		tr.progress.add(tr.goal.segments[i].Length)
 		if i%fillCommit == fillCommit-1 {
-			if err := tr.exec(ctx, "COMMIT"); err != nil {
+			if err := tr.Exec(ctx, "COMMIT"); err != nil {
 				return err
 			}
 		}
 	}
-	if err := tr.exec(ctx, "COMMIT"); err != nil {
+	if err := tr.Exec(ctx, "COMMIT"); err != nil {
 		return err
 	}
-	return tr.exec(ctx, "SET SESSION unique_checks = 1, autocommit = 1")
+	return tr.Exec(ctx, "SET SESSION unique_checks = 1, autocommit = 1")
 }
 
 // setCounter gives AUTO_INCREMENT the value that the dump has.
 func (tr *tableRestorer) setCounter(ctx context.Context) error {
-	row, err := tr.row(ctx, "SHOW CREATE TABLE "+ident(tr.goal.Name))
+	row, err := tr.Row(ctx, "SHOW CREATE TABLE "+session.Ident(tr.goal.Name))
 	if err != nil {
 		return err
 	}
-	if _, now := takeCounter(row[1]); now == tr.goal.Counter {
+	if _, now := schema.TakeCounter(row[1]); now == tr.goal.Counter {
 		return nil
 	}
 	// Zero is what the server says as long as the counter was never used.
-	return tr.exec(ctx, fmt.Sprintf("ALTER TABLE %s AUTO_INCREMENT = %d", ident(tr.goal.Name), max(tr.goal.Counter, 1)))
+	return tr.Exec(ctx, fmt.Sprintf("ALTER TABLE %s AUTO_INCREMENT = %d", session.Ident(tr.goal.Name), max(tr.goal.Counter, 1)))
 }
 
 // sequence gives a sequence its position. Its one row is overwritten by an
 // insertion.
 func (tr *tableRestorer) sequence(ctx context.Context) error {
-	found, err := tr.read(ctx, tr.goal.object, func(*segment, []byte) error { return nil })
+	found, err := read(ctx, tr.Session, tr.goal.Object, func(*segment, []byte) error { return nil })
 	if err != nil {
 		return err
 	}
 	if found.digest == tr.goal.Content {
-		tr.note(tr.goal.object, found)
+		tr.note(tr.goal.Object, found)
 		return nil
 	}
 	tr.count(func(st *Stats) { st.Repaired++ })

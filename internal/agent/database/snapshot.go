@@ -8,13 +8,15 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"upkeep"
+	"upkeep/internal/agent/database/schema"
+	"upkeep/internal/agent/database/session"
 )
 
 // snapshot is one state of the database, seen by several connections.
 type snapshot struct {
-	*catalogue
-	workers []*session
-	locker  *session // holds READ locks while tables of old engines are read; nil when locks were refused
+	*schema.Catalogue
+	workers []*session.Session
+	locker  *session.Session // holds READ locks while tables of old engines are read; nil when locks were refused
 }
 
 // snapshotTries bounds how often tables may come and go while a snapshot is
@@ -38,7 +40,7 @@ func (db *DB) snapshot(ctx context.Context) (_ *snapshot, err error) {
 		}
 		snap.close()
 	}
-	return nil, upkeep.Errorf(upkeep.CodeConflict, "tables are being created or dropped").WithHint("%s", hints[upkeep.CodeConflict])
+	return nil, upkeep.Errorf(upkeep.CodeConflict, "tables are being created or dropped").WithHint("%s", session.Hints[upkeep.CodeConflict])
 }
 
 func (snap *snapshot) open(ctx context.Context, db *DB) (again bool, err error) {
@@ -52,8 +54,8 @@ func (snap *snapshot) open(ctx context.Context, db *DB) (again bool, err error) 
 	if snap.locker, err = db.session(ctx); err != nil {
 		return false, err
 	}
-	first := db.describer(snap.workers[0])
-	before, err := first.list(ctx)
+	first := schema.NewDescriber(snap.workers[0], &db.site)
+	before, err := first.List(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -63,45 +65,45 @@ func (snap *snapshot) open(ctx context.Context, db *DB) (again bool, err error) 
 		}
 		snap.unlock()
 		for _, s := range snap.workers[1:] {
-			s.close()
+			s.Close()
 		}
 		snap.workers = snap.workers[:1]
 	}
 	for _, s := range snap.workers {
-		if err := s.exec(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"); err != nil {
+		if err := s.Exec(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"); err != nil {
 			return false, err
 		}
 	}
-	if snap.catalogue, err = first.describe(ctx); err != nil {
+	if snap.Catalogue, err = first.Describe(ctx); err != nil {
 		return false, err
 	}
-	if !slices.ContainsFunc(snap.rows(), func(o *object) bool { return !o.snapshots() && o.hasRows() }) {
+	if !slices.ContainsFunc(snap.Rows(), func(o *schema.Object) bool { return !o.Snapshots() && o.HasRows() }) {
 		snap.unlock()
 	}
-	return !sameNames(before, snap.catalogue), nil
+	return !sameNames(before, snap.Catalogue), nil
 }
 
-func (snap *snapshot) lock(ctx context.Context, tables []listed) error {
+func (snap *snapshot) lock(ctx context.Context, tables []schema.Listed) error {
 	var names []string
 	for _, t := range tables {
-		if t.kind == "BASE TABLE" {
-			names = append(names, ident(t.name)+" READ")
+		if t.Kind == "BASE TABLE" {
+			names = append(names, session.Ident(t.Name)+" READ")
 		}
 	}
 	if len(names) == 0 {
 		return nil
 	}
 	// While this waits for a writer, later writers wait for it: not for long.
-	if err := snap.locker.exec(ctx, "SET SESSION lock_wait_timeout = 3"); err != nil {
+	if err := snap.locker.Exec(ctx, "SET SESSION lock_wait_timeout = 3"); err != nil {
 		return err
 	}
-	return snap.locker.exec(ctx, "LOCK TABLES "+strings.Join(names, ", "))
+	return snap.locker.Exec(ctx, "LOCK TABLES "+strings.Join(names, ", "))
 }
 
 // unlock lets writers go on.
 func (snap *snapshot) unlock() {
 	if snap.locker != nil {
-		snap.locker.close() // the end of a connection frees its locks
+		snap.locker.Close() // the end of a connection frees its locks
 		snap.locker = nil
 	}
 }
@@ -109,17 +111,17 @@ func (snap *snapshot) unlock() {
 func (snap *snapshot) close() {
 	snap.unlock()
 	for _, s := range snap.workers {
-		s.close()
+		s.Close()
 	}
 }
 
-func sameNames(before []listed, after *catalogue) bool {
+func sameNames(before []schema.Listed, after *schema.Catalogue) bool {
 	n := 0
-	for _, o := range after.objects {
+	for _, o := range after.Objects {
 		switch o.Kind {
-		case kindTable, kindSequence, kindView:
+		case schema.KindTable, schema.KindSequence, schema.KindView:
 			n++
-			if !slices.ContainsFunc(before, func(t listed) bool { return t.name == o.Name }) {
+			if !slices.ContainsFunc(before, func(t schema.Listed) bool { return t.Name == o.Name }) {
 				return false
 			}
 		}
@@ -129,10 +131,10 @@ func sameNames(before []listed, after *catalogue) bool {
 
 // each calls read for every table and sequence, several at a time, the
 // largest first. Tables without snapshots go through the locking connection.
-func (snap *snapshot) each(ctx context.Context, read func(context.Context, *session, *object) error) error {
-	var plain, locked []*object
-	for _, o := range snap.rows() {
-		if snap.locker != nil && !o.snapshots() {
+func (snap *snapshot) each(ctx context.Context, read func(context.Context, *session.Session, *schema.Object) error) error {
+	var plain, locked []*schema.Object
+	for _, o := range snap.Rows() {
+		if snap.locker != nil && !o.Snapshots() {
 			locked = append(locked, o)
 		} else {
 			plain = append(plain, o)
@@ -145,14 +147,14 @@ func (snap *snapshot) each(ctx context.Context, read func(context.Context, *sess
 			return readAll(ctx, snap.locker, slices.Values(locked), read)
 		})
 	}
-	queue := make(chan *object, len(plain))
+	queue := make(chan *schema.Object, len(plain))
 	for _, o := range plain {
 		queue <- o
 	}
 	close(queue)
 	for _, s := range snap.workers {
 		group.Go(func() error {
-			return readAll(ctx, s, func(yield func(*object) bool) {
+			return readAll(ctx, s, func(yield func(*schema.Object) bool) {
 				for o := range queue {
 					if !yield(o) {
 						return
@@ -164,7 +166,7 @@ func (snap *snapshot) each(ctx context.Context, read func(context.Context, *sess
 	return group.Wait()
 }
 
-func readAll(ctx context.Context, s *session, tables func(func(*object) bool), read func(context.Context, *session, *object) error) error {
+func readAll(ctx context.Context, s *session.Session, tables func(func(*schema.Object) bool), read func(context.Context, *session.Session, *schema.Object) error) error {
 	for o := range tables {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

@@ -1,4 +1,7 @@
-package database
+// Package schema knows what is defined in a database: it reads the definition
+// of everything that belongs to a site, in an order in which it can be made
+// again, and how rows of each table are asked for.
+package schema
 
 import (
 	"crypto/sha256"
@@ -11,45 +14,46 @@ import (
 	"strings"
 
 	"upkeep"
+	"upkeep/internal/agent/database/session"
 )
 
 // The kinds of objects, named as in manifests. Schema is the defaults of the
 // database itself.
 const (
-	kindSchema   = "schema"
-	kindSequence = "sequence"
-	kindTable    = "table"
-	kindRoutine  = "routine"
-	kindView     = "view"
-	kindTrigger  = "trigger"
-	kindEvent    = "event"
+	KindSchema   = "schema"
+	KindSequence = "sequence"
+	KindTable    = "table"
+	KindRoutine  = "routine"
+	KindView     = "view"
+	KindTrigger  = "trigger"
+	KindEvent    = "event"
 )
 
 // kinds is the order in which objects can be created: what comes later may
 // need what comes before.
-var kinds = []string{kindSchema, kindSequence, kindTable, kindRoutine, kindView, kindTrigger, kindEvent}
+var kinds = []string{KindSchema, KindSequence, KindTable, KindRoutine, KindView, KindTrigger, KindEvent}
 
-// object is one thing in the database with all that is needed to make it again.
-type object struct {
+// Object is one thing in the database with all that is needed to make it again.
+type Object struct {
 	upkeep.Object
 	Create  []byte   `json:"create"`            // as the server gives it, without the counter
 	Counter uint64   `json:"counter,omitempty"` // next AUTO_INCREMENT value
-	Setting creation `json:"setting,omitzero"`  // under which Create means the same
+	Setting Creation `json:"setting,omitzero"`  // under which Create means the same
 	Routine string   `json:"routine,omitempty"` // "PROCEDURE", "FUNCTION", "PACKAGE", "PACKAGE BODY"
 	Table   string   `json:"table,omitempty"`   // of a trigger
 	Order   int      `json:"order,omitempty"`   // of a trigger among those of its table
 	Engine  string   `json:"engine,omitempty"`
-	Columns []column `json:"columns,omitempty"`
+	Columns []Column `json:"columns,omitempty"`
 	Key     []string `json:"key,omitempty"` // columns that order the rows; nil when none are unique
 	Index   string   `json:"index,omitempty"`
 	File    string   `json:"file,omitempty"` // in the dump
 
-	size int64 // the server's estimate of the rows' bytes
+	Size int64 `json:"-"` // the server's estimate of the rows' bytes
 }
 
-// creation is the session in which a program stored in the database was
+// Creation is the session in which a program stored in the database was
 // written; its text and its meaning depend on it.
-type creation struct {
+type Creation struct {
 	Client     string `json:"client,omitempty"`
 	Connection string `json:"connection,omitempty"`
 	Database   string `json:"database,omitempty"` // collation
@@ -57,83 +61,83 @@ type creation struct {
 	Zone       string `json:"zone,omitempty"`
 }
 
-// column is a column whose values are stored, not computed.
-type column struct {
+// Column is a column whose values are stored, not computed.
+type Column struct {
 	Name    string `json:"n"`
 	Type    string `json:"t"`           // "varchar", "int", …
 	Charset string `json:"c,omitempty"` // of text
 }
 
-// name tells objects apart as an operator would write it.
-func (o *object) key() string { return o.Kind + " " + o.Name }
+// Ref tells objects apart as an operator would write it.
+func (o *Object) Ref() string { return o.Kind + " " + o.Name }
 
 // seal computes the identity of the definition.
-func (o *object) seal() {
+func (o *Object) seal() {
 	sum := sha256.New()
 	_ = json.NewEncoder(sum).Encode([]any{o.Create, o.Counter, o.Setting, o.Routine, o.Table, o.Order}) // a hash takes all
 	o.Definition = hex.EncodeToString(sum.Sum(nil))
 }
 
-// sameShape reports whether rows of one table fit the other, so that only
+// SameShape reports whether rows of one table fit the other, so that only
 // rows and the counter can differ.
-func (o *object) sameShape(other *object) bool { return string(o.Create) == string(other.Create) }
+func (o *Object) SameShape(other *Object) bool { return string(o.Create) == string(other.Create) }
 
-// hasRows reports whether rows of the table are kept in it, rather than in
+// HasRows reports whether rows of the table are kept in it, rather than in
 // other tables or other servers.
-func (o *object) hasRows() bool {
+func (o *Object) HasRows() bool {
 	switch strings.ToUpper(o.Engine) {
 	case "MRG_MYISAM", "FEDERATED", "BLACKHOLE", "SPIDER", "CONNECT":
 		return false
 	}
-	return o.Kind == kindTable || o.Kind == kindSequence
+	return o.Kind == KindTable || o.Kind == KindSequence
 }
 
-// snapshots reports whether the engine gives a reader one unchanging state.
-func (o *object) snapshots() bool {
-	return strings.EqualFold(o.Engine, "InnoDB") || o.Kind == kindSequence
+// Snapshots reports whether the engine gives a reader one unchanging state.
+func (o *Object) Snapshots() bool {
+	return strings.EqualFold(o.Engine, "InnoDB") || o.Kind == KindSequence
 }
 
-// columnList is the columns between parentheses.
-func (o *object) columnList() string {
+// ColumnList is the columns between parentheses.
+func (o *Object) ColumnList() string {
 	names := make([]string, len(o.Columns))
 	for i, c := range o.Columns {
-		names[i] = ident(c.Name)
+		names[i] = session.Ident(c.Name)
 	}
 	return "(" + strings.Join(names, ",") + ")"
 }
 
-// createAs returns the definition of a table under another name.
-func (o *object) createAs(name string) (string, error) {
-	rest, ok := strings.CutPrefix(string(o.Create), "CREATE TABLE "+ident(o.Name))
+// CreateAs returns the definition of a table under another name.
+func (o *Object) CreateAs(name string) (string, error) {
+	rest, ok := strings.CutPrefix(string(o.Create), "CREATE TABLE "+session.Ident(o.Name))
 	if !ok {
 		return "", upkeep.Errorf(upkeep.CodeDamaged, "definition of table %q begins unexpectedly", o.Name)
 	}
-	return "CREATE TABLE " + ident(name) + rest, nil
+	return "CREATE TABLE " + session.Ident(name) + rest, nil
 }
 
-// statements returns what makes the object (without rows), in a session whose
+// Statements returns what makes the object (without rows), in a session whose
 // settings are ours. schemaCollation is the database's own default.
-func (o *object) statements(schemaCollation string) []string {
+func (o *Object) Statements(schemaCollation string) []string {
 	switch o.Kind {
-	case kindSchema:
+	case KindSchema:
 		return []string{string(o.Create)}
-	case kindTable, kindSequence:
+	case KindTable, KindSequence:
 		create := string(o.Create)
 		return []string{"SET NAMES utf8mb4", create, "SET NAMES binary"}
 	}
 	var before, after []string
 	if o.Setting.Client != "" {
-		before = append(before, "SET SESSION character_set_client = "+literal(o.Setting.Client),
-			"SET SESSION collation_connection = "+literal(o.Setting.Connection))
+		before = append(before, "SET SESSION character_set_client = "+session.Literal(o.Setting.Client),
+			"SET SESSION collation_connection = "+session.Literal(o.Setting.Connection))
 		after = append(after, "SET NAMES binary", "SET SESSION character_set_results = NULL")
 	}
-	if o.Kind != kindView {
-		before = append(before, "SET SESSION sql_mode = "+literal(o.Setting.Mode))
-		after = append(after, settings[3])
+	if o.Kind != KindView {
+		before = append(before, "SET SESSION sql_mode = "+session.Literal(o.Setting.Mode))
+		after = append(after, session.SetMode)
 	}
 	if o.Setting.Zone != "" {
-		before = append(before, "SET SESSION time_zone = "+literal(o.Setting.Zone))
-		after = append(after, settings[2])
+		before = append(before, "SET SESSION time_zone = "+session.Literal(o.Setting.Zone))
+		after = append(after, session.SetZone)
 	}
 	if c := o.Setting.Database; c != "" && c != schemaCollation {
 		before = append([]string{"ALTER DATABASE COLLATE " + c}, before...)
@@ -142,25 +146,25 @@ func (o *object) statements(schemaCollation string) []string {
 	return append(append(before, string(o.Create)), after...)
 }
 
-// drop returns the statement that removes the object.
-func (o *object) drop() string {
+// Drop returns the statement that removes the object.
+func (o *Object) Drop() string {
 	switch o.Kind {
-	case kindRoutine:
-		return "DROP " + o.Routine + " IF EXISTS " + ident(strings.TrimPrefix(o.Name, strings.ToLower(o.Routine)+" "))
-	case kindSchema:
+	case KindRoutine:
+		return "DROP " + o.Routine + " IF EXISTS " + session.Ident(strings.TrimPrefix(o.Name, strings.ToLower(o.Routine)+" "))
+	case KindSchema:
 		return ""
 	}
-	return "DROP " + strings.ToUpper(o.Kind) + " IF EXISTS " + ident(o.Name)
+	return "DROP " + strings.ToUpper(o.Kind) + " IF EXISTS " + session.Ident(o.Name)
 }
 
 // counter is the next AUTO_INCREMENT value in what the server says after the
 // last parenthesis of a table's columns.
 var counter = regexp.MustCompile(` AUTO_INCREMENT=(\d+)`)
 
-// takeCounter separates the AUTO_INCREMENT value from a table's definition.
+// TakeCounter separates the AUTO_INCREMENT value from a table's definition.
 // Names and comments may hold the same words, so only the options count: the
 // last line that begins with a parenthesis, up to its comment.
-func takeCounter(create string) (rest string, value uint64) {
+func TakeCounter(create string) (rest string, value uint64) {
 	options := strings.LastIndex(create, "\n) ")
 	if options < 0 {
 		return create, 0
@@ -186,8 +190,8 @@ type scope struct {
 	neighbours []string
 }
 
-// spare begins the names of tables that an undo builds; they are nobody's.
-const spare = "__upkeep_new_"
+// Spare begins the names of tables that an undo builds; they are nobody's.
+const Spare = "__upkeep_new_"
 
 // has applies the rule of cms.Database: the longest matching prefix wins, and
 // what matches none is ours.
@@ -205,18 +209,18 @@ func (sc scope) has(name string) bool {
 }
 
 // sortObjects puts objects into the order in which they can be created.
-func sortObjects(objects []*object) {
-	slices.SortStableFunc(objects, func(a, b *object) int {
+func sortObjects(objects []*Object) {
+	slices.SortStableFunc(objects, func(a, b *Object) int {
 		if d := slices.Index(kinds, a.Kind) - slices.Index(kinds, b.Kind); d != 0 {
 			return d
 		}
-		if a.Kind == kindTrigger {
+		if a.Kind == KindTrigger {
 			if d := strings.Compare(a.Table, b.Table); d != 0 {
 				return d
 			}
 			return a.Order - b.Order
 		}
-		if a.Kind == kindRoutine && a.Routine != b.Routine {
+		if a.Kind == KindRoutine && a.Routine != b.Routine {
 			return strings.Compare(routineOrder(a.Routine), routineOrder(b.Routine))
 		}
 		return strings.Compare(a.Name, b.Name)
@@ -235,26 +239,26 @@ func routineOrder(kind string) string {
 // orderViews moves each view behind those it mentions. Names of columns count
 // as mentions too: that only ever orders more than needed, and a circle of
 // them is cut where it is found.
-func orderViews(objects []*object) {
-	first := slices.IndexFunc(objects, func(o *object) bool { return o.Kind == kindView })
+func orderViews(objects []*Object) {
+	first := slices.IndexFunc(objects, func(o *Object) bool { return o.Kind == KindView })
 	if first < 0 {
 		return
 	}
 	last := first
-	for last < len(objects) && objects[last].Kind == kindView {
+	for last < len(objects) && objects[last].Kind == KindView {
 		last++
 	}
 	views := slices.Clone(objects[first:last])
 	placed := map[string]bool{}
 	next := first
-	var place func(v *object)
-	place = func(v *object) {
+	var place func(v *Object)
+	place = func(v *Object) {
 		if placed[v.Name] {
 			return
 		}
 		placed[v.Name] = true
 		for _, other := range views {
-			if other != v && strings.Contains(string(v.Create), ident(other.Name)) {
+			if other != v && strings.Contains(string(v.Create), session.Ident(other.Name)) {
 				place(other)
 			}
 		}
@@ -266,9 +270,9 @@ func orderViews(objects []*object) {
 	}
 }
 
-// fileName returns the file of an object in a dump: names sort in the order
+// FileName returns the file of an object in a dump: names sort in the order
 // of import, and hold nothing that a shell or a file system would mind.
-func (o *object) fileName(position int) string {
+func (o *Object) FileName(position int) string {
 	var b strings.Builder
 	for _, c := range []byte(o.Name) {
 		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_' {
@@ -283,7 +287,7 @@ func (o *object) fileName(position int) string {
 		name = name[:150] + hex.EncodeToString(sum[:8])
 	}
 	// Only where the order among equals matters does the name carry a number.
-	if o.Kind == kindView || o.Kind == kindTrigger || o.Kind == kindRoutine {
+	if o.Kind == KindView || o.Kind == KindTrigger || o.Kind == KindRoutine {
 		name = fmt.Sprintf("%05d-%s", position, name)
 	}
 	return fmt.Sprintf("%d-%s-%s.sql", slices.Index(kinds, o.Kind), o.Kind, name)

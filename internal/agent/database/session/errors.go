@@ -1,4 +1,4 @@
-package database
+package session
 
 import (
 	"context"
@@ -45,7 +45,8 @@ var serverCodes = map[uint16]upkeep.Code{
 	1969: upkeep.CodeRefused, // statement took too long
 }
 
-var hints = map[upkeep.Code]string{
+// Hints gives the next step for a code.
+var Hints = map[upkeep.Code]string{
 	upkeep.CodeUnreachable:  "Check that the database server runs and takes connections.",
 	upkeep.CodeUnauthorized: "Check the account in the site's configuration and its rights on the database.",
 	upkeep.CodeNotFound:     "Check the database's name in the site's configuration.",
@@ -55,9 +56,9 @@ var hints = map[upkeep.Code]string{
 	upkeep.CodeDamaged:      "Repair the table: mariadb-check --repair.",
 }
 
-// translate gives err the code of what happened. It keeps an *upkeep.Error
+// Translate gives err the code of what happened. It keeps an *upkeep.Error
 // and hides nothing but the account's password, which no driver error holds.
-func translate(ctx context.Context, err error) error {
+func Translate(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -69,7 +70,7 @@ func translate(ctx context.Context, err error) error {
 	}
 	code := codeOf(err)
 	wrapped := upkeep.Errorf(code, "database: %w", err)
-	if hint := hints[code]; hint != "" {
+	if hint := Hints[code]; hint != "" {
 		return wrapped.WithHint("%s", hint)
 	}
 	return wrapped
