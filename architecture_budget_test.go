@@ -31,7 +31,6 @@ func larger() map[string]struct {
 		"internal/cms/wordpress/visit Run": {6, "a script's name and text go together with who runs it where"},
 		"cmd/upkeep":                       {3500, "a file for each command, with its help"},
 		"internal/agent":                   {3200, "the transaction on the host is one state, whose steps must see each other"},
-		"internal/agent/database":          {2900, "reading, comparing and repairing a database share its objects"},
 		"internal/vault":                   {2900, "one published format, its packs, index, locks and pruning"},
 		"internal/vault/archive":           {3100, "one tree format, read and restored"},
 	}
