@@ -79,10 +79,7 @@ func TestBenchIntervention(t *testing.T) {
 	script := careful(t, site)
 
 	ours := large(t)
-	p := upkeeptest.Adopt(t, ours, offered()...)
-	if out, code := p.Run(t, "site", "set", "shop", "--majors"); code != 0 {
-		t.Fatal(out)
-	}
+	p := upkeeptest.AdoptWith(t, ours, []string{"--majors"}, offered()...)
 	started := time.Now()
 	worker := p.Command(t, "site", "update", "shop", "--yes")
 	must(t, worker.Start())
@@ -106,11 +103,8 @@ func TestBenchRollback(t *testing.T) {
 	restic := resticAt(t, dir)
 	must(t, dump(t, site, filepath.Join(site.Dir, "db.sql")))
 	restic("backup", site.Root, filepath.Join(site.Dir, "db.sql"))
-	p := upkeeptest.Adopt(t, site, fixtures.Plugin(fixtures.Guestbook, plugins).With(fixtures.HalfMigrate), fixtures.Plugin(fixtures.Diary, plugins).With(fixtures.Fatal))
-	if out, code := p.Run(t, "site", "set", "shop", "--majors"); code != 0 {
-		t.Fatal(out)
-	}
-	p.Run(t, "site", "update", "shop", "--only", "plugin", "--yes")
+	p := upkeeptest.Adopt(t, site, fixtures.Plugin(fixtures.Guestbook, plugins).With(fixtures.HalfMigrate))
+	p.Run(t, "site", "update", "shop", "--yes")
 	var undoing, thawed time.Time
 	for _, event := range upkeeptest.JSON[[]upkeep.Event](t, p, "intervention", "log", p.Last(t).ID.String()) {
 		if event.State == upkeep.Undoing && event.Code == "state" {

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -33,21 +32,16 @@ type Program struct {
 	db     *store.DB
 }
 
-// binary builds the command once per process.
+// binary builds the command once per process, in the folder of its world.
 var binary = sync.OnceValues(func() (string, error) {
 	root, err := Repository()
 	if err != nil {
 		return "", err
 	}
-	dir, err := os.MkdirTemp("", "upkeep-bin-")
-	if err != nil {
+	path := filepath.Join(worldDir(os.Getpid()), "bin", "upkeep")
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return "", err
 	}
-	if err := os.Chmod(dir, 0o755); err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "upkeep")
-	built.Store(&dir)
 	cmd := exec.Command("go", "build", "-o", path, "./cmd/upkeep")
 	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -55,16 +49,6 @@ var binary = sync.OnceValues(func() (string, error) {
 	}
 	return path, nil
 })
-
-// built is the folder that binary built into.
-var built atomic.Pointer[string]
-
-// removeBinary removes what binary built.
-func removeBinary() {
-	if dir := built.Load(); dir != nil {
-		_ = os.RemoveAll(*dir) // a folder of the system's own for such things
-	}
-}
 
 // Adopt returns the program with site added under the name "shop". The mirror
 // offers the given releases besides the cores in the world's packages.

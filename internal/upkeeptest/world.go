@@ -38,7 +38,6 @@ var shared = sync.OnceValues(start)
 // with the process, but their folder stays until the next run sweeps it.
 func Main(m *testing.M) {
 	m.Run() // its result becomes the exit code when TestMain returns
-	defer removeBinary()
 	dir := worldDir(os.Getpid())
 	if !demo.Exists(dir) {
 		return
