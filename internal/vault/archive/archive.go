@@ -15,6 +15,9 @@ import (
 
 	"upkeep"
 	"upkeep/internal/vault"
+	"upkeep/internal/vault/archive/content"
+	"upkeep/internal/vault/archive/folder"
+	"upkeep/internal/vault/archive/node"
 )
 
 // Source is a folder to read or restore, with its name in the tree.
@@ -23,6 +26,14 @@ type Source struct {
 	Dir  string   // absolute; links leading to it are followed
 	Only []string // when set, just these names directly below Dir
 }
+
+// Memory remembers which content files had, so that a file that has not
+// changed need not be read again. The zero value is empty and ready.
+type Memory = node.Memory
+
+// LoadMemory reads a memory that Save wrote. A file that is missing or does
+// not read back gives an empty one: it costs time, never correctness.
+func LoadMemory(path string) (*Memory, error) { return node.LoadMemory(path) }
 
 // Options is how to read, compare or restore. Polynomial is always needed.
 type Options struct {
@@ -100,7 +111,7 @@ type Result struct {
 	// On a frozen site it must be empty.
 	Unsteady [][]byte
 
-	top []node // the sources, for Join
+	top []node.Node // the sources, for Join
 }
 
 // maxProblems bounds how many paths one error names.
@@ -144,7 +155,7 @@ func (p *problems) err(verb string) error {
 	if p.count > len(p.list) {
 		fmt.Fprintf(&text, "; and %d more", p.count-len(p.list))
 	}
-	code := codeOf(p.list[0])
+	code := folder.CodeOf(p.list[0])
 	return upkeep.Errorf(code, "%d paths cannot be %s: %s", p.count, verb, text.String()).
 		WithHint("Correct the rights of these paths, or exclude them.")
 }
@@ -167,7 +178,7 @@ func (o *Options) validate(sources []Source) error {
 	}
 	seen := map[string]bool{}
 	for _, s := range sources {
-		if !validName(s.Name) || seen[s.Name] {
+		if !folder.ValidName(s.Name) || seen[s.Name] {
 			return upkeep.Errorf(upkeep.CodeInvalid, "archive: source name %q is empty, not a plain name, or given twice", s.Name)
 		}
 		seen[s.Name] = true
@@ -177,15 +188,16 @@ func (o *Options) validate(sources []Source) error {
 
 // totals counts what is done, from all goroutines.
 type totals struct {
-	files, folders, others, bytes, read, unchanged, added, blobs atomic.Int64
-	written, changed, removed                                    atomic.Int64
+	content.Counters
+	files, folders, others, bytes, unchanged atomic.Int64
+	written, changed, removed                atomic.Int64
 }
 
 func (t *totals) stats() Stats {
 	return Stats{
 		Files: t.files.Load(), Folders: t.folders.Load(), Others: t.others.Load(),
-		Bytes: t.bytes.Load(), Read: t.read.Load(), Unchanged: t.unchanged.Load(),
-		Added: t.added.Load(), Blobs: t.blobs.Load(),
+		Bytes: t.bytes.Load(), Read: t.Read.Load(), Unchanged: t.unchanged.Load(),
+		Added: t.Added.Load(), Blobs: t.Blobs.Load(),
 		Written: t.written.Load(), Changed: t.changed.Load(), Removed: t.removed.Load(),
 	}
 }

@@ -8,15 +8,16 @@ import (
 
 	"upkeep"
 	"upkeep/internal/vault"
+	"upkeep/internal/vault/archive/node"
 )
 
 // assembly is a folder being put together.
 type assembly struct {
 	w       *walker
-	parent  *assembly // nil above the sources
-	slot    int       // in parent.nodes
-	path    string    // with a slash at the end, "" above the sources
-	nodes   []node    // in name order; one without a name vanished
+	parent  *assembly   // nil above the sources
+	slot    int         // in parent.nodes
+	path    string      // with a slash at the end, "" above the sources
+	nodes   []node.Node // in name order; one without a name vanished
 	waiting atomic.Int64
 }
 
@@ -27,10 +28,20 @@ func (a *assembly) release() {
 	}
 }
 
+// treesAtOnce is how many bytes of trees are asked for and stored together.
+const treesAtOnce = 1 << 20
+
+// treeBatch is trees that wait to be stored.
+type treeBatch struct {
+	ids  []vault.ID
+	data [][]byte
+	size int
+}
+
 // complete lists a folder's names in the manifest, stores its tree and
 // tells its parent.
 func (w *walker) complete(a *assembly) {
-	a.nodes = slices.DeleteFunc(a.nodes, func(n node) bool { return n.name == "" })
+	a.nodes = slices.DeleteFunc(a.nodes, func(n node.Node) bool { return n.Name == "" })
 	w.list(a)
 	if w.blobs == nil {
 		if a.parent != nil {
@@ -38,14 +49,14 @@ func (w *walker) complete(a *assembly) {
 		}
 		return
 	}
-	text := appendTree(nil, a.nodes)
+	text := node.Append(nil, a.nodes)
 	id := vault.ID(sha256.Sum256(text))
 	w.mu.Lock()
-	w.trees.ids, w.trees.data = append(w.trees.ids, id), append(w.trees.data, &text)
+	w.trees.ids, w.trees.data = append(w.trees.ids, id), append(w.trees.data, text)
 	w.trees.size += len(text)
-	var full batch
-	if w.trees.size >= batchBytes {
-		full, w.trees = w.trees, batch{}
+	var full treeBatch
+	if w.trees.size >= treesAtOnce {
+		full, w.trees = w.trees, treeBatch{}
 	}
 	w.mu.Unlock()
 	if err := w.saveTrees(&full); err != nil {
@@ -55,7 +66,7 @@ func (w *walker) complete(a *assembly) {
 		w.root, w.top = id, a.nodes
 		return
 	}
-	a.parent.nodes[a.slot].subtree = &id
+	a.parent.nodes[a.slot].Subtree = &id
 	a.parent.release()
 }
 
@@ -65,22 +76,22 @@ func (w *walker) list(a *assembly) {
 	defer w.mu.Unlock()
 	for i := range a.nodes {
 		n := &a.nodes[i]
-		path := a.path + n.name
-		w.entries = append(w.entries, n.entry(path))
-		if n.hardLinked() {
-			w.inodes[path] = fileKey{n.dev, n.inode}
+		path := a.path + n.Name
+		w.entries = append(w.entries, n.Entry(path))
+		if n.HardLinked() {
+			w.inodes[path] = node.Key{Dev: n.Dev, Inode: n.Inode}
 		}
 	}
 }
 
 func (w *walker) flushTrees() error {
 	rest := w.trees
-	w.trees = batch{}
+	w.trees = treeBatch{}
 	return w.saveTrees(&rest)
 }
 
 // saveTrees stores the trees that are missing.
-func (w *walker) saveTrees(b *batch) error {
+func (w *walker) saveTrees(b *treeBatch) error {
 	if len(b.ids) == 0 {
 		return nil
 	}
@@ -93,11 +104,11 @@ func (w *walker) saveTrees(b *batch) error {
 			continue
 		}
 		missing = missing[1:]
-		if err := w.blobs.Save(w.ctx, vault.TreeBlob, id, *b.data[i]); err != nil {
+		if err := w.blobs.Save(w.ctx, vault.TreeBlob, id, b.data[i]); err != nil {
 			return err
 		}
-		w.totals.added.Add(int64(len(*b.data[i])))
-		w.totals.blobs.Add(1)
+		w.totals.Added.Add(int64(len(b.data[i])))
+		w.totals.Blobs.Add(1)
 	}
 	return nil
 }
@@ -105,7 +116,7 @@ func (w *walker) saveTrees(b *batch) error {
 // finish sorts the manifest and says which paths are one file.
 func (w *walker) finish() {
 	slices.SortFunc(w.entries, func(a, b upkeep.Entry) int { return bytes.Compare(a.Path, b.Path) })
-	first := map[fileKey][]byte{}
+	first := map[node.Key][]byte{}
 	for i := range w.entries {
 		key, linked := w.inodes[string(w.entries[i].Path)]
 		if !linked {

@@ -10,6 +10,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/vault"
+	"upkeep/internal/vault/archive/folder"
 )
 
 // Differences returns what Restore would change: how the tree differs from
@@ -149,7 +150,7 @@ func (o *Options) selects(path string) bool {
 // missingWay reports whether the step is a folder that must be made to hold
 // something that Only selects.
 func (s *step) missingWay(options *Options) bool {
-	if s.selected || s.have != nil || s.want.Type != typeDir {
+	if s.selected || s.have != nil || s.want.Type != folder.TypeDir {
 		return false
 	}
 	return slices.ContainsFunc(options.Only, func(only []byte) bool {

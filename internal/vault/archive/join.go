@@ -8,6 +8,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/vault"
+	"upkeep/internal/vault/archive/node"
 )
 
 // Join stores one tree that has the sources of several readings, whose names
@@ -15,17 +16,17 @@ import (
 // means becomes one backup so.
 func Join(ctx context.Context, blobs vault.Blobs, results ...*Result) (_ vault.ID, err error) {
 	defer upkeep.Wrap(&err, "join trees")
-	var all []node
+	var all []node.Node
 	for _, result := range results {
 		all = append(all, result.top...)
 	}
-	slices.SortFunc(all, func(a, b node) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(all, func(a, b node.Node) int { return strings.Compare(a.Name, b.Name) })
 	for i := 1; i < len(all); i++ {
-		if all[i].name == all[i-1].name {
-			return vault.ID{}, upkeep.Errorf(upkeep.CodeInvalid, "source %q is in two trees", all[i].name)
+		if all[i].Name == all[i-1].Name {
+			return vault.ID{}, upkeep.Errorf(upkeep.CodeInvalid, "source %q is in two trees", all[i].Name)
 		}
 	}
-	text := appendTree(nil, all)
+	text := node.Append(nil, all)
 	id := vault.ID(sha256.Sum256(text))
 	missing, err := blobs.Missing(ctx, vault.TreeBlob, []vault.ID{id})
 	if err != nil || len(missing) == 0 {

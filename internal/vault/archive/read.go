@@ -14,6 +14,9 @@ import (
 
 	"upkeep"
 	"upkeep/internal/vault"
+	"upkeep/internal/vault/archive/content"
+	"upkeep/internal/vault/archive/folder"
+	"upkeep/internal/vault/archive/node"
 )
 
 // Read stores the sources as one tree and returns it with the manifest of
@@ -53,28 +56,28 @@ type walker struct {
 	blobs    vault.Blobs // nil to only look
 	options  *Options
 	started  time.Time
-	owners   *owners
+	owners   *node.Owners
 	totals   *totals
-	content  *content
+	content  *content.Reader
 	problems problems
 	recalled []recalledFile // by memory, not yet asked for
 	asked    int            // chunks of those
 
 	mu       sync.Mutex
 	entries  []upkeep.Entry
-	inodes   map[string]fileKey // of the paths that are hard-linked
+	inodes   map[string]node.Key // of the paths that are hard-linked
 	unsteady [][]byte
-	trees    batch
+	trees    treeBatch
 	root     vault.ID
-	top      []node
+	top      []node.Node
 }
 
 // recalledFile is a file whose content memory knows.
 type recalledFile struct {
 	parent *assembly
 	slot   int
-	dir    *folder // held
-	name   string  // in dir
+	dir    *folder.Folder // held
+	name   string         // in dir
 	path   string
 }
 
@@ -87,18 +90,18 @@ func survey(ctx context.Context, blobs vault.Blobs, sources []Source, options *O
 	group, groupCtx := errgroup.WithContext(ctx)
 	t := &totals{}
 	w := &walker{
-		ctx: groupCtx, blobs: blobs, options: options, started: options.now(), owners: newOwners(), totals: t,
-		content: newContent(blobs, options, t), inodes: map[string]fileKey{},
+		ctx: groupCtx, blobs: blobs, options: options, started: options.now(), owners: node.NewOwners(), totals: t,
+		content: content.New(blobs, options.Polynomial, &t.Counters), inodes: map[string]node.Key{},
 	}
-	options.Memory.begin(options.Polynomial)
-	group.Go(func() error { return w.content.run(groupCtx) })
+	options.Memory.Begin(options.Polynomial)
+	group.Go(func() error { return w.content.Run(groupCtx) })
 	group.Go(func() error {
-		defer close(w.content.jobs)
+		defer w.content.Finish()
 		return w.walk(sources)
 	})
 	err := group.Wait()
 	w.letGo()
-	options.Memory.end(err == nil)
+	options.Memory.End(err == nil)
 	if err != nil {
 		return nil, err
 	}
@@ -115,21 +118,19 @@ func (w *walker) result() *Result {
 // letGo closes the folders that an error left in queues.
 func (w *walker) letGo() {
 	for _, file := range w.recalled {
-		file.dir.drop()
+		file.dir.Drop()
 	}
-	for job := range w.content.jobs {
-		job.dir.drop()
-	}
+	w.content.LetGo()
 }
 
 func (w *walker) walk(sources []Source) error {
 	sources = slices.Clone(sources)
 	slices.SortFunc(sources, func(a, b Source) int { return strings.Compare(a.Name, b.Name) })
-	top := &assembly{w: w, nodes: make([]node, len(sources))}
+	top := &assembly{w: w, nodes: make([]node.Node, len(sources))}
 	top.waiting.Store(1)
 	for i := range sources {
 		source := &sources[i]
-		dir, err := openRoot(source.Dir)
+		dir, err := folder.Open(source.Dir)
 		if err != nil {
 			return err
 		}
@@ -148,8 +149,8 @@ func (w *walker) walk(sources []Source) error {
 
 // folder reads one folder and everything below. It drops dir. What cannot be
 // read is noted; what it returns ends the run.
-func (w *walker) folder(a *assembly, dir *folder, name string, source *Source) error {
-	defer dir.drop()
+func (w *walker) folder(a *assembly, dir *folder.Folder, name string, source *Source) error {
+	defer dir.Drop()
 	a.waiting.Store(1)
 	defer a.release()
 	names, err := w.describe(a, dir, name, source)
@@ -157,7 +158,7 @@ func (w *walker) folder(a *assembly, dir *folder, name string, source *Source) e
 		w.problems.add(strings.TrimSuffix(a.path, "/"), err)
 		return w.ctx.Err()
 	}
-	a.nodes = make([]node, len(names))
+	a.nodes = make([]node.Node, len(names))
 	var folders []int
 	for i, name := range names {
 		isFolder, err := w.visit(a, i, dir, name)
@@ -177,21 +178,21 @@ func (w *walker) folder(a *assembly, dir *folder, name string, source *Source) e
 }
 
 // describe fills in the folder's own node and returns the names to visit.
-func (w *walker) describe(a *assembly, dir *folder, name string, source *Source) ([]string, error) {
+func (w *walker) describe(a *assembly, dir *folder.Folder, name string, source *Source) ([]string, error) {
 	var st unix.Stat_t
-	if err := unix.Fstat(dir.fd, &st); err != nil {
+	if err := unix.Fstat(dir.FD, &st); err != nil {
 		return nil, err
 	}
 	own := &a.parent.nodes[a.slot]
-	own.fill(name, &st)
-	own.amend(w.options.Attributes[strings.TrimSuffix(a.path, "/")])
+	own.Fill(name, &st)
+	amend(own, w.options.Attributes[strings.TrimSuffix(a.path, "/")])
 	var err error
-	if own.xattrs, err = fileXattrs(dir.fd); err != nil {
+	if own.Xattrs, err = folder.Xattrs(dir.FD); err != nil {
 		return nil, err
 	}
-	w.owners.name(own)
+	w.owners.Name(own)
 	w.totals.folders.Add(1)
-	names, err := dir.names()
+	names, err := dir.Names()
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +213,7 @@ func selectNames(names []string, path string, source *Source, options *Options) 
 
 // visit describes one name. Regular files complete later, folders are left
 // to the caller.
-func (w *walker) visit(a *assembly, slot int, dir *folder, name string) (isFolder bool, err error) {
+func (w *walker) visit(a *assembly, slot int, dir *folder.Folder, name string) (isFolder bool, err error) {
 	if err := w.ctx.Err(); err != nil {
 		return false, err
 	}
@@ -221,9 +222,9 @@ func (w *walker) visit(a *assembly, slot int, dir *folder, name string) (isFolde
 		w.problems.add(a.path+name, err)
 		return false, nil
 	}
-	defer dir.drop()
+	defer dir.Drop()
 	var st unix.Stat_t
-	err = dir.stat(at, &st)
+	err = dir.Stat(at, &st)
 	if errors.Is(err, unix.ENOENT) {
 		return false, nil
 	}
@@ -232,20 +233,20 @@ func (w *walker) visit(a *assembly, slot int, dir *folder, name string) (isFolde
 		return false, nil
 	}
 	n := &a.nodes[slot]
-	n.fill(name, &st)
-	w.owners.name(n)
-	switch n.kind {
-	case typeDir:
+	n.Fill(name, &st)
+	w.owners.Name(n)
+	switch n.Kind {
+	case folder.TypeDir:
 		return true, nil
-	case typeFile:
+	case folder.TypeFile:
 		return false, w.file(a, slot, dir, at)
 	}
 	w.totals.others.Add(1)
-	if n.kind == typeSymlink {
-		n.target, err = dir.readlink(at)
+	if n.Kind == folder.TypeSymlink {
+		n.Target, err = dir.Readlink(at)
 	}
 	if err == nil {
-		n.xattrs, err = dir.linkXattrs(at)
+		n.Xattrs, err = dir.LinkXattrs(at)
 	}
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EINVAL) {
 		w.leaveOut(n, a.path+name, errors.Is(err, unix.EINVAL))
@@ -259,17 +260,17 @@ func (w *walker) visit(a *assembly, slot int, dir *folder, name string) (isFolde
 
 // whereabouts returns the folder, held, and the name where the path is found:
 // where it is or, for one that waits elsewhere, there.
-func (w *walker) whereabouts(path string, dir *folder, name string) (*folder, string, error) {
+func (w *walker) whereabouts(path string, dir *folder.Folder, name string) (*folder.Folder, string, error) {
 	elsewhere, ok := w.options.Instead[path]
 	if !ok {
-		return dir.hold(), name, nil
+		return dir.Hold(), name, nil
 	}
-	dir, err := openRoot(filepath.Dir(elsewhere))
+	dir, err := folder.Open(filepath.Dir(elsewhere))
 	return dir, filepath.Base(elsewhere), err
 }
 
-func (w *walker) descend(a *assembly, slot int, dir *folder, name string, source *Source) error {
-	child, err := dir.child(name)
+func (w *walker) descend(a *assembly, slot int, dir *folder.Folder, name string, source *Source) error {
+	child, err := dir.Child(name)
 	if errors.Is(err, unix.ENOENT) {
 		w.leaveOut(&a.nodes[slot], a.path+name, false)
 		return nil
@@ -283,18 +284,18 @@ func (w *walker) descend(a *assembly, slot int, dir *folder, name string, source
 }
 
 // file takes a regular file's content from memory or has it read.
-func (w *walker) file(a *assembly, slot int, dir *folder, name string) error {
+func (w *walker) file(a *assembly, slot int, dir *folder.Folder, name string) error {
 	n := &a.nodes[slot]
 	a.waiting.Add(1)
-	if !w.options.Memory.recall(n) {
-		return w.readFile(a, slot, dir.hold(), name)
+	if !w.options.Memory.Recall(n) {
+		return w.readFile(a, slot, dir.Hold(), name)
 	}
 	if w.blobs == nil {
 		w.unchanged(a, slot)
 		return nil
 	}
-	w.recalled = append(w.recalled, recalledFile{a, slot, dir.hold(), name, a.path + n.name})
-	w.asked += len(n.content)
+	w.recalled = append(w.recalled, recalledFile{a, slot, dir.Hold(), name, a.path + n.Name})
+	w.asked += len(n.Content)
 	if w.asked < 2048 && len(w.recalled) < 512 {
 		return nil
 	}
@@ -307,9 +308,9 @@ func (w *walker) unchanged(a *assembly, slot int) {
 	a.release()
 }
 
-func (w *walker) count(n *node) {
+func (w *walker) count(n *node.Node) {
 	w.totals.files.Add(1)
-	w.totals.bytes.Add(int64(n.size))
+	w.totals.bytes.Add(int64(n.Size))
 	if w.options.Progress != nil && w.totals.files.Load()%256 == 0 {
 		w.options.Progress(w.totals.stats())
 	}
@@ -320,7 +321,7 @@ func (w *walker) count(n *node) {
 func (w *walker) askRecalled() error {
 	var ids []vault.ID
 	for _, file := range w.recalled {
-		ids = append(ids, file.parent.nodes[file.slot].content...)
+		ids = append(ids, file.parent.nodes[file.slot].Content...)
 	}
 	missing, err := w.blobsMissing(ids)
 	if err != nil {
@@ -330,12 +331,12 @@ func (w *walker) askRecalled() error {
 	w.recalled, w.asked = nil, 0
 	for i, file := range recalled {
 		n := &file.parent.nodes[file.slot]
-		if !slices.ContainsFunc(n.content, func(id vault.ID) bool { return missing[id] }) {
-			file.dir.drop()
+		if !slices.ContainsFunc(n.Content, func(id vault.ID) bool { return missing[id] }) {
+			file.dir.Drop()
 			w.unchanged(file.parent, file.slot)
 			continue
 		}
-		w.options.Memory.drop(n)
+		w.options.Memory.Drop(n)
 		if err := w.readFile(file.parent, file.slot, file.dir, file.name); err != nil {
 			w.recalled = recalled[i+1:]
 			return err
@@ -360,36 +361,30 @@ func (w *walker) blobsMissing(ids []vault.ID) (map[vault.ID]bool, error) {
 }
 
 // readFile has a file read, by its name in dir, which is held for it.
-func (w *walker) readFile(a *assembly, slot int, dir *folder, name string) error {
-	path := a.path + a.nodes[slot].name
-	job := &fileJob{dir: dir, name: name, path: path}
-	job.done = func(n *node, state fileState, err error) {
+func (w *walker) readFile(a *assembly, slot int, dir *folder.Folder, name string) error {
+	path := a.path + a.nodes[slot].Name
+	job := &content.Job{Dir: dir, Name: name}
+	job.Done = func(n *node.Node, state content.State, err error) {
 		defer a.release()
 		switch {
 		case err != nil:
 			w.problems.add(path, err)
-		case state == gone || state == replaced:
-			w.leaveOut(&a.nodes[slot], path, state == replaced)
+		case state == content.Gone || state == content.Replaced:
+			w.leaveOut(&a.nodes[slot], path, state == content.Replaced)
 		default:
-			n.name = a.nodes[slot].name
+			n.Name = a.nodes[slot].Name
 			w.fileRead(n, path, state)
 			a.nodes[slot] = *n
 		}
 	}
-	select {
-	case w.content.jobs <- job:
-		return nil
-	case <-w.ctx.Done():
-		dir.drop()
-		return w.ctx.Err()
-	}
+	return w.content.Add(w.ctx, job)
 }
 
-func (w *walker) fileRead(n *node, path string, state fileState) {
-	w.owners.name(n)
+func (w *walker) fileRead(n *node.Node, path string, state content.State) {
+	w.owners.Name(n)
 	w.count(n)
-	if state == steady {
-		w.options.Memory.keep(n, w.started)
+	if state == content.Steady {
+		w.options.Memory.Keep(n, w.started)
 		return
 	}
 	w.mu.Lock()
@@ -399,12 +394,22 @@ func (w *walker) fileRead(n *node, path string, state fileState) {
 
 // leaveOut drops a name that vanished. When something else took its place,
 // that is told.
-func (w *walker) leaveOut(n *node, path string, replaced bool) {
-	*n = node{}
+func (w *walker) leaveOut(n *node.Node, path string, replaced bool) {
+	*n = node.Node{}
 	if !replaced {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.unsteady = append(w.unsteady, []byte(path))
+}
+
+// amend shows a folder as it is without our doing.
+func amend(n *node.Node, as Attributes) {
+	if as.Mode != nil {
+		n.Mode = *as.Mode
+	}
+	if as.MTime != nil {
+		n.MTime = *as.MTime
+	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/vault"
+	"upkeep/internal/vault/archive/folder"
 )
 
 // writers is how many files are restored at once.
@@ -24,7 +25,7 @@ const writers = 4
 // restored is an error that names it; everything else is restored first.
 func Restore(ctx context.Context, blobs vault.Blobs, tree vault.ID, targets []Source, options Options) (_ *Stats, err error) {
 	defer upkeep.Wrap(&err, "restore tree %s", tree)
-	r := &restorer{blobs: blobs, options: &options, totals: &totals{}, roots: map[string]*folder{}}
+	r := &restorer{blobs: blobs, options: &options, totals: &totals{}, roots: map[string]*folder.Folder{}}
 	defer r.close()
 	if err := r.openRoots(targets); err != nil {
 		return nil, err
@@ -53,7 +54,7 @@ type restorer struct {
 	options  *Options
 	totals   *totals
 	problems problems
-	roots    map[string]*folder // by source name
+	roots    map[string]*folder.Folder // by source name
 	trail    trail
 
 	mu      sync.Mutex
@@ -72,7 +73,7 @@ func (r *restorer) openRoots(targets []Source) error {
 				return err
 			}
 		}
-		dir, err := openRoot(target.Dir)
+		dir, err := folder.Open(target.Dir)
 		if err != nil {
 			return err
 		}
@@ -80,7 +81,7 @@ func (r *restorer) openRoots(targets []Source) error {
 		if r.options.InPlace {
 			continue
 		}
-		names, err := dir.names()
+		names, err := dir.Names()
 		if err != nil {
 			return err
 		}
@@ -95,13 +96,13 @@ func (r *restorer) openRoots(targets []Source) error {
 func (r *restorer) close() {
 	r.trail.close()
 	for _, root := range r.roots {
-		root.drop()
+		root.Drop()
 	}
 }
 
 func (r *restorer) sync() error {
 	for _, root := range r.roots {
-		if err := unix.Syncfs(root.fd); err != nil {
+		if err := unix.Syncfs(root.FD); err != nil {
 			return err
 		}
 	}
@@ -141,7 +142,7 @@ func (r *restorer) remove(ctx context.Context, plan []step) error {
 		if !s.differs || s.have == nil {
 			continue
 		}
-		if s.want != nil && (s.want.Type == s.have.Type || s.want.Type != typeDir && s.have.Type != typeDir && s.have.Type != unreadable) {
+		if s.want != nil && (s.want.Type == s.have.Type || s.want.Type != folder.TypeDir && s.have.Type != folder.TypeDir && s.have.Type != unreadable) {
 			continue
 		}
 		if _, isRoot := r.roots[s.path]; isRoot {
@@ -161,7 +162,7 @@ func (r *restorer) removeOne(path string) error {
 		return err
 	}
 	r.touch(path)
-	if err := removeAll(dir, name); err != nil {
+	if err := folder.Remove(dir, name); err != nil {
 		return err
 	}
 	r.totals.removed.Add(1)
@@ -176,7 +177,7 @@ func (r *restorer) fill(ctx context.Context, plan []step) error {
 		group.Go(func() error {
 			for job := range jobs {
 				err := r.restoreName(groupCtx, job)
-				job.dir.drop()
+				job.dir.Drop()
 				if fatal := r.note(groupCtx, job.step.path, err); fatal != nil {
 					return fatal
 				}
@@ -190,7 +191,7 @@ func (r *restorer) fill(ctx context.Context, plan []step) error {
 	})
 	err := group.Wait()
 	for job := range jobs {
-		job.dir.drop()
+		job.dir.Drop()
 	}
 	return err
 }
@@ -204,7 +205,7 @@ func (r *restorer) note(ctx context.Context, path string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if code := upkeep.CodeOf(err); code != upkeep.CodeInternal || codeOf(err) == upkeep.CodeNoSpace {
+	if code := upkeep.CodeOf(err); code != upkeep.CodeInternal || folder.CodeOf(err) == upkeep.CodeNoSpace {
 		return err
 	}
 	r.problems.add(path, err)
@@ -220,7 +221,7 @@ func (r *restorer) queue(ctx context.Context, plan []step, jobs chan<- *writeJob
 		if _, isRoot := r.roots[s.path]; isRoot {
 			continue
 		}
-		if s.want.Type == typeDir {
+		if s.want.Type == folder.TypeDir {
 			if err := r.note(ctx, s.path, r.makeFolder(s)); err != nil {
 				return err
 			}
@@ -236,9 +237,9 @@ func (r *restorer) queue(ctx context.Context, plan []step, jobs chan<- *writeJob
 			r.renewed[s.path] = true
 		}
 		select {
-		case jobs <- &writeJob{s, dir.hold(), name}:
+		case jobs <- &writeJob{s, dir.Hold(), name}:
 		case <-ctx.Done():
-			dir.drop()
+			dir.Drop()
 			return ctx.Err()
 		}
 	}
@@ -247,7 +248,7 @@ func (r *restorer) queue(ctx context.Context, plan []step, jobs chan<- *writeJob
 
 // makeFolder makes a folder that only we may enter until it is complete.
 func (r *restorer) makeFolder(s *step) error {
-	if s.have != nil && s.have.Type == typeDir {
+	if s.have != nil && s.have.Type == folder.TypeDir {
 		return nil // its mode and times come last
 	}
 	dir, name, err := r.parent(s.path)
@@ -256,7 +257,7 @@ func (r *restorer) makeFolder(s *step) error {
 	}
 	r.touch(s.path)
 	r.totals.changed.Add(1)
-	if err := unix.Mkdirat(dir.fd, name, 0o700); !errors.Is(err, unix.EEXIST) {
+	if err := unix.Mkdirat(dir.FD, name, 0o700); !errors.Is(err, unix.EEXIST) {
 		return err
 	}
 	return nil
@@ -289,8 +290,8 @@ func (r *restorer) link(s *step) error {
 	if err != nil {
 		return err
 	}
-	first.hold()
-	defer first.drop()
+	first.Hold()
+	defer first.Drop()
 	dir, name, err := r.parent(s.path)
 	if err != nil {
 		return err
@@ -298,12 +299,12 @@ func (r *restorer) link(s *step) error {
 	r.touch(s.path)
 	r.totals.changed.Add(1)
 	temp := tempName()
-	if err := unix.Linkat(first.fd, firstName, dir.fd, temp, 0); err != nil {
+	if err := unix.Linkat(first.FD, firstName, dir.FD, temp, 0); err != nil {
 		return err
 	}
-	err = unix.Renameat(dir.fd, temp, dir.fd, name)
+	err = unix.Renameat(dir.FD, temp, dir.FD, name)
 	// Renaming over another name of the same file does nothing at all.
-	if gone := unix.Unlinkat(dir.fd, temp, 0); gone != nil && !errors.Is(gone, unix.ENOENT) {
+	if gone := unix.Unlinkat(dir.FD, temp, 0); gone != nil && !errors.Is(gone, unix.ENOENT) {
 		err = errors.Join(err, gone)
 	}
 	return err
@@ -334,11 +335,11 @@ func (r *restorer) settle(ctx context.Context, plan []step) error {
 // where Only leaves it alone.
 func (s *step) finalFolder() *upkeep.Entry {
 	switch {
-	case s.selected && s.want != nil && s.want.Type == typeDir:
+	case s.selected && s.want != nil && s.want.Type == folder.TypeDir:
 		return &s.want.Entry
-	case !s.selected && s.have != nil && s.have.Type == typeDir:
+	case !s.selected && s.have != nil && s.have.Type == folder.TypeDir:
 		return s.have
-	case !s.selected && s.have == nil && s.want != nil && s.want.Type == typeDir:
+	case !s.selected && s.have == nil && s.want != nil && s.want.Type == folder.TypeDir:
 		return &s.want.Entry // made to hold something selected
 	}
 	return nil
@@ -346,17 +347,17 @@ func (s *step) finalFolder() *upkeep.Entry {
 
 func (r *restorer) settleOne(path string, target *upkeep.Entry) error {
 	if root, ok := r.roots[path]; ok {
-		return setMeta(root.fd, target)
+		return folder.SetMeta(root.FD, target)
 	}
 	dir, name, err := r.parent(path)
 	if err != nil {
 		return err
 	}
-	fd, err := openHandle(dir, name, typeDir)
+	fd, err := folder.OpenHandle(dir, name, folder.TypeDir)
 	if err != nil {
 		return err
 	}
-	return errors.Join(setMeta(fd, target), unix.Close(fd))
+	return errors.Join(folder.SetMeta(fd, target), unix.Close(fd))
 }
 
 // touch notes that the folder which holds path changes.

@@ -14,23 +14,25 @@ import (
 
 	"upkeep"
 	"upkeep/internal/vault"
+	"upkeep/internal/vault/archive/folder"
+	"upkeep/internal/vault/archive/node"
 )
 
 // loaders is how many trees are loaded at once.
 const loaders = 8
 
-func loadTree(ctx context.Context, blobs vault.Blobs, id vault.ID) ([]node, error) {
+func loadTree(ctx context.Context, blobs vault.Blobs, id vault.ID) ([]node.Node, error) {
 	text, err := blobs.Load(ctx, vault.TreeBlob, id)
 	if err != nil {
 		return nil, err
 	}
-	return parseTree(text)
+	return node.Parse(text)
 }
 
 // stored is a path in a tree.
 type stored struct {
 	upkeep.Entry
-	node node
+	node node.Node
 }
 
 // Entries returns the manifest of a stored tree, sorted by path.
@@ -58,13 +60,13 @@ func flatten(ctx context.Context, blobs vault.Blobs, tree vault.ID, keep func(fo
 		return nil, err
 	}
 	slices.SortFunc(f.found, func(a, b stored) int { return bytes.Compare(a.Path, b.Path) })
-	first := map[fileKey][]byte{}
+	first := map[node.Key][]byte{}
 	for i := range f.found {
 		s := &f.found[i]
-		if !s.node.hardLinked() {
+		if !s.node.HardLinked() {
 			continue
 		}
-		key := fileKey{s.node.dev, s.node.inode}
+		key := node.Key{Dev: s.node.Dev, Inode: s.node.Inode}
 		if path, ok := first[key]; ok {
 			s.Linked = path
 		} else {
@@ -96,14 +98,14 @@ func (f *flattener) folder(path string, tree vault.ID, depth int) error {
 		return err
 	}
 	if f.keep != nil {
-		nodes = slices.DeleteFunc(nodes, func(n node) bool { return !f.keep(path, n.name) })
+		nodes = slices.DeleteFunc(nodes, func(n node.Node) bool { return !f.keep(path, n.Name) })
 	}
 	f.add(path, nodes)
 	for i := range nodes {
-		if nodes[i].kind != typeDir {
+		if nodes[i].Kind != folder.TypeDir {
 			continue
 		}
-		below := func() error { return f.folder(path+nodes[i].name+"/", *nodes[i].subtree, depth+1) }
+		below := func() error { return f.folder(path+nodes[i].Name+"/", *nodes[i].Subtree, depth+1) }
 		// When all loaders are busy this one goes on itself.
 		if !f.group.TryGo(below) {
 			if err := below(); err != nil {
@@ -114,11 +116,11 @@ func (f *flattener) folder(path string, tree vault.ID, depth int) error {
 	return nil
 }
 
-func (f *flattener) add(path string, nodes []node) {
+func (f *flattener) add(path string, nodes []node.Node) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i := range nodes {
-		f.found = append(f.found, stored{nodes[i].entry(path + nodes[i].name), nodes[i]})
+		f.found = append(f.found, stored{nodes[i].Entry(path + nodes[i].Name), nodes[i]})
 	}
 }
 
@@ -139,18 +141,18 @@ func walkTree(ctx context.Context, blobs vault.Blobs, tree vault.ID, path string
 		return err
 	}
 	for i := range nodes {
-		entry := nodes[i].entry(path + nodes[i].name)
+		entry := nodes[i].Entry(path + nodes[i].Name)
 		err := fn(&entry)
-		if errors.Is(err, fs.SkipDir) && nodes[i].kind == typeDir {
+		if errors.Is(err, fs.SkipDir) && nodes[i].Kind == folder.TypeDir {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		if nodes[i].kind != typeDir {
+		if nodes[i].Kind != folder.TypeDir {
 			continue
 		}
-		if err := walkTree(ctx, blobs, *nodes[i].subtree, path+nodes[i].name+"/", fn); err != nil {
+		if err := walkTree(ctx, blobs, *nodes[i].Subtree, path+nodes[i].Name+"/", fn); err != nil {
 			return err
 		}
 	}
@@ -168,19 +170,19 @@ func Open(ctx context.Context, blobs vault.Blobs, tree vault.ID, path string) (_
 		if err != nil {
 			return nil, err
 		}
-		at, ok := slices.BinarySearchFunc(nodes, part, func(n node, name string) int { return strings.Compare(n.name, name) })
+		at, ok := slices.BinarySearchFunc(nodes, part, func(n node.Node, name string) int { return strings.Compare(n.Name, name) })
 		if !ok {
 			break
 		}
 		n := &nodes[at]
 		last := i == len(parts)-1
-		if last && n.kind == typeFile {
-			return &file{ctx: ctx, blobs: blobs, content: n.content}, nil
+		if last && n.Kind == folder.TypeFile {
+			return &file{ctx: ctx, blobs: blobs, content: n.Content}, nil
 		}
-		if last || n.kind != typeDir {
+		if last || n.Kind != folder.TypeDir {
 			break
 		}
-		tree = *n.subtree
+		tree = *n.Subtree
 	}
 	return nil, upkeep.Errorf(upkeep.CodeNotFound, "there is no such file in the backup")
 }

@@ -1,4 +1,6 @@
-package archive
+// Package content reads the files of a site, cuts them into chunks where their
+// bytes say so, and stores the chunks that a vault does not have yet.
+package content
 
 import (
 	"context"
@@ -14,6 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upkeep/internal/vault"
+	"upkeep/internal/vault/archive/folder"
+	"upkeep/internal/vault/archive/node"
 )
 
 const (
@@ -26,63 +30,95 @@ const (
 	batchBytes  = 1 << 20
 )
 
-// content reads files, cuts them into chunks and hashes these, and stores
+// Reader reads files, cuts them into chunks and hashes these, and stores
 // what is missing where blobs is not nil. Readers cut; savers hash and store;
 // memory is bounded by the chunks between them.
-type content struct {
-	blobs   vault.Blobs // nil to only hash
-	options *Options
-	totals  *totals
-	jobs    chan *fileJob
-	chunks  chan chunk
-	buffers sync.Pool // *[]byte
+type Reader struct {
+	blobs      vault.Blobs // nil to only hash
+	polynomial chunker.Pol
+	counters   *Counters
+	jobs       chan *Job
+	chunks     chan chunk
+	buffers    sync.Pool // *[]byte
 }
 
-// fileJob is a file to be read. done is called once, with the node filled in
+// Job is a file to be read. dir is let go of afterwards. done is called once, with the node filled in
 // from the last reading; gone when there is no such file any more.
-type fileJob struct {
-	dir  *folder // held
-	name string
-	path string
-	done func(n *node, state fileState, err error)
+type Job struct {
+	Dir  *folder.Folder // held
+	Name string
+	Done func(n *node.Node, state State, err error)
 }
 
-// fileState is how reading a file ended.
-type fileState int
+// State is how reading a file ended.
+type State int
 
 const (
-	steady   fileState = iota // it did not change meanwhile
-	unsteady                  // it did, every time
-	gone                      // it is no longer there
-	replaced                  // something that is no file took its place
+	Steady   State = iota // it did not change meanwhile
+	Unsteady              // it did, every time
+	Gone                  // it is no longer there
+	Replaced              // something that is no file took its place
 )
 
 // reading is one attempt to read a file. It is complete when the reader and
 // every chunk have let go of it.
 type reading struct {
-	job     *fileJob
-	node    node
+	job     *Job
+	node    node.Node
 	ids     []*vault.ID
-	state   fileState
+	state   State
 	waiting atomic.Int64
 }
 
+// chunk is a piece of a file on its way to a saver.
 type chunk struct {
 	of   *reading
 	id   *vault.ID
 	data *[]byte
 }
 
-func newContent(blobs vault.Blobs, options *Options, totals *totals) *content {
-	return &content{
-		blobs: blobs, options: options, totals: totals,
-		jobs: make(chan *fileJob, 128), chunks: make(chan chunk, 8),
+// Counters counts what was done so far. They may be read at any time.
+type Counters struct {
+	Read  atomic.Int64 // bytes of files
+	Added atomic.Int64 // bytes of chunks that were missing
+	Blobs atomic.Int64 // number of those
+}
+
+// New returns a reader of files that stores into blobs, or only hashes
+// when that is nil.
+func New(blobs vault.Blobs, polynomial chunker.Pol, counters *Counters) *Reader {
+	return &Reader{
+		blobs: blobs, polynomial: polynomial, counters: counters,
+		jobs: make(chan *Job, 128), chunks: make(chan chunk, 8),
 		buffers: sync.Pool{New: func() any { return new([]byte) }},
 	}
 }
 
-// run works until jobs is closed and everything is stored.
-func (c *content) run(ctx context.Context) error {
+// Add has a file read. When ctx ends before a reader is free, it returns its
+// error, lets go of the folder, and done is not called.
+func (c *Reader) Add(ctx context.Context, job *Job) error {
+	select {
+	case c.jobs <- job:
+		return nil
+	case <-ctx.Done():
+		job.Dir.Drop()
+		return ctx.Err()
+	}
+}
+
+// Finish says that no file follows.
+func (c *Reader) Finish() { close(c.jobs) }
+
+// LetGo closes, after run and finish, the folders of files that an error left
+// unread.
+func (c *Reader) LetGo() {
+	for job := range c.jobs {
+		job.Dir.Drop()
+	}
+}
+
+// Run works until finish is called and everything is stored.
+func (c *Reader) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	var reading sync.WaitGroup
 	for range readers {
@@ -103,8 +139,8 @@ func (c *content) run(ctx context.Context) error {
 	return group.Wait()
 }
 
-func (c *content) read(ctx context.Context) error {
-	cutter := chunker.New(nil, c.options.Polynomial)
+func (c *Reader) read(ctx context.Context) error {
+	cutter := chunker.New(nil, c.polynomial)
 	for {
 		select {
 		case <-ctx.Done():
@@ -114,7 +150,7 @@ func (c *content) read(ctx context.Context) error {
 				return nil
 			}
 			err := c.readFile(ctx, cutter, job)
-			job.dir.drop()
+			job.Dir.Drop()
 			if err != nil {
 				return err
 			}
@@ -124,7 +160,7 @@ func (c *content) read(ctx context.Context) error {
 
 // readFile reads a file until it stays the same throughout. Errors of the
 // file go to the job; what it returns ends the whole run.
-func (c *content) readFile(ctx context.Context, cutter *chunker.Chunker, job *fileJob) error {
+func (c *Reader) readFile(ctx context.Context, cutter *chunker.Chunker, job *Job) error {
 	for attempt := 1; ; attempt++ {
 		r, err := c.readOnce(ctx, cutter, job)
 		if ctx.Err() != nil {
@@ -132,12 +168,12 @@ func (c *content) readFile(ctx context.Context, cutter *chunker.Chunker, job *fi
 		}
 		switch {
 		case err != nil:
-			job.done(nil, steady, err)
+			job.Done(nil, Steady, err)
 			return nil
-		case r.state == gone || r.state == replaced:
-			job.done(nil, r.state, nil)
+		case r.state == Gone || r.state == Replaced:
+			job.Done(nil, r.state, nil)
 			return nil
-		case r.state == steady || attempt == maxReadings:
+		case r.state == Steady || attempt == maxReadings:
 			r.release()
 			return nil
 		}
@@ -145,30 +181,30 @@ func (c *content) readFile(ctx context.Context, cutter *chunker.Chunker, job *fi
 }
 
 // readOnce reads a file and sends its chunks on.
-func (c *content) readOnce(ctx context.Context, cutter *chunker.Chunker, job *fileJob) (_ *reading, err error) {
-	fd, err := job.dir.open(job.name)
+func (c *Reader) readOnce(ctx context.Context, cutter *chunker.Chunker, job *Job) (_ *reading, err error) {
+	fd, err := job.Dir.OpenFile(job.Name)
 	if errors.Is(err, unix.ENOENT) {
-		return &reading{state: gone}, nil
+		return &reading{state: Gone}, nil
 	}
 	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENXIO) {
-		return &reading{state: replaced}, nil // by a link or a socket
+		return &reading{state: Replaced}, nil // by a link or a socket
 	}
 	if err != nil {
 		return nil, err
 	}
-	f := os.NewFile(uintptr(fd), job.name)
+	f := os.NewFile(uintptr(fd), job.Name)
 	defer func() { err = errors.Join(err, f.Close()) }()
 	var before, after unix.Stat_t
 	if err := unix.Fstat(fd, &before); err != nil {
 		return nil, err
 	}
-	if kindOf(before.Mode) != typeFile {
-		return &reading{state: replaced}, nil
+	if folder.KindOf(before.Mode) != folder.TypeFile {
+		return &reading{state: Replaced}, nil
 	}
 	r := &reading{job: job}
-	r.node.fill(job.name, &before)
+	r.node.Fill(job.Name, &before)
 	r.waiting.Store(1)
-	if r.node.xattrs, err = fileXattrs(fd); err != nil {
+	if r.node.Xattrs, err = folder.Xattrs(fd); err != nil {
 		return nil, err
 	}
 	size, err := c.cut(ctx, cutter, f, r)
@@ -179,17 +215,17 @@ func (c *content) readOnce(ctx context.Context, cutter *chunker.Chunker, job *fi
 		return nil, err
 	}
 	if size != after.Size || before.Size != after.Size || before.Mtim != after.Mtim || before.Ctim != after.Ctim {
-		r.state = unsteady
+		r.state = Unsteady
 	}
-	r.node.size = uint64(size)
+	r.node.Size = uint64(size)
 	return r, nil
 }
 
 // cut sends the chunks of a file to the savers and returns its size. Small
 // files are one chunk, as the chunker would have it.
-func (c *content) cut(ctx context.Context, cutter *chunker.Chunker, f io.Reader, r *reading) (size int64, err error) {
-	if r.node.size <= chunker.MinSize {
-		buffer := c.buffer(int(r.node.size) + 1)
+func (c *Reader) cut(ctx context.Context, cutter *chunker.Chunker, f io.Reader, r *reading) (size int64, err error) {
+	if r.node.Size <= chunker.MinSize {
+		buffer := c.buffer(int(r.node.Size) + 1)
 		n, err := io.ReadFull(f, *buffer)
 		*buffer = (*buffer)[:n]
 		switch {
@@ -204,7 +240,7 @@ func (c *content) cut(ctx context.Context, cutter *chunker.Chunker, f io.Reader,
 		// It grew. The next reading sees a larger file.
 		return int64(n), c.send(ctx, r, buffer)
 	}
-	cutter.Reset(f, c.options.Polynomial)
+	cutter.Reset(f, c.polynomial)
 	for {
 		buffer := c.buffer(chunker.MinSize)
 		piece, err := cutter.Next((*buffer)[:0])
@@ -223,7 +259,7 @@ func (c *content) cut(ctx context.Context, cutter *chunker.Chunker, f io.Reader,
 	}
 }
 
-func (c *content) buffer(size int) *[]byte {
+func (c *Reader) buffer(size int) *[]byte {
 	buffer := c.buffers.Get().(*[]byte)
 	if cap(*buffer) < size {
 		*buffer = make([]byte, size, max(size, 16<<10))
@@ -232,11 +268,11 @@ func (c *content) buffer(size int) *[]byte {
 	return buffer
 }
 
-func (c *content) send(ctx context.Context, r *reading, data *[]byte) error {
+func (c *Reader) send(ctx context.Context, r *reading, data *[]byte) error {
 	id := new(vault.ID)
 	r.ids = append(r.ids, id)
 	r.waiting.Add(1)
-	c.totals.read.Add(int64(len(*data)))
+	c.counters.Read.Add(int64(len(*data)))
 	select {
 	case c.chunks <- chunk{r, id, data}:
 		return nil
@@ -250,11 +286,11 @@ func (r *reading) release() {
 	if r.waiting.Add(-1) > 0 {
 		return
 	}
-	r.node.content = make([]vault.ID, len(r.ids))
+	r.node.Content = make([]vault.ID, len(r.ids))
 	for i, id := range r.ids {
-		r.node.content[i] = *id
+		r.node.Content[i] = *id
 	}
-	r.job.done(&r.node, r.state, nil)
+	r.job.Done(&r.node, r.state, nil)
 }
 
 // batch is chunks that are asked for and stored together.
@@ -264,7 +300,7 @@ type batch struct {
 	size int
 }
 
-func (c *content) save(ctx context.Context) error {
+func (c *Reader) save(ctx context.Context) error {
 	var b batch
 	for {
 		select {
@@ -293,7 +329,7 @@ func (c *content) save(ctx context.Context) error {
 }
 
 // flush stores the chunks of a batch that are missing.
-func (c *content) flush(ctx context.Context, b *batch) error {
+func (c *Reader) flush(ctx context.Context, b *batch) error {
 	if len(b.ids) == 0 {
 		return nil
 	}
@@ -308,8 +344,8 @@ func (c *content) flush(ctx context.Context, b *batch) error {
 			if err := c.blobs.Save(ctx, vault.DataBlob, id, *b.data[i]); err != nil {
 				return err
 			}
-			c.totals.added.Add(int64(len(*b.data[i])))
-			c.totals.blobs.Add(1)
+			c.counters.Added.Add(int64(len(*b.data[i])))
+			c.counters.Blobs.Add(1)
 		}
 		c.buffers.Put(b.data[i])
 	}

@@ -1,4 +1,4 @@
-package archive
+package node
 
 import (
 	"bufio"
@@ -17,6 +17,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/vault"
+	"upkeep/internal/vault/archive/folder"
 )
 
 // racy is how fresh a change may be for the next one to leave the same time
@@ -30,21 +31,22 @@ const racy = 2 * time.Second
 type Memory struct {
 	mu         sync.Mutex
 	polynomial chunker.Pol
-	files      map[fileKey]fileRecord
-	fresh      map[fileKey]fileRecord // seen in the run under way
+	files      map[Key]fileRecord
+	fresh      map[Key]fileRecord // seen in the run under way
 }
 
-type fileKey struct{ dev, inode uint64 }
+// Key tells files of a host apart.
+type Key struct{ Dev, Inode uint64 }
 
 type fileRecord struct {
 	size, mtime, ctime int64
 	content            []vault.ID
-	xattrs             []xattr
+	xattrs             []folder.Xattr
 }
 
-// begin starts a run over all sources. A memory of another repository is
+// Begin starts a run over all sources. A memory of another repository is
 // forgotten: its files were cut elsewhere.
-func (m *Memory) begin(polynomial chunker.Pol) {
+func (m *Memory) Begin(polynomial chunker.Pol) {
 	if m == nil {
 		return
 	}
@@ -53,12 +55,12 @@ func (m *Memory) begin(polynomial chunker.Pol) {
 	if m.polynomial != polynomial {
 		m.polynomial, m.files = polynomial, nil
 	}
-	m.fresh = make(map[fileKey]fileRecord, len(m.files))
+	m.fresh = make(map[Key]fileRecord, len(m.files))
 }
 
-// end keeps what the run saw. After a run that saw only a part, the rest is
+// End keeps what the run saw. After a run that saw only a part, the rest is
 // kept too.
-func (m *Memory) end(whole bool) {
+func (m *Memory) End(whole bool) {
 	if m == nil {
 		return
 	}
@@ -74,46 +76,46 @@ func (m *Memory) end(whole bool) {
 	m.fresh = nil
 }
 
-// recall fills in the content and attributes of n if it has not changed.
-func (m *Memory) recall(n *node) bool {
+// Recall fills in the content and attributes of n if it has not changed.
+func (m *Memory) Recall(n *Node) bool {
 	if m == nil {
 		return false
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	key := fileKey{n.dev, n.inode}
+	key := Key{n.Dev, n.Inode}
 	record, ok := m.files[key]
-	if !ok || record.size != int64(n.size) || record.mtime != n.mtime || record.ctime != n.ctime {
+	if !ok || record.size != int64(n.Size) || record.mtime != n.MTime || record.ctime != n.CTime {
 		return false
 	}
-	n.content, n.xattrs = record.content, record.xattrs
+	n.Content, n.Xattrs = record.content, record.xattrs
 	if m.fresh != nil {
 		m.fresh[key] = record
 	}
 	return true
 }
 
-// keep remembers n, unless it changed so lately before started that it may
+// Keep remembers n, unless it changed so lately before started that it may
 // change again unseen.
-func (m *Memory) keep(n *node, started time.Time) {
-	if m == nil || n.ctime > started.Add(-racy).UnixNano() {
+func (m *Memory) Keep(n *Node, started time.Time) {
+	if m == nil || n.CTime > started.Add(-racy).UnixNano() {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	record := fileRecord{int64(n.size), n.mtime, n.ctime, n.content, n.xattrs}
-	m.fresh[fileKey{n.dev, n.inode}] = record
+	record := fileRecord{int64(n.Size), n.MTime, n.CTime, n.Content, n.Xattrs}
+	m.fresh[Key{n.Dev, n.Inode}] = record
 }
 
-// drop forgets n.
-func (m *Memory) drop(n *node) {
+// Drop forgets n.
+func (m *Memory) Drop(n *Node) {
 	if m == nil {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.files, fileKey{n.dev, n.inode})
-	delete(m.fresh, fileKey{n.dev, n.inode})
+	delete(m.files, Key{n.Dev, n.Inode})
+	delete(m.fresh, Key{n.Dev, n.Inode})
 }
 
 // memoryMagic starts a memory file and names its version.
@@ -178,8 +180,8 @@ func (m *Memory) encode() []byte {
 	out = binary.AppendUvarint(out, uint64(m.polynomial))
 	out = binary.AppendUvarint(out, uint64(len(m.files)))
 	for key, record := range m.files {
-		out = binary.AppendUvarint(out, key.dev)
-		out = binary.AppendUvarint(out, key.inode)
+		out = binary.AppendUvarint(out, key.Dev)
+		out = binary.AppendUvarint(out, key.Inode)
 		out = binary.AppendUvarint(out, uint64(record.size))
 		out = binary.AppendVarint(out, record.mtime)
 		out = binary.AppendVarint(out, record.ctime)
@@ -204,9 +206,9 @@ func (m *Memory) decode(in *bytes.Reader) error {
 	d := decoder{in: in}
 	m.polynomial = chunker.Pol(d.number())
 	count := d.count()
-	m.files = make(map[fileKey]fileRecord, count)
+	m.files = make(map[Key]fileRecord, count)
 	for range count {
-		key := fileKey{d.number(), d.number()}
+		key := Key{d.number(), d.number()}
 		record := fileRecord{size: int64(d.number()), mtime: d.signed(), ctime: d.signed()}
 		for range d.count() {
 			var id vault.ID
@@ -214,7 +216,7 @@ func (m *Memory) decode(in *bytes.Reader) error {
 			record.content = append(record.content, id)
 		}
 		for range d.count() {
-			record.xattrs = append(record.xattrs, xattr{string(d.bytes()), d.bytes()})
+			record.xattrs = append(record.xattrs, folder.Xattr{Name: string(d.bytes()), Value: d.bytes()})
 		}
 		if d.err != nil {
 			return d.err

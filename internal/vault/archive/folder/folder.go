@@ -1,4 +1,7 @@
-package archive
+// Package folder reaches what is in folders, and everything that names in them
+// can have, through handles: no link is ever followed, no pipe or device
+// opened, whatever takes the place of what while we look.
+package folder
 
 import (
 	"errors"
@@ -14,24 +17,24 @@ import (
 	"upkeep"
 )
 
-// folder is an open folder that others share; the last to let go closes it.
+// Folder is an open folder that others share; the last to let go closes it.
 // Everything below a source is reached through one of these by a single
 // name, so that no link on the way is ever followed.
-type folder struct {
-	fd   int
+type Folder struct {
+	FD   int
 	refs atomic.Int32
 }
 
-func newFolder(fd int) *folder {
-	f := &folder{fd: fd}
+func newFolder(fd int) *Folder {
+	f := &Folder{FD: fd}
 	f.refs.Store(1)
 	return f
 }
 
-// openRoot opens a source's folder. Links that lead to it are the caller's
+// Open opens a source's folder. Links that lead to it are the caller's
 // own and are followed.
-func openRoot(dir string) (*folder, error) {
-	fd, err := retry(func() (int, error) {
+func Open(dir string) (*Folder, error) {
+	fd, err := Retry(func() (int, error) {
 		return unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	})
 	if err != nil {
@@ -40,10 +43,10 @@ func openRoot(dir string) (*folder, error) {
 	return newFolder(fd), nil
 }
 
-// child opens a folder in f; a link is an error.
-func (f *folder) child(name string) (*folder, error) {
-	fd, err := retry(func() (int, error) {
-		return unix.Openat(f.fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+// Child opens a folder in f; a link is an error.
+func (f *Folder) Child(name string) (*Folder, error) {
+	fd, err := Retry(func() (int, error) {
+		return unix.Openat(f.FD, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	})
 	if err != nil {
 		return nil, err
@@ -51,28 +54,29 @@ func (f *folder) child(name string) (*folder, error) {
 	return newFolder(fd), nil
 }
 
-func (f *folder) hold() *folder {
+// Hold lets one more share the folder.
+func (f *Folder) Hold() *Folder {
 	f.refs.Add(1)
 	return f
 }
 
-// drop lets go of the folder. Nothing was written through its descriptor, so
+// Drop lets go of the folder. Nothing was written through its descriptor, so
 // that closing cannot lose anything.
-func (f *folder) drop() {
+func (f *Folder) Drop() {
 	if f.refs.Add(-1) == 0 {
-		_ = unix.Close(f.fd)
+		_ = unix.Close(f.FD)
 	}
 }
 
-// names returns the sorted names in the folder.
-func (f *folder) names() ([]string, error) {
-	if _, err := unix.Seek(f.fd, 0, 0); err != nil {
+// Names returns the sorted names in the folder.
+func (f *Folder) Names() ([]string, error) {
+	if _, err := unix.Seek(f.FD, 0, 0); err != nil {
 		return nil, err
 	}
 	var names []string
 	buffer := make([]byte, 32<<10)
 	for {
-		n, err := retry(func() (int, error) { return unix.ReadDirent(f.fd, buffer) })
+		n, err := Retry(func() (int, error) { return unix.ReadDirent(f.FD, buffer) })
 		if err != nil {
 			return nil, err
 		}
@@ -84,19 +88,19 @@ func (f *folder) names() ([]string, error) {
 	}
 }
 
-// stat describes what has this name in the folder, never what it links to.
-func (f *folder) stat(name string, st *unix.Stat_t) error {
-	_, err := retry(func() (int, error) {
-		return 0, unix.Fstatat(f.fd, name, st, unix.AT_SYMLINK_NOFOLLOW)
+// Stat describes what has this name in the folder, never what it links to.
+func (f *Folder) Stat(name string, st *unix.Stat_t) error {
+	_, err := Retry(func() (int, error) {
+		return 0, unix.Fstatat(f.FD, name, st, unix.AT_SYMLINK_NOFOLLOW)
 	})
 	return err
 }
 
-// readlink returns the target of a link, whatever bytes it is made of.
-func (f *folder) readlink(name string) (string, error) {
+// Readlink returns the target of a link, whatever bytes it is made of.
+func (f *Folder) Readlink(name string) (string, error) {
 	for size := 256; ; size *= 4 {
 		buffer := make([]byte, size)
-		n, err := unix.Readlinkat(f.fd, name, buffer)
+		n, err := unix.Readlinkat(f.FD, name, buffer)
 		if err != nil {
 			return "", err
 		}
@@ -106,21 +110,21 @@ func (f *folder) readlink(name string) (string, error) {
 	}
 }
 
-// open opens a regular file for reading. NONBLOCK keeps a pipe that took its
+// OpenFile opens a regular file for reading. NONBLOCK keeps a pipe that took its
 // place from holding us up; the caller checks what was opened.
-func (f *folder) open(name string) (int, error) {
+func (f *Folder) OpenFile(name string) (int, error) {
 	flags := unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC | unix.O_NOCTTY
-	return retry(func() (int, error) { return unix.Openat(f.fd, name, flags, 0) })
+	return Retry(func() (int, error) { return unix.Openat(f.FD, name, flags, 0) })
 }
 
 // handle is a path that reaches exactly this name in this folder, for calls
 // that know no folder descriptors.
-func (f *folder) handle(name string) string {
-	return "/proc/self/fd/" + strconv.Itoa(f.fd) + "/" + name
+func (f *Folder) handle(name string) string {
+	return "/proc/self/fd/" + strconv.Itoa(f.FD) + "/" + name
 }
 
-// retry repeats a call that a signal interrupted.
-func retry(call func() (int, error)) (int, error) {
+// Retry repeats a call that a signal interrupted.
+func Retry(call func() (int, error)) (int, error) {
 	for {
 		n, err := call()
 		if !errors.Is(err, unix.EINTR) {
@@ -129,28 +133,29 @@ func retry(call func() (int, error)) (int, error) {
 	}
 }
 
-// xattr is an extended attribute.
-type xattr struct {
+// Xattr is an extended attribute.
+type Xattr struct {
 	Name  string `json:"name"`
 	Value []byte `json:"value"`
 }
 
-// linkXattrs returns the attributes of a name in the folder, sorted.
-func (f *folder) linkXattrs(name string) ([]xattr, error) {
+// LinkXattrs returns the attributes of a name in the folder, sorted.
+func (f *Folder) LinkXattrs(name string) ([]Xattr, error) {
 	path := f.handle(name)
 	return listXattrs(
 		func(buffer []byte) (int, error) { return unix.Llistxattr(path, buffer) },
 		func(attr string, buffer []byte) (int, error) { return unix.Lgetxattr(path, attr, buffer) })
 }
 
-// fileXattrs returns the attributes of an open file or folder, sorted.
-func fileXattrs(fd int) ([]xattr, error) {
+// Xattrs returns the attributes of an open file or folder, sorted.
+func Xattrs(fd int) ([]Xattr, error) {
 	return listXattrs(
 		func(buffer []byte) (int, error) { return unix.Flistxattr(fd, buffer) },
 		func(attr string, buffer []byte) (int, error) { return unix.Fgetxattr(fd, attr, buffer) })
 }
 
-func listXattrs(list func([]byte) (int, error), get func(string, []byte) (int, error)) ([]xattr, error) {
+// listXattrs returns the attributes that list names and get reads, sorted.
+func listXattrs(list func([]byte) (int, error), get func(string, []byte) (int, error)) ([]Xattr, error) {
 	text, err := grow(nil, list)
 	if len(text) == 0 || errors.Is(err, unix.ENOTSUP) {
 		return nil, nil
@@ -158,7 +163,7 @@ func listXattrs(list func([]byte) (int, error), get func(string, []byte) (int, e
 	if err != nil {
 		return nil, err
 	}
-	var attrs []xattr
+	var attrs []Xattr
 	for name := range strings.SplitSeq(strings.TrimSuffix(string(text), "\x00"), "\x00") {
 		value, err := grow(nil, func(buffer []byte) (int, error) { return get(name, buffer) })
 		if errors.Is(err, unix.ENODATA) {
@@ -167,9 +172,9 @@ func listXattrs(list func([]byte) (int, error), get func(string, []byte) (int, e
 		if err != nil {
 			return nil, err
 		}
-		attrs = append(attrs, xattr{name, value})
+		attrs = append(attrs, Xattr{name, value})
 	}
-	slices.SortFunc(attrs, func(a, b xattr) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(attrs, func(a, b Xattr) int { return strings.Compare(a.Name, b.Name) })
 	return attrs, nil
 }
 
@@ -190,15 +195,16 @@ func grow(buffer []byte, fill func([]byte) (int, error)) ([]byte, error) {
 	}
 }
 
-// validName reports whether name can be one part of a path.
-func validName(name string) bool {
+// ValidName reports whether name can be one part of a path.
+func ValidName(name string) bool {
 	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/\x00")
 }
 
-func nanoseconds(ts unix.Timespec) int64 { return ts.Sec*int64(time.Second) + ts.Nsec }
+// Nanoseconds is a time of stat(2) as nanoseconds since 1970.
+func Nanoseconds(ts unix.Timespec) int64 { return ts.Sec*int64(time.Second) + ts.Nsec }
 
-// codeOf gives file system errors the code that says who can help.
-func codeOf(err error) upkeep.Code {
+// CodeOf gives file system errors the code that says who can help.
+func CodeOf(err error) upkeep.Code {
 	switch {
 	case errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT):
 		return upkeep.CodeNoSpace

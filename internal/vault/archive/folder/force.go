@@ -1,0 +1,64 @@
+package folder
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Enter opens a folder of ours even where its mode keeps us out, which
+// it does unless we are root. changed tells that the mode was widened.
+func Enter(dir *Folder, name string) (_ *Folder, changed bool, err error) {
+	if os.Geteuid() != 0 {
+		if changed, err = widen(dir, name); err != nil {
+			return nil, false, err
+		}
+	}
+	next, err := dir.Child(name)
+	return next, changed, err
+}
+
+// widen gives us, the owner, the way into a folder; changed tells whether it
+// had to.
+func widen(dir *Folder, name string) (changed bool, err error) {
+	var st unix.Stat_t
+	if err := dir.Stat(name, &st); err != nil {
+		return false, err
+	}
+	if st.Mode&0o700 == 0o700 || KindOf(st.Mode) != TypeDir {
+		return false, nil
+	}
+	fd, err := OpenHandle(dir, name, TypeDir)
+	if err != nil {
+		return false, err
+	}
+	return true, errors.Join(unix.Chmod(procPath(fd), st.Mode&0o7777|0o700), unix.Close(fd))
+}
+
+// Remove removes a name and everything below, following nothing.
+func Remove(dir *Folder, name string) error {
+	err := unix.Unlinkat(dir.FD, name, 0)
+	if err == nil || errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	if !errors.Is(err, unix.EISDIR) && !errors.Is(err, unix.EPERM) {
+		return err
+	}
+	child, _, err := Enter(dir, name)
+	if err != nil {
+		return err
+	}
+	defer child.Drop()
+	names, err := child.Names()
+	if err != nil {
+		return err
+	}
+	for _, below := range names {
+		if err := Remove(child, below); err != nil {
+			return fmt.Errorf("%q: %w", below, err)
+		}
+	}
+	return unix.Unlinkat(dir.FD, name, unix.AT_REMOVEDIR)
+}
