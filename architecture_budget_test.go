@@ -32,7 +32,6 @@ func larger() map[string]struct {
 		"cmd/upkeep":                       {3500, "a file for each command, with its help"},
 		"internal/agent":                   {3200, "the transaction on the host is one state, whose steps must see each other"},
 		"internal/vault":                   {2900, "one published format, its packs, index, locks and pruning"},
-		"internal/vault/archive":           {3100, "one tree format, read and restored"},
 	}
 }
 
