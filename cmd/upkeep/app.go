@@ -90,6 +90,7 @@ type app struct {
 	db       *store.DB
 	queue    *engine.Engine
 	keeper   *secret.Keeper
+	packages *feed.Packages
 	ledger   *ledger.Ledger
 	custody  *custody.Custody
 	fleet    *fleet.Fleet
@@ -111,6 +112,7 @@ func openApp(ctx context.Context, dir string) (_ http.Handler, _ func() error, e
 	ended := make(chan error, 1)
 	go func() { ended <- a.queue.Run(running, a.workers()) }()
 	go a.custody.Revive(running)
+	go a.tidy(running)
 	return a.api(), func() error {
 		stop()
 		err := <-ended
@@ -142,22 +144,46 @@ func (a *app) open(ctx context.Context) (err error) {
 	}
 	a.ledger = &ledger.Ledger{Rows: a.db, Clock: time.Now}
 	client := feed.NewClient(feed.Options{Cache: answers{a.db.FeedAnswers()}, Trusted: a.settings.Trusted})
-	packages, err := feed.NewPackages(filepath.Join(a.dir, "packages"), client, 0)
-	if err != nil {
+	if a.packages, err = feed.NewPackages(filepath.Join(a.dir, "packages"), client, 0); err != nil {
 		return err
 	}
-	a.custody = a.newCustody(packages)
-	a.fleet = a.newFleet(client, packages)
+	a.custody = a.newCustody(a.packages)
+	a.fleet = a.newFleet(client, a.packages)
 	a.runner = a.newRunner()
 	return nil
 }
 
+// unusedPackage is how long a package is kept that nobody has used.
+const unusedPackage = 30 * 24 * time.Hour
+
+// tidy drops what is not needed any more, now and once a day.
+func (a *app) tidy(ctx context.Context) {
+	for {
+		if _, err := a.packages.Prune(ctx, unusedPackage); err != nil && ctx.Err() == nil {
+			a.log.Warn("drop old packages", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(24 * time.Hour):
+		}
+	}
+}
+
+// maxLog is the size at which a log starts anew, the old one kept beside it.
+const maxLog = 8 << 20
+
 func openLog(path string) (*slog.Logger, error) {
+	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
+		if err := os.Rename(path, path+".1"); err != nil {
+			return nil, err
+		}
+	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	return slog.New(slog.NewTextHandler(f, &slog.HandlerOptions{Level: slog.LevelInfo})), nil
+	return slog.New(slog.NewTextHandler(f, &slog.HandlerOptions{Level: slog.LevelWarn})), nil
 }
 
 func (a *app) newCustody(packages *feed.Packages) *custody.Custody {
@@ -177,14 +203,16 @@ func (a *app) newCustody(packages *feed.Packages) *custody.Custody {
 }
 
 func (a *app) newFleet(client *feed.Client, packages *feed.Packages) *fleet.Fleet {
-	publisher := wordpressorg.New(client, wordpressorg.Options{
+	options := wordpressorg.Options{
 		API: a.settings.WordPress.API, Downloads: a.settings.WordPress.Downloads, Packages: packages,
-		MaxAge: time.Duration(a.settings.FeedAge),
-	})
+	}
+	publisher := wordpressPublisher{now: wordpressorg.New(client, options)}
+	options.MaxAge = time.Duration(a.settings.FeedAge)
+	publisher.Publisher = wordpressorg.New(client, options)
 	return fleet.New(fleet.Config{
 		Sites: a.db, Inventories: a.db, Interventions: a.db, Notes: a.db,
 		Custody: a.custody, Ledger: a.ledger,
-		Publishers: map[upkeep.CMS]fleet.Publisher{upkeep.WordPress: wordpressPublisher{publisher}},
+		Publishers: map[upkeep.CMS]fleet.Publisher{upkeep.WordPress: publisher},
 		Enqueue: func(ctx context.Context, id upkeep.InterventionID) error {
 			return a.queue.Enqueue(ctx, engine.Job{Kind: interventionJob, ID: int64(id)})
 		},

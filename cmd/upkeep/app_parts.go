@@ -48,11 +48,18 @@ func (a answers) Put(ctx context.Context, key string, entry feed.Entry) error {
 }
 
 // wordpressPublisher is wordpress.org with WordPress' rules of versions.
-type wordpressPublisher struct{ *wordpressorg.Publisher }
+type wordpressPublisher struct {
+	*wordpressorg.Publisher                         // answers as young as the settings say
+	now                     *wordpressorg.Publisher // asks anew
+}
 
 // Check says what is known of a site's components.
-func (p wordpressPublisher) Check(ctx context.Context, inventory *upkeep.Inventory) (*fleet.Known, error) {
-	answer, err := p.Publisher.Check(ctx, []wordpressorg.Ask{wordpressorg.AskOf(inventory)})
+func (p wordpressPublisher) Check(ctx context.Context, inventory *upkeep.Inventory, fresh bool) (*fleet.Known, error) {
+	publisher := p.Publisher
+	if fresh {
+		publisher = p.now
+	}
+	answer, err := publisher.Check(ctx, []wordpressorg.Ask{wordpressorg.AskOf(inventory)})
 	if err != nil {
 		return nil, err
 	}

@@ -57,7 +57,7 @@ func (a *Agent) opRead(ctx context.Context, c *call, request ReadRequest) (_ *Re
 		if err != nil {
 			return nil, err
 		}
-		return &ReadResult{Tree: tree.Tree.String(), Taken: a.config.Now().UTC(), Files: tree.Stats.Files, Bytes: tree.Stats.Bytes}, nil
+		return &ReadResult{Tree: tree.Tree.String(), Taken: a.config.Now().UTC(), Files: tree.Stats.Files, Bytes: tree.Stats.Bytes, Added: tree.Stats.Added}, nil
 	}
 	steady := s != nil && s.frozen() && !s.changed() && !s.committed()
 	if request.Secure {

@@ -94,7 +94,7 @@ func (c *Custody) agentDir(id upkeep.SiteID) string { return filepath.Join(c.Age
 // Examine asks which CMS is at root, for a site that is not kept yet.
 func (c *Custody) Examine(ctx context.Context, root string) (_ *agent.Survey, err error) {
 	defer upkeep.Wrap(&err, "examine %s", root)
-	dir := filepath.Join(c.AgentsDir, fmt.Sprintf("examination-%x", sha256.Sum256([]byte(root)))[:28])
+	dir := filepath.Join(c.AgentsDir, fmt.Sprintf(examinations+"%x", sha256.Sum256([]byte(root)))[:28])
 	client, err := agent.Start(ctx, agent.Launch{Dir: dir, Root: root, Command: c.Guard})
 	if err != nil {
 		return nil, err
@@ -219,6 +219,7 @@ func (c *Custody) choosePassword(ctx context.Context) (string, error) {
 // Revive starts the agents that a dead machine or a double kill left with an
 // open journal: each undoes or finishes what it finds, and thaws.
 func (c *Custody) Revive(ctx context.Context) {
+	c.tidyExaminations()
 	journals, _ := filepath.Glob(filepath.Join(c.AgentsDir, "*", agent.JournalName)) // the pattern is valid
 	for _, journal := range journals {
 		number, err := strconv.ParseInt(filepath.Base(filepath.Dir(journal)), 10, 64)
@@ -228,6 +229,24 @@ func (c *Custody) Revive(ctx context.Context) {
 		err = c.revive(ctx, upkeep.SiteID(number))
 		if err != nil && ctx.Err() == nil {
 			c.Log.Error("revive agent", "journal", journal, "error", err)
+		}
+	}
+}
+
+// examinations is how the folders of agents begin that examine a site which
+// is not kept.
+const examinations = "examination-"
+
+// tidyExaminations removes the folders that agents of old examinations left.
+func (c *Custody) tidyExaminations() {
+	folders, _ := filepath.Glob(filepath.Join(c.AgentsDir, examinations+"*")) // the pattern is valid
+	for _, folder := range folders {
+		info, err := os.Stat(folder)
+		if err != nil || c.Now().Sub(info.ModTime()) < time.Hour {
+			continue
+		}
+		if err := os.RemoveAll(folder); err != nil {
+			c.Log.Warn("remove the folder of an examination", "folder", folder, "error", err)
 		}
 	}
 }

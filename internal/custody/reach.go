@@ -2,7 +2,6 @@ package custody
 
 import (
 	"context"
-	"net/http"
 	"strings"
 	"time"
 
@@ -22,6 +21,7 @@ type Reached struct {
 	layout *cms.Layout
 	token  string
 	pages  []upkeep.Page // of the site, once known
+	warmed int64         // bytes that the vault grew by to make the next backup short
 	broken bool          // the site may be in ruins
 	beat   context.CancelFunc
 }
@@ -149,6 +149,9 @@ func (r *Reached) Freeze(ctx context.Context) (time.Time, error) {
 	return frozen.At, r.refuses(ctx)
 }
 
+// unavailable is the HTTP status of a closed site.
+const unavailable = 503
+
 // refuses waits until the site answers visitors 503, or not at all. A cache of
 // code may need some seconds to see the gate. A site that is broken refuses
 // visitors in its own way, before it comes to the gate.
@@ -165,7 +168,7 @@ func (r *Reached) refuses(ctx context.Context) error {
 			return err
 		}
 		status := probes[0].Status
-		if status == 0 || status == http.StatusServiceUnavailable || r.broken && status >= 400 {
+		if status == 0 || status == unavailable || r.broken && status >= 400 {
 			return nil
 		}
 		if wait > 4*time.Second {
@@ -242,7 +245,10 @@ func (r *Reached) frozenTrees(ctx context.Context, repository *vault.Repository)
 
 // Warm reads the live site's files into the vault.
 func (r *Reached) Warm(ctx context.Context) error {
-	_, err := r.read(ctx, agent.ReadRequest{Layout: r.layout, Warm: true})
+	warm, err := r.read(ctx, agent.ReadRequest{Layout: r.layout, Warm: true})
+	if err == nil {
+		r.warmed = warm.Added
+	}
 	return err
 }
 
@@ -360,7 +366,8 @@ func (r *Reached) backup(ctx context.Context, request agent.ReadRequest, b *upke
 		return nil, err
 	}
 	b.Snapshot, b.Taken, b.Manifest = snapshot.ID.String(), result.Taken, result.Manifest
-	b.Files, b.Bytes, b.Added, b.Tables = result.Files, result.Bytes, result.added, result.Tables
+	b.Files, b.Bytes, b.Added, b.Tables = result.Files, result.Bytes, result.added+r.warmed, result.Tables
+	r.warmed = 0
 	b.Complete, b.Verified = true, r.c.Now().UTC()
 	return b, r.c.Backups.CreateBackup(ctx, b)
 }

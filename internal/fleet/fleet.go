@@ -48,9 +48,10 @@ type Notes interface {
 
 // Publisher knows the releases of one CMS and the rules of its versions.
 type Publisher interface {
-	// Check says what is known of the components of a site. It answers from
-	// memory, saying how old it is, when the publisher does not.
-	Check(ctx context.Context, inventory *upkeep.Inventory) (*Known, error)
+	// Check says what is known of the components of a site, when fresh what
+	// the publisher says now. It answers from memory, saying how old it is,
+	// when the publisher does not.
+	Check(ctx context.Context, inventory *upkeep.Inventory, fresh bool) (*Known, error)
 	// Originals returns what the publisher says the installed files are, and
 	// why it is not known of some.
 	Originals(ctx context.Context, components []upkeep.Component) (map[string]upkeep.Original, []error)

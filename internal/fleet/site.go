@@ -92,7 +92,7 @@ func (f *Fleet) showInventory(ctx context.Context, shown *web.Site, inventory *u
 	if core := inventory.Core(); core != nil {
 		shown.Core = core.Version
 	}
-	plan, err := f.plan(ctx, &shown.Site, inventory)
+	plan, err := f.plan(ctx, &shown.Site, inventory, false)
 	if err != nil { // publishers have never answered: nothing is pending yet
 		return
 	}
@@ -213,14 +213,17 @@ func (f SiteList) RemoveSite(ctx context.Context, actor, name string) error {
 	return f.enter(ctx, actor, kindSiteRemoved, site.ID, map[string]any{"name": name})
 }
 
-// survey takes the inventory anew and keeps it.
+// survey takes the inventory anew, compares the files with what was published,
+// and keeps both.
 func (f *Fleet) survey(ctx context.Context, site *upkeep.Site) (*upkeep.Inventory, error) {
 	survey, err := f.Custody.Survey(ctx, site)
 	if err != nil {
 		return nil, err
 	}
-	_, err = f.Inventories.CreateInventory(ctx, site.ID, survey.Inventory)
-	return survey.Inventory, err
+	inventory := survey.Inventory
+	inventory.Findings = append(inventory.Findings, f.integrity(ctx, site, inventory)...)
+	_, err = f.Inventories.CreateInventory(ctx, site.ID, inventory)
+	return inventory, err
 }
 
 // Inventory returns what a site consists of, read anew when asked or when
@@ -296,7 +299,7 @@ func (f *Fleet) VerifySite(ctx context.Context, name string) (*upkeep.Verdict, e
 	}
 	schema := inventory.Schema
 	verdict.Checks = append(verdict.Checks, upkeep.Check{Code: "schema", OK: !schema.Pending, Want: schema.Files, Got: schema.Database})
-	for _, finding := range append(inventory.Findings, f.integrity(ctx, site, inventory)...) {
+	for _, finding := range inventory.Findings {
 		if finding.Blocks {
 			verdict.Checks = append(verdict.Checks, upkeep.Check{
 				Code: finding.Code, Component: finding.Component, Subject: strings.Join(finding.Paths, ", "), Got: finding.Detail,

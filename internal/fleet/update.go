@@ -18,13 +18,14 @@ type resolved struct {
 	findings []upkeep.Finding
 }
 
-// plan decides what to update, from what publishers last said.
-func (f *Fleet) plan(ctx context.Context, site *upkeep.Site, inventory *upkeep.Inventory, more ...upkeep.Finding) (*resolved, error) {
+// plan decides what to update, from what publishers last said or, when fresh,
+// say now.
+func (f *Fleet) plan(ctx context.Context, site *upkeep.Site, inventory *upkeep.Inventory, fresh bool) (*resolved, error) {
 	publisher, ok := f.Publishers[site.CMS]
 	if !ok {
 		return nil, upkeep.Errorf(upkeep.CodeNotFound, "no publisher for %s", site.CMS)
 	}
-	known, err := publisher.Check(ctx, inventory)
+	known, err := publisher.Check(ctx, inventory, fresh)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +35,7 @@ func (f *Fleet) plan(ctx context.Context, site *upkeep.Site, inventory *upkeep.I
 	}
 	in := resolve.Input{
 		Site: *site, Inventory: inventory, Releases: known.Releases, Closed: known.Closed,
-		Findings: append(slices.Clone(known.Findings), below(site.Root, more)...),
+		Findings: known.Findings,
 		Now:      f.Now(), Compare: publisher.Compare, Meets: publisher.Meets,
 	}
 	for _, hold := range holds {
@@ -82,14 +83,13 @@ func (f *Fleet) integrity(ctx context.Context, site *upkeep.Site, inventory *upk
 // findingUnknown says that files could not be compared with what was published.
 const findingUnknown = "integrity_unknown"
 
-// examined takes the inventory, compares it with what was published, and
-// decides.
-func (f *Fleet) examined(ctx context.Context, site *upkeep.Site) (*resolved, error) {
+// examined takes the inventory and decides.
+func (f *Fleet) examined(ctx context.Context, site *upkeep.Site, fresh bool) (*resolved, error) {
 	inventory, err := f.survey(ctx, site)
 	if err != nil {
 		return nil, err
 	}
-	return f.plan(ctx, site, inventory, f.integrity(ctx, site, inventory)...)
+	return f.plan(ctx, site, inventory, fresh)
 }
 
 // Updates says what should be updated on a site and why, or why not.
@@ -98,7 +98,7 @@ func (f *Fleet) Updates(ctx context.Context, name string, refresh bool) (*web.Up
 	if err != nil {
 		return nil, err
 	}
-	plan, err := f.examined(ctx, site)
+	plan, err := f.examined(ctx, site, refresh)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func (f *Fleet) StartIntervention(ctx context.Context, actor, name string, req w
 	if err != nil {
 		return nil, err
 	}
-	plan, err := f.examined(ctx, site)
+	plan, err := f.examined(ctx, site, false)
 	if err != nil {
 		return nil, err
 	}

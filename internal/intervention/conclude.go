@@ -53,9 +53,9 @@ func (w *walk) conclude(ctx context.Context, to next) error {
 		}
 	}
 	return w.Consequences.Enter(ctx, end.Site, KindEnded, map[string]any{
-		"intervention": end.ID, "state": end.State, "outcomes": end.Outcomes,
+		"intervention": end.ID, "state": end.State, "outcomes": told(end.Outcomes),
 		"before": end.Before, "after": end.After, "frozen_ms": end.Frozen(w.Now()).Milliseconds(),
-		"identity": end.Identity,
+		"identical": identical(end.Identity),
 	})
 }
 
@@ -68,4 +68,25 @@ func (w *walk) holdGuilty(ctx context.Context, end *upkeep.Intervention, update 
 	}
 	params := map[string]string{"version": string(update.Release.Version), "why": end.Outcomes[i].Detail}
 	return w.holdAndTask(ctx, update, upkeep.Reason{Code: ReasonFailed, Params: params}, TaskFailedUpdate)
+}
+
+// told says of each update, in a line, what became of it.
+func told(outcomes []upkeep.Outcome) []string {
+	lines := make([]string, len(outcomes))
+	for i, o := range outcomes {
+		lines[i] = o.Ref + " " + string(o.From) + " → " + string(o.To) + " " + string(o.Result)
+	}
+	return lines
+}
+
+// identical is the digest that was proven to be the original's, "not proven"
+// when it was not, and "" when there was nothing to prove.
+func identical(id *upkeep.Identity) string {
+	switch {
+	case id == nil:
+		return ""
+	case id.Proven():
+		return id.After
+	}
+	return "not proven"
 }

@@ -264,7 +264,26 @@ func (w *walk) troubled(err error) (to next, again time.Duration) {
 		return next{upkeep.Undoing, func(iv *upkeep.Intervention) { noteFailure(iv, failed) }}, 0
 	}
 	// From here on there is no other way than through: undo, thaw, conclude.
+	// When that has not worked for long, a person must know; the agent goes on
+	// trying to undo and thaw by itself.
+	if w.stuck() {
+		return next{upkeep.Incident, func(iv *upkeep.Intervention) { iv.Error = told }}, 0
+	}
 	return next{}, 2 * time.Second
+}
+
+// patience is how long an intervention tries to end before it is an incident.
+const patience = time.Hour
+
+func (w *walk) stuck() bool {
+	since := w.iv.ThawedAt
+	if since.IsZero() {
+		since = w.iv.FrozenAt
+	}
+	if since.IsZero() {
+		since = w.iv.Started
+	}
+	return w.Now().Sub(since) > patience
 }
 
 // blameless reports whether a code says that no update is at fault: nobody may

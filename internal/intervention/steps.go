@@ -17,7 +17,7 @@ const (
 	EventCheckFailed = "check_failed" // params: code, subject, got, want
 	EventCulprit     = "culprit"      // params: component, version
 	EventTrial       = "trial"        // params: components, trial
-	EventIdentity    = "identity"     // params: proven, digest, differences
+	EventIdentity    = "identity"     // params: proven, digest, count of differences
 	EventAlone       = "alone"        // params: why
 	EventTimeOut     = "search_time_out"
 	EventSick        = "search_sick" // params: page, got; the original does not answer either
@@ -272,7 +272,7 @@ func (w *walk) undo(ctx context.Context, agent Agent) (next, error) {
 	}
 	proven := identity == nil || identity.Proven()
 	if identity != nil {
-		params := map[string]any{"proven": proven, "digest": identity.After, "differences": len(identity.Differences)}
+		params := map[string]any{"proven": proven, "digest": identity.After, "count": len(identity.Differences)}
 		if err := w.event(ctx, EventIdentity, params); err != nil {
 			return next{}, err
 		}
