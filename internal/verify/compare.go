@@ -31,6 +31,10 @@ func Compare(before, after []upkeep.Probe) []upkeep.Check {
 // worse returns what was wanted and found where is is worse than was, two
 // empty strings where it is not.
 func worse(was, is upkeep.Probe) (want, got string) {
+	if was.Status >= 500 && is.Status > 0 && is.Status < 400 {
+		// An update that heals a page is not to be undone for it.
+		was = upkeep.Probe{Status: is.Status, Type: is.Type, FinalURL: is.FinalURL}
+	}
 	switch {
 	case was.Status == 0:
 		return "", ""

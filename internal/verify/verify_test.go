@@ -71,6 +71,22 @@ func TestCompareNoticesWhatIsWorse(t *testing.T) {
 	}
 }
 
+func TestWhatIsHealedIsNotWorse(t *testing.T) {
+	was := upkeep.Probe{Page: upkeep.Page{Path: "/"}, Status: 500, Type: "text/html", Title: "Error", Size: 90000, Markers: []string{"critical_error"}}
+	for _, test := range []struct {
+		is upkeep.Probe
+		ok bool
+	}{
+		{upkeep.Probe{Page: was.Page, Status: 200, Type: "text/html", Title: "My shop", Size: 800, FinalURL: "/home"}, true},
+		{upkeep.Probe{Page: was.Page, Status: 200, Type: "text/html", Size: 800, Markers: []string{"php_error"}}, false},
+		{upkeep.Probe{Page: was.Page, Status: 404, Type: "text/html", Size: 800}, false},
+	} {
+		if check := verify.Compare([]upkeep.Probe{was}, []upkeep.Probe{test.is})[0]; check.OK != test.ok {
+			t.Errorf("%+v: %+v", test.is, check)
+		}
+	}
+}
+
 func TestLookPassesTheTokenAndDefeatsCaches(t *testing.T) {
 	seen := map[string]bool{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
