@@ -200,17 +200,30 @@ func (f SiteList) RemoveSite(ctx context.Context, actor, name string) error {
 	if err != nil {
 		return err
 	}
-	frozen, err := f.Custody.Frozen(ctx, site.ID)
-	if err != nil {
+	if err := f.mustBeOpen(ctx, site); err != nil {
 		return err
-	}
-	if frozen {
-		return upkeep.Errorf(upkeep.CodeConflict, "site %s is frozen", name).WithHint("Open it first: upkeep site thaw %s.", name)
 	}
 	if err := f.Config.Sites.DeleteSite(ctx, site.ID); err != nil {
 		return err
 	}
 	return f.enter(ctx, actor, kindSiteRemoved, site.ID, map[string]any{"name": name})
+}
+
+// mustBeOpen refuses what a frozen site cannot bear.
+func (f *Fleet) mustBeOpen(ctx context.Context, site *upkeep.Site) error {
+	last, err := f.Interventions.Interventions(ctx, upkeep.InterventionFilter{Site: site.ID, Unended: true, Limit: 1})
+	if err != nil {
+		return err
+	}
+	if len(last) > 0 {
+		return upkeep.Errorf(upkeep.CodeConflict, "intervention %s on site %s is %s", last[0].ID, site.Name, last[0].State).
+			WithHint("Wait for it to end, or stop it: upkeep intervention cancel %s.", last[0].ID)
+	}
+	frozen, err := f.Custody.Frozen(ctx, site.ID)
+	if err == nil && frozen {
+		err = upkeep.Errorf(upkeep.CodeConflict, "site %s is frozen", site.Name).WithHint("Open it first: upkeep site thaw %s.", site.Name)
+	}
+	return err
 }
 
 // survey takes the inventory anew, compares the files with what was published,

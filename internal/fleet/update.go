@@ -120,6 +120,9 @@ func (f *Fleet) StartIntervention(ctx context.Context, actor, name string, req w
 	if err != nil {
 		return nil, err
 	}
+	if err := f.mustBeOpen(ctx, site); err != nil {
+		return nil, err
+	}
 	plan, err := f.examined(ctx, site, false)
 	if err != nil {
 		return nil, err

@@ -37,7 +37,7 @@ func onSmallDisk(t *testing.T, folder string) (*demo.Site, *upkeeptest.Program, 
 // untouched asserts that an intervention ended without a change, that the site is
 // as it was and open, that no backups are claimed that are not there, and
 // that people are told of the full disk and what to do.
-func untouched(t *testing.T, p *upkeeptest.Program, site *demo.Site, before *upkeeptest.State) {
+func untouched(t *testing.T, p *upkeeptest.Program, site *demo.Site, before *upkeeptest.State, ignore ...string) {
 	t.Helper()
 	iv := p.Last(t)
 	t.Logf("ended %s, error %v", iv.State, iv.Error)
@@ -61,7 +61,7 @@ func untouched(t *testing.T, p *upkeeptest.Program, site *demo.Site, before *upk
 			t.Errorf("%+v %+v", b, check)
 		}
 	}
-	upkeeptest.Same(t, before, site, volatile...)
+	upkeeptest.Same(t, before, site, append(ignore, volatile...)...)
 	upkeeptest.Works(t, site)
 }
 
@@ -121,7 +121,7 @@ func TestSitesDiskFull(t *testing.T) {
 	if iv := p.Last(t); iv.State != upkeep.Failed || !iv.FrozenAt.IsZero() {
 		t.Errorf("ended %s, frozen %v", iv.State, iv.FrozenAt)
 	}
-	untouched(t, p, site, before)
+	untouched(t, p, site, before, "./public\x00d") // its time is that of the ballast
 }
 
 // mountRoot moves a site's root to a small disk of its own, mounted there.
@@ -157,7 +157,7 @@ func TestVaultsDiskFull(t *testing.T) {
 			release()
 			p.Settle(t)
 			untouched(t, p, site, before)
-			if out, code := p.Run(t, "site", "update", "shop", "--yes"); code != 3 {
+			if out, code := p.Run(t, "site", "update", "shop", "--yes", "--only", "lone-wolf"); code != 0 {
 				t.Errorf("with space again: exit %d: %s", code, out)
 			}
 		})

@@ -53,7 +53,7 @@ func (r *Repository) loadAny(ctx context.Context, h Handle) ([]byte, error) {
 		if data, err = r.loadPlace(ctx, place); err == nil || ctx.Err() != nil {
 			return data, err
 		}
-		if upkeep.CodeOf(err) == upkeep.CodeDamaged || errors.Is(err, fs.ErrNotExist) {
+		if upkeep.CodeOf(err) == upkeep.CodeDamaged {
 			r.distrust(place.pack)
 		}
 	}
@@ -65,6 +65,9 @@ func (r *Repository) loadPlace(ctx context.Context, place location) ([]byte, err
 		return nil, damaged(fmt.Errorf("pack %s: blob of %d bytes", place.pack, place.length))
 	}
 	sealed, err := r.storage.Load(ctx, fileName(dataFolder, place.pack), int64(place.offset), int(place.length))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, damaged(fmt.Errorf("pack %s is gone: %w", place.pack, err))
+	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, damaged(fmt.Errorf("pack %s is cut short: %w", place.pack, err))
 	}

@@ -6,7 +6,14 @@
 // from the file's end, not written into the code: a bytecode cache that never
 // looks at files again would keep that of an earlier time.
 $upgrading = INF;
-if ( defined( 'UPKEEP_AT_WORK' ) ) {
+if ( ! strpos( (string) @file_get_contents( __FILE__ ), 'UPKEEP_AT_WORK' ) ) {
+	// The gate is open, and an older file of this name is back in its place: a
+	// bytecode cache still has this one.
+	$upgrading = 0;
+	if ( function_exists( 'opcache_invalidate' ) ) {
+		@opcache_invalidate( __FILE__, true );
+	}
+} elseif ( defined( 'UPKEEP_AT_WORK' ) ) {
 	$upgrading = 0;
 } elseif ( isset( $_SERVER['HTTP_X_UPKEEP_PROBE'] ) && hash_equals( substr( file_get_contents( __FILE__ ), -64 ), hash( 'sha256', $_SERVER['HTTP_X_UPKEEP_PROBE'] ) ) ) {
 	$upgrading = 0;
