@@ -8,6 +8,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -239,7 +240,9 @@ func (s *session) places() []string {
 func (a *Agent) database(ctx context.Context, config *cms.Database) (*database.DB, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	key := config.Host + "|" + config.Socket + "|" + config.Name + "|" + config.User + "|" + config.Password
+	// Prefix and neighbours too: which tables are the site's is known to the
+	// handle, and not yet known when the layout is first looked for.
+	key := fmt.Sprintf("%+v", *config)
 	if db, ok := a.databases[key]; ok {
 		return db, nil
 	}
