@@ -132,7 +132,7 @@ func TestDeadlineEndsWhatHangs(t *testing.T) {
 // The whole machine dies: agent, guard and control plane. Whatever command
 // comes first afterwards finds the journal.
 func TestMachineComesBack(t *testing.T) {
-	for _, command := range [][]string{{"site", "list"}, {"doctor"}, {"backup", "list"}} {
+	for _, command := range [][]string{{"site", "list"}, {"doctor"}} {
 		t.Run(strings.Join(command, " "), func(t *testing.T) {
 			site := upkeeptest.WordPress(t, small())
 			p := upkeeptest.Adopt(t, site, offers()...)
