@@ -90,6 +90,8 @@ type watch struct {
 	result       DrainResult
 }
 
+// watch looks through s. Until the server says otherwise, it is taken to show
+// open transactions.
 func (db *DB) watch(s *session.Session) *watch {
 	return &watch{Session: s, own: db.own, now: time.Now, schema: db.site.Name, user: db.site.User, transactions: true}
 }
@@ -137,6 +139,8 @@ func (w *watch) openTransactions(ctx context.Context) (map[string]bool, error) {
 	return open, err
 }
 
+// drain polls until the database is quiet, ending who may be ended on the way.
+// What it did is in w.result, whatever it returns.
 func (w *watch) drain(ctx context.Context, timeout time.Duration) error {
 	start := w.now()
 	defer func() { w.result.Waited = w.now().Sub(start) }()
@@ -175,6 +179,8 @@ func (w *watch) drain(ctx context.Context, timeout time.Duration) error {
 	}
 }
 
+// idle reports whether nobody can be waiting for the connection: pools keep
+// such ones open for hours, and a drain must not wait for them.
 func (c *Connection) idle() bool {
 	return c.Command == "Sleep" && !c.Transaction && c.For >= idleAfter
 }
@@ -194,6 +200,7 @@ func (w *watch) kill(ctx context.Context, connections, done []Connection) ([]Con
 	return done, nil
 }
 
+// ids returns the numbers of the connections.
 func ids(connections []Connection) []string {
 	list := make([]string, 0, len(connections))
 	for _, c := range connections {
@@ -202,6 +209,8 @@ func ids(connections []Connection) []string {
 	return list
 }
 
+// describeConnections names the first few for an error, so that an operator can
+// find the program that holds them.
 func describeConnections(connections []Connection) string {
 	var words []string
 	for _, c := range connections[:min(len(connections), 5)] {

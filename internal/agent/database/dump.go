@@ -228,6 +228,8 @@ type meter struct {
 	tell func(upkeep.Progress)
 }
 
+// newMeter expects as much as the server estimates for the catalogue. tell may
+// be nil.
 func newMeter(code string, tell func(upkeep.Progress), c *schema.Catalogue) *meter {
 	m := &meter{now: upkeep.Progress{Code: code, Unit: "bytes"}, tell: tell}
 	for _, o := range c.Objects {

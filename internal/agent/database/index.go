@@ -44,6 +44,8 @@ type index struct {
 	objects []dumped
 }
 
+// write puts the index in place in one step, synced: a power cut leaves either
+// no index, which is no dump, or all of it.
 func (ix *index) write(dir string) (err error) {
 	f, err := os.OpenFile(filepath.Join(dir, indexName+".part"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -74,6 +76,8 @@ func (ix *index) write(dir string) (err error) {
 	return syncDir(dir)
 }
 
+// readIndex reads the index of a dump. CodeNotFound when dir holds no complete
+// one, CodeDamaged when it does not read back.
 func readIndex(dir string) (*index, error) {
 	f, err := os.Open(filepath.Join(dir, indexName))
 	if errors.Is(err, os.ErrNotExist) {
@@ -90,6 +94,8 @@ func readIndex(dir string) (*index, error) {
 	return ix, nil
 }
 
+// decodeIndex trusts nothing it reads: a dump may come back from a vault that
+// others can write to, and its file names are opened later.
 func decodeIndex(r io.Reader) (*index, error) {
 	dec := json.NewDecoder(bufio.NewReader(r))
 	ix := &index{}
@@ -129,6 +135,7 @@ func (ix *index) catalogue() *schema.Catalogue {
 	return c
 }
 
+// syncDir makes names in a folder survive a power cut, as Sync does content.
 func syncDir(dir string) (err error) {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -66,6 +66,8 @@ func read(ctx context.Context, s *session.Session, o *schema.Object, emit func(*
 	return content{r.total, hex.EncodeToString(sum[:])}, nil
 }
 
+// newReading resolves forms and key columns once, not for every cell of
+// millions.
 func newReading(o *schema.Object, emit func(*segment, []byte) error) *reading {
 	r := &reading{table: o, emit: emit}
 	for _, c := range o.Columns {
@@ -136,6 +138,7 @@ func boundary(key []byte, length int) bool {
 	return h&0xffffffff < uint64(length)*((1<<32)/segmentMean)
 }
 
+// appendRow writes a row as one tuple of an INSERT.
 func (r *reading) appendRow(b []byte, row []driver.Value) []byte {
 	b = append(b, '(')
 	for i, cell := range row {

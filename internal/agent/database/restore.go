@@ -94,6 +94,7 @@ type restorer struct {
 	contents map[string]content // what tables were last found to hold
 }
 
+// close ends the connections; locks and open transactions end with them.
 func (rs *restorer) close() {
 	for _, s := range rs.workers {
 		s.Close()
@@ -103,6 +104,8 @@ func (rs *restorer) close() {
 // run is idempotent as a whole: each step looks at what is there, and does
 // what is still missing.
 func (rs *restorer) run(ctx context.Context) error {
+	// Spares first: one left by a run that was cut off would be in the way of
+	// this one, and counts as nobody's table.
 	first := rs.workers[0]
 	if err := rs.dropSpares(ctx); err != nil {
 		return err
@@ -176,6 +179,7 @@ func (rs *restorer) dropDifferent(ctx context.Context, have *schema.Catalogue) e
 	return nil
 }
 
+// matches reports whether both are there and defined alike. Rows do not count.
 func matches(a, b *schema.Object) bool { return a != nil && b != nil && a.Definition == b.Definition }
 
 // create makes those objects of the given kinds that are not there now.
@@ -197,6 +201,9 @@ func (rs *restorer) create(ctx context.Context, kinds ...string) error {
 	return nil
 }
 
+// createOne makes an object in the session settings it was written under. An
+// account that may not name another definer must not become the definer itself:
+// the program would then run with other rights than before.
 func (rs *restorer) createOne(ctx context.Context, s *session.Session, o *schema.Object) error {
 	for _, statement := range o.Statements(rs.want.Collation) {
 		err := s.Exec(ctx, statement)
@@ -220,6 +227,7 @@ func (rs *restorer) tables(ctx context.Context, have *schema.Catalogue) error {
 		}
 	}
 	close(queue)
+	// The queue is filled before anybody works, so that nobody waits for it.
 	group, ctx := errgroup.WithContext(ctx)
 	for n, s := range rs.workers {
 		tr := &tableRestorer{restorer: rs, Session: s, spare: fmt.Sprintf("%s%d", rs.spare(), n)}

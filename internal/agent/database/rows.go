@@ -33,6 +33,8 @@ type tableRestorer struct {
 // way of another: references between tables lock each other's definitions.
 const tableTries = 4
 
+// restoreAgain restores a table, and tries again when another worker's table
+// held a lock on its definition.
 func (tr *tableRestorer) restoreAgain(ctx context.Context, want *dumped, have *schema.Catalogue) error {
 	for try := 1; ; try++ {
 		err := tr.restore(ctx, want, have)
@@ -59,6 +61,8 @@ func (tr *tableRestorer) restore(ctx context.Context, want *dumped, have *schema
 	if want.Kind == schema.KindSequence {
 		return tr.sequence(ctx)
 	}
+	// Rows can only be compared when every column of the dump is there in the
+	// same form; otherwise the table is made anew.
 	if now == nil || !now.SameShape(want.Object) {
 		return tr.rebuild(ctx)
 	}
@@ -91,6 +95,8 @@ func (tr *tableRestorer) rows(ctx context.Context, have *schema.Catalogue) error
 			}
 		}
 	}
+	// Without a key no row can be found again: a repair could not tell which of
+	// several equal ones to delete.
 	if tr.goal.Key == nil {
 		return tr.rebuild(ctx)
 	}

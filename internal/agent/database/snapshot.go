@@ -43,6 +43,9 @@ func (db *DB) snapshot(ctx context.Context) (_ *snapshot, err error) {
 	return nil, upkeep.Errorf(upkeep.CodeConflict, "tables are being created or dropped").WithHint("%s", session.Hints[upkeep.CodeConflict])
 }
 
+// open takes the locks, starts the transactions under them and lets go. again
+// tells that tables came or went meanwhile, so that what was locked is not what
+// was read.
 func (snap *snapshot) open(ctx context.Context, db *DB) (again bool, err error) {
 	for range readers {
 		s, err := db.session(ctx)
@@ -83,6 +86,8 @@ func (snap *snapshot) open(ctx context.Context, db *DB) (again bool, err error) 
 	return !sameNames(before, snap.Catalogue), nil
 }
 
+// lock keeps writers off all tables through the locking connection.
+// CodeUnauthorized where the account lacks the right.
 func (snap *snapshot) lock(ctx context.Context, tables []schema.Listed) error {
 	var names []string
 	for _, t := range tables {
@@ -108,6 +113,7 @@ func (snap *snapshot) unlock() {
 	}
 }
 
+// close frees what is still locked and ends all connections.
 func (snap *snapshot) close() {
 	snap.unlock()
 	for _, s := range snap.workers {
@@ -115,6 +121,8 @@ func (snap *snapshot) close() {
 	}
 }
 
+// sameNames reports whether the tables, sequences and views are those that were
+// listed before the locks were taken.
 func sameNames(before []schema.Listed, after *schema.Catalogue) bool {
 	n := 0
 	for _, o := range after.Objects {
@@ -166,6 +174,7 @@ func (snap *snapshot) each(ctx context.Context, read func(context.Context, *sess
 	return group.Wait()
 }
 
+// readAll reads tables one after the other through one connection.
 func readAll(ctx context.Context, s *session.Session, tables func(func(*schema.Object) bool), read func(context.Context, *session.Session, *schema.Object) error) error {
 	for o := range tables {
 		if ctx.Err() != nil {

@@ -126,6 +126,7 @@ type problems struct {
 	count int
 }
 
+// add notes that a path could not be read or written, and why.
 func (p *problems) add(path string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -160,6 +161,7 @@ func (p *problems) err(verb string) error {
 		WithHint("Correct the rights of these paths, or exclude them.")
 }
 
+// now is the time by the caller's clock.
 func (o *Options) now() time.Time {
 	if o.Clock != nil {
 		return o.Clock()
@@ -167,6 +169,7 @@ func (o *Options) now() time.Time {
 	return time.Now()
 }
 
+// excluded asks the caller; the path is below the source, without its name.
 func (o *Options) excluded(source, path string) bool {
 	return o.Exclude != nil && o.Exclude(source, []byte(path))
 }
@@ -193,6 +196,7 @@ type totals struct {
 	written, changed, removed                atomic.Int64
 }
 
+// stats is a look at counters that go on: they need not agree to the last file.
 func (t *totals) stats() Stats {
 	return Stats{
 		Files: t.files.Load(), Folders: t.folders.Load(), Others: t.others.Load(),

@@ -84,6 +84,7 @@ func (w *walker) list(a *assembly) {
 	}
 }
 
+// flushTrees stores the last, incomplete batch.
 func (w *walker) flushTrees() error {
 	rest := w.trees
 	w.trees = treeBatch{}

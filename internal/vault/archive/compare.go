@@ -107,6 +107,8 @@ func (p *problems) mark(entries []upkeep.Entry) {
 	}
 }
 
+// pair walks two sorted lists side by side. A path in only one of them differs
+// by that alone.
 func pair(want []stored, have []upkeep.Entry, options *Options) []step {
 	steps := make([]step, 0, max(len(want), len(have)))
 	i, j := 0, 0

@@ -24,8 +24,10 @@ type trail struct {
 	folders []*folder.Folder
 }
 
+// close lets go of all folders of the trail.
 func (t *trail) close() { t.cut(0) }
 
+// cut lets go of the folders deeper than depth.
 func (t *trail) cut(depth int) {
 	for _, f := range t.folders[depth:] {
 		f.Drop()
@@ -58,6 +60,8 @@ func (r *restorer) parent(path string) (*folder.Folder, string, error) {
 	return t.folders[last-1], parts[last], nil
 }
 
+// enter opens the next folder of the trail. One that had to be widened is
+// noted, so that its mode is put back at the end.
 func (r *restorer) enter(part string) (*folder.Folder, error) {
 	t := &r.trail
 	if len(t.folders) == 0 {
@@ -162,6 +166,8 @@ func (r *restorer) make(ctx context.Context, job *writeJob, temp string) error {
 	return errors.Join(err, unix.Close(fd))
 }
 
+// makeFile writes a file under a name that was not there: EXCL keeps us from
+// writing into something that was put in its place.
 func (r *restorer) makeFile(ctx context.Context, job *writeJob, temp string) error {
 	flags := unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	fd, err := folder.Retry(func() (int, error) { return unix.Openat(job.dir.FD, temp, flags, 0o600) })

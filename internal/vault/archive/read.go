@@ -123,6 +123,8 @@ func (w *walker) letGo() {
 	w.content.LetGo()
 }
 
+// walk reads the sources in the order of their names, which is that of the
+// tree.
 func (w *walker) walk(sources []Source) error {
 	sources = slices.Clone(sources)
 	slices.SortFunc(sources, func(a, b Source) int { return strings.Compare(a.Name, b.Name) })
@@ -269,6 +271,8 @@ func (w *walker) whereabouts(path string, dir *folder.Folder, name string) (*fol
 	return dir, filepath.Base(elsewhere), err
 }
 
+// descend reads a folder below another. One that cannot be opened is a problem
+// of its own and keeps nothing else from being read.
 func (w *walker) descend(a *assembly, slot int, dir *folder.Folder, name string, source *Source) error {
 	child, err := dir.Child(name)
 	if errors.Is(err, unix.ENOENT) {
@@ -302,12 +306,14 @@ func (w *walker) file(a *assembly, slot int, dir *folder.Folder, name string) er
 	return w.askRecalled()
 }
 
+// unchanged counts a file that memory spared, and lets its folder complete.
 func (w *walker) unchanged(a *assembly, slot int) {
 	w.totals.unchanged.Add(1)
 	w.count(&a.nodes[slot])
 	a.release()
 }
 
+// count adds a node to the statistics.
 func (w *walker) count(n *node.Node) {
 	w.totals.files.Add(1)
 	w.totals.bytes.Add(int64(n.Size))
@@ -345,6 +351,8 @@ func (w *walker) askRecalled() error {
 	return nil
 }
 
+// blobsMissing asks which chunks of remembered files the vault lost or never
+// had: memory speaks of what was read, not of what is still stored.
 func (w *walker) blobsMissing(ids []vault.ID) (map[vault.ID]bool, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -380,6 +388,7 @@ func (w *walker) readFile(a *assembly, slot int, dir *folder.Folder, name string
 	return w.content.Add(w.ctx, job)
 }
 
+// fileRead takes a file that was read. Only one that kept still is remembered.
 func (w *walker) fileRead(n *node.Node, path string, state content.State) {
 	w.owners.Name(n)
 	w.count(n)

@@ -63,6 +63,8 @@ type restorer struct {
 	late    []string        // more of those, found by the writers
 }
 
+// openRoots opens the targets. Without InPlace they must be empty, so that a
+// mistyped folder loses nothing.
 func (r *restorer) openRoots(targets []Source) error {
 	if err := r.options.validate(targets); err != nil {
 		return err
@@ -93,6 +95,7 @@ func (r *restorer) openRoots(targets []Source) error {
 	return nil
 }
 
+// close lets go of every folder that is still open.
 func (r *restorer) close() {
 	r.trail.close()
 	for _, root := range r.roots {
@@ -100,6 +103,7 @@ func (r *restorer) close() {
 	}
 }
 
+// sync returns when everything is on disk: the journal may then say so.
 func (r *restorer) sync() error {
 	for _, root := range r.roots {
 		if err := unix.Syncfs(root.FD); err != nil {
@@ -156,6 +160,7 @@ func (r *restorer) remove(ctx context.Context, plan []step) error {
 	return nil
 }
 
+// removeOne removes a path with everything below.
 func (r *restorer) removeOne(path string) error {
 	dir, name, err := r.parent(path)
 	if err != nil {
@@ -212,6 +217,8 @@ func (r *restorer) note(ctx context.Context, path string, err error) error {
 	return nil
 }
 
+// queue makes folders itself, in order, before what lies in them, and hands
+// everything else to the writers.
 func (r *restorer) queue(ctx context.Context, plan []step, jobs chan<- *writeJob) error {
 	for i := range plan {
 		s := &plan[i]
@@ -345,6 +352,8 @@ func (s *step) finalFolder() *upkeep.Entry {
 	return nil
 }
 
+// settleOne gives one folder its mode, owner and times. Roots have a handle
+// already; the way to them is the caller's.
 func (r *restorer) settleOne(path string, target *upkeep.Entry) error {
 	if root, ok := r.roots[path]; ok {
 		return folder.SetMeta(root.FD, target)

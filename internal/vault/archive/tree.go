@@ -21,6 +21,8 @@ import (
 // loaders is how many trees are loaded at once.
 const loaders = 8
 
+// loadTree reads a folder of the vault. Its blob was checked against its ID;
+// its names are checked here.
 func loadTree(ctx context.Context, blobs vault.Blobs, id vault.ID) ([]node.Node, error) {
 	text, err := blobs.Load(ctx, vault.TreeBlob, id)
 	if err != nil {
@@ -76,6 +78,8 @@ func flatten(ctx context.Context, blobs vault.Blobs, tree vault.ID, keep func(fo
 	return f.found, nil
 }
 
+// flattener turns a tree into a list, several folders at a time. Others may
+// have written the tree: it is not followed without end.
 type flattener struct {
 	ctx   context.Context
 	blobs vault.Blobs
@@ -89,6 +93,7 @@ type flattener struct {
 // maxDepth is more folders than any system lets programs nest by path.
 const maxDepth = 4096
 
+// folder adds a folder and everything below it.
 func (f *flattener) folder(path string, tree vault.ID, depth int) error {
 	nodes, err := loadTree(f.ctx, f.blobs, tree)
 	if err == nil && depth > maxDepth {
@@ -116,6 +121,7 @@ func (f *flattener) folder(path string, tree vault.ID, depth int) error {
 	return nil
 }
 
+// add appends the names of one folder.
 func (f *flattener) add(path string, nodes []node.Node) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -135,6 +141,7 @@ func Walk(ctx context.Context, blobs vault.Blobs, tree vault.ID, fn func(*upkeep
 	return err
 }
 
+// walkTree calls fn for every name of a folder, then goes below each in turn.
 func walkTree(ctx context.Context, blobs vault.Blobs, tree vault.ID, path string, fn func(*upkeep.Entry) error) error {
 	nodes, err := loadTree(ctx, blobs, tree)
 	if err != nil {

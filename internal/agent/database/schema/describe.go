@@ -79,6 +79,8 @@ func (d *Describer) Describe(ctx context.Context) (*Catalogue, error) {
 	return c, nil
 }
 
+// schemaDefaults reads what tables without a charset of their own get. It is an
+// object like others: changing it changes what later definitions mean.
 func (d *Describer) schemaDefaults(ctx context.Context, c *Catalogue) error {
 	row, err := d.Row(ctx, "SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = "+d.schema)
 	if err != nil {
@@ -117,6 +119,9 @@ func (d *Describer) List(ctx context.Context) ([]Listed, error) {
 	return tables, nil
 }
 
+// tables reads tables, views and sequences. What the server cannot open, or
+// keeps a history of that no dump would hold, is an error: a backup without it
+// would not be complete.
 func (d *Describer) tables(ctx context.Context, c *Catalogue) error {
 	tables, err := d.List(ctx)
 	if err != nil {
@@ -160,6 +165,8 @@ func (d *Describer) tables(ctx context.Context, c *Catalogue) error {
 	return nil
 }
 
+// columns reads the stored columns of each table. Computed ones are left out:
+// inserting into them is an error, and they follow from the others.
 func (d *Describer) columns(ctx context.Context, c *Catalogue) error {
 	rows, err := d.Table(ctx, "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, CHARACTER_SET_NAME, EXTRA FROM information_schema.COLUMNS"+
 		" WHERE TABLE_SCHEMA = "+d.schema+" ORDER BY TABLE_NAME, ORDINAL_POSITION")
@@ -177,6 +184,7 @@ func (d *Describer) columns(ctx context.Context, c *Catalogue) error {
 	return nil
 }
 
+// byTable returns tables and sequences by name.
 func (c *Catalogue) byTable() map[string]*Object {
 	byName := map[string]*Object{}
 	for _, o := range c.Rows() {
@@ -208,6 +216,8 @@ func (d *Describer) keys(ctx context.Context, c *Catalogue) error {
 	return nil
 }
 
+// usableKey returns the columns of a unique key, nil when it cannot order rows:
+// a part of a column does not tell all values apart, and NULL may repeat.
 func usableKey(o *Object, parts [][]string) []string {
 	var names []string
 	for _, part := range parts {
@@ -225,6 +235,8 @@ func comparable(c Column) bool {
 	return !strings.Contains(c.Type, "blob") && !strings.Contains(c.Type, "text") && !geometric(c)
 }
 
+// triggers reads the triggers of the site's tables, numbered within each: which
+// of two runs first is part of what they do.
 func (d *Describer) triggers(ctx context.Context, c *Catalogue) error {
 	rows, err := d.Table(ctx, "SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE, ACTION_ORDER FROM information_schema.TRIGGERS"+
 		" WHERE TRIGGER_SCHEMA = "+d.schema+" ORDER BY EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER")
@@ -251,6 +263,9 @@ func (d *Describer) triggers(ctx context.Context, c *Catalogue) error {
 	return nil
 }
 
+// routines reads procedures, functions and packages. The server shows their
+// text only to those with a right to it: an empty one is an error, not an empty
+// routine.
 func (d *Describer) routines(ctx context.Context, c *Catalogue) error {
 	rows, err := d.Table(ctx, "SELECT ROUTINE_NAME, ROUTINE_TYPE FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = "+d.schema)
 	if err != nil {
@@ -278,6 +293,7 @@ func (d *Describer) routines(ctx context.Context, c *Catalogue) error {
 	return nil
 }
 
+// events reads what the server does on a schedule, with its time zone.
 func (d *Describer) events(ctx context.Context, c *Catalogue) error {
 	rows, err := d.Table(ctx, "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = "+d.schema)
 	if err != nil {

@@ -73,6 +73,7 @@ func (o *Object) Ref() string { return o.Kind + " " + o.Name }
 
 // seal computes the identity of the definition.
 func (o *Object) seal() {
+	// The order is fixed: identities in old manifests must come out again.
 	sum := sha256.New()
 	_ = json.NewEncoder(sum).Encode([]any{o.Create, o.Counter, o.Setting, o.Routine, o.Table, o.Order}) // a hash takes all
 	o.Definition = hex.EncodeToString(sum.Sum(nil))

@@ -76,6 +76,8 @@ func Translate(ctx context.Context, err error) error {
 	return wrapped
 }
 
+// codeOf decides who can help. A connection that breaks is the server's: it may
+// come back, and the caller may repeat what it did.
 func codeOf(err error) upkeep.Code {
 	if server, ok := errors.AsType[*mysql.MySQLError](err); ok {
 		if code, ok := serverCodes[server.Number]; ok {

@@ -61,6 +61,8 @@ type examination struct {
 	core     bool
 }
 
+// newExamination returns false for what cannot be compared: kinds that nobody
+// publishes hashes of, and refs that lead out of their folder.
 func newExamination(h cms.Host, l *cms.Layout, ref string, original upkeep.Original) (*examination, bool) {
 	e := &examination{host: h, ref: ref, original: original}
 	kind, id, _ := strings.Cut(ref, ":")
@@ -92,6 +94,7 @@ const (
 	missing
 )
 
+// run compares all files, then looks for those that should not be there.
 func (e *examination) run(ctx context.Context) (_ []upkeep.Finding, err error) {
 	defer upkeep.Wrap(&err, "%s", e.ref)
 	dir := e.dir
@@ -146,6 +149,8 @@ func (e *examination) soft(name string) bool {
 	return lower == "readme.txt" || lower == "readme.md" || slices.Contains(e.original.Soft, name)
 }
 
+// differences makes findings of the states: hard and soft files apart, since
+// only hard ones keep an update back.
 func (e *examination) differences(names []string, states []state) []upkeep.Finding {
 	var findings []upkeep.Finding
 	for _, soft := range []bool{false, true} {
@@ -166,6 +171,7 @@ func (e *examination) differences(names []string, states []state) []upkeep.Findi
 	return findings
 }
 
+// finding names the first paths, absolute, so that an operator can open them.
 func (e *examination) finding(code string, names []string, detail string) upkeep.Finding {
 	paths := make([]string, 0, min(len(names), findingPaths))
 	for _, name := range names[:min(len(names), findingPaths)] {
@@ -191,6 +197,8 @@ func compareAll(ctx context.Context, root *os.Root, names []string, accepted map
 	return states, errors.Join(group.Wait(), ctx.Err())
 }
 
+// compareFile says what became of one file. What WordPress could not read as a
+// regular file counts as modified: it is not what was published.
 func compareFile(root *os.Root, name string, accepted []string) (state, error) {
 	info, err := root.Lstat(name)
 	switch {
@@ -274,6 +282,8 @@ func (e *examination) unknown(ctx context.Context, root *os.Root) ([]string, err
 	return append(found, inRoot...), err
 }
 
+// unknownInRoot looks in the root for PHP files that pass for core's. Others
+// there are the site's own business.
 func (e *examination) unknownInRoot(root *os.Root) ([]string, error) {
 	entries, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {

@@ -139,6 +139,7 @@ func (c *Reader) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
+// read is one of the readers. Each has its own chunker: one cannot be shared.
 func (c *Reader) read(ctx context.Context) error {
 	cutter := chunker.New(nil, c.polynomial)
 	for {
@@ -259,6 +260,8 @@ func (c *Reader) cut(ctx context.Context, cutter *chunker.Chunker, f io.Reader, 
 	}
 }
 
+// buffer returns a buffer of that length from the pool. Chunks are megabytes;
+// making each anew would keep the collector busy.
 func (c *Reader) buffer(size int) *[]byte {
 	buffer := c.buffers.Get().(*[]byte)
 	if cap(*buffer) < size {
@@ -268,6 +271,8 @@ func (c *Reader) buffer(size int) *[]byte {
 	return buffer
 }
 
+// send hands a chunk to the savers. Its ID is filled in by them, later; the
+// reading holds the place for it.
 func (c *Reader) send(ctx context.Context, r *reading, data *[]byte) error {
 	id := new(vault.ID)
 	r.ids = append(r.ids, id)
@@ -300,6 +305,8 @@ type batch struct {
 	size int
 }
 
+// save is one of the savers. It lets go of the file as soon as the hash is
+// known: storing the chunk need not have ended for the node to be complete.
 func (c *Reader) save(ctx context.Context) error {
 	var b batch
 	for {

@@ -25,6 +25,7 @@ type Folder struct {
 	refs atomic.Int32
 }
 
+// newFolder takes over fd, with one holder.
 func newFolder(fd int) *Folder {
 	f := &Folder{FD: fd}
 	f.refs.Store(1)

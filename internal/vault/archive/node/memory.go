@@ -38,6 +38,7 @@ type Memory struct {
 // Key tells files of a host apart.
 type Key struct{ Dev, Inode uint64 }
 
+// fileRecord is what a file was when it was last read, and what it held.
 type fileRecord struct {
 	size, mtime, ctime int64
 	content            []vault.ID
@@ -198,10 +199,13 @@ func (m *Memory) encode() []byte {
 	return out
 }
 
+// appendBytes writes the length before the bytes.
 func appendBytes(out, value []byte) []byte {
 	return append(binary.AppendUvarint(out, uint64(len(value))), value...)
 }
 
+// decode reads what encode wrote. The sum over the file was right, so that only
+// a mistake of ours makes it fail; lengths are bounded all the same.
 func (m *Memory) decode(in *bytes.Reader) error {
 	d := decoder{in: in}
 	m.polynomial = chunker.Pol(d.number())
@@ -232,12 +236,14 @@ type decoder struct {
 	err error
 }
 
+// number reads an unsigned number of variable length.
 func (d *decoder) number() uint64 {
 	n, err := binary.ReadUvarint(d.in)
 	d.note(err)
 	return n
 }
 
+// signed reads a number that may be negative, as times before 1970 are.
 func (d *decoder) signed() int64 {
 	n, err := binary.ReadVarint(d.in)
 	d.note(err)
@@ -254,12 +260,14 @@ func (d *decoder) count() int {
 	return int(n)
 }
 
+// bytes reads a length and as many bytes.
 func (d *decoder) bytes() []byte {
 	value := make([]byte, d.count())
 	d.read(value)
 	return value
 }
 
+// read fills into.
 func (d *decoder) read(into []byte) {
 	_, err := io.ReadFull(d.in, into)
 	if len(into) > 0 {
@@ -267,6 +275,7 @@ func (d *decoder) read(into []byte) {
 	}
 }
 
+// note keeps the first error.
 func (d *decoder) note(err error) {
 	if d.err == nil {
 		d.err = err

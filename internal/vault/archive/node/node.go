@@ -127,6 +127,7 @@ type modeBit struct {
 	mode os.FileMode
 }
 
+// modeBits returns the three bits that chmod sets beside permissions.
 func modeBits() [3]modeBit {
 	return [...]modeBit{{unix.S_ISUID, os.ModeSetuid}, {unix.S_ISGID, os.ModeSetgid}, {unix.S_ISVTX, os.ModeSticky}}
 }
@@ -145,6 +146,9 @@ func Append(dst []byte, nodes []Node) []byte {
 	return append(dst, "]}\n"...)
 }
 
+// appendJSON writes fields in the order, and with the omissions, of restic's
+// own type. Changing either would give every folder a new ID and store all
+// trees again.
 func (n *Node) appendJSON(dst []byte) []byte {
 	quoted := strconv.Quote(n.Name)
 	dst = appendString(append(dst, `{"name":`...), quoted[1:len(quoted)-1])
@@ -183,6 +187,8 @@ func (n *Node) appendJSON(dst []byte) []byte {
 	return append(dst, '}')
 }
 
+// appendTarget writes a link's target, and its bytes besides where they are no
+// text: JSON would replace them.
 func (n *Node) appendTarget(dst []byte) []byte {
 	if n.Target == "" {
 		return dst
@@ -211,6 +217,7 @@ func (n *Node) appendContent(dst []byte) []byte {
 	return append(dst, ']')
 }
 
+// appendNumber writes a field unless it is zero, as "omitempty" does.
 func appendNumber(dst []byte, key string, value uint64) []byte {
 	if value == 0 {
 		return dst
@@ -219,11 +226,15 @@ func appendNumber(dst []byte, key string, value uint64) []byte {
 	return strconv.AppendUint(dst, value, 10)
 }
 
+// appendTime writes an instant as encoding/json does, always in UTC: a host's
+// time zone must not change a tree.
 func appendTime(dst []byte, ns int64) []byte {
 	dst = time.Unix(0, ns).UTC().AppendFormat(append(dst, '"'), time.RFC3339Nano)
 	return append(dst, '"')
 }
 
+// appendString writes a string as encoding/json does; plain names, nearly all,
+// without going through it.
 func appendString(dst []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c >= utf8.RuneSelf || strings.IndexByte(`"\<>&`, c) >= 0 {
@@ -279,6 +290,7 @@ func Parse(text []byte) ([]Node, error) {
 	return nodes, nil
 }
 
+// parse takes a node over from JSON and checks it.
 func (n *Node) parse(in *nodeJSON) error {
 	name, err := strconv.Unquote(`"` + in.Name + `"`)
 	if err != nil || !folder.ValidName(name) {
@@ -302,6 +314,8 @@ func (n *Node) parse(in *nodeJSON) error {
 	return n.check()
 }
 
+// check refuses what no folder can hold, so that a restore need not ask at
+// every step.
 func (n *Node) check() error {
 	switch n.Kind {
 	case folder.TypeDir:
