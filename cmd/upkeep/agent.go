@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"upkeep"
+	"upkeep/cmd/upkeep/console"
 	"upkeep/internal/agent"
 	"upkeep/internal/cms"
 	"upkeep/internal/cms/wordpress"
@@ -23,7 +24,7 @@ const idleTime = 2 * time.Minute
 
 // newAgentCommand runs the agent of a site. People do not type it: the control
 // plane starts it, as the site's owner.
-func newAgentCommand(e *env) *cobra.Command {
+func newAgentCommand(e *console.Env) *cobra.Command {
 	cmd := &cobra.Command{Use: "agent", Hidden: true}
 	cmd.AddCommand(
 		&cobra.Command{Use: "guard DIR ROOT", Args: cobra.ExactArgs(2), RunE: func(cmd *cobra.Command, args []string) error {

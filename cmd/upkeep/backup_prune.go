@@ -8,45 +8,47 @@ import (
 	"github.com/spf13/pflag"
 
 	"upkeep"
+	"upkeep/cmd/upkeep/console"
+	"upkeep/cmd/upkeep/show"
 	"upkeep/internal/terminal"
 	"upkeep/internal/web"
 )
 
 type backupPruneOptions struct {
-	changeOptions
+	console.ChangeOptions
 	Keep upkeep.Retention
 }
 
-func (o *backupPruneOptions) AddFlags(e *env, f *pflag.FlagSet) {
-	f.IntVar(&o.Keep.Last, "keep-last", 0, e.text("flag.keep_last"))
-	f.IntVar(&o.Keep.Days, "keep-days", 0, e.text("flag.keep_days"))
-	f.IntVar(&o.Keep.Monthly, "keep-monthly", 0, e.text("flag.keep_monthly"))
-	o.changeOptions.AddFlags(e, f)
+func (o *backupPruneOptions) AddFlags(e *console.Env, f *pflag.FlagSet) {
+	f.IntVar(&o.Keep.Last, "keep-last", 0, e.Text("flag.keep_last"))
+	f.IntVar(&o.Keep.Days, "keep-days", 0, e.Text("flag.keep_days"))
+	f.IntVar(&o.Keep.Monthly, "keep-monthly", 0, e.Text("flag.keep_monthly"))
+	o.ChangeOptions.AddFlags(e, f)
 }
 
-func newBackupPruneCommand(e *env) *cobra.Command {
+func newBackupPruneCommand(e *console.Env) *cobra.Command {
 	var opts backupPruneOptions
-	cmd := e.command("backup.prune", "prune <site>", plainExits)
-	cmd.ValidArgsFunction = e.completeSite
+	cmd := e.Command("backup.prune", "prune <site>", console.PlainExits)
+	cmd.ValidArgsFunction = e.CompleteSite
 	opts.AddFlags(e, cmd.Flags())
-	cmd.RunE = e.calling(func(ctx context.Context, c *web.Client, args []string) error {
+	cmd.RunE = e.Calling(func(ctx context.Context, c *web.Client, args []string) error {
 		return runBackupPrune(ctx, e, c, args[0], opts)
 	})
 	return cmd
 }
 
 // runBackupPrune shows what would be dropped, asks, and drops.
-func runBackupPrune(ctx context.Context, e *env, c web.Restores, site string, opts backupPruneOptions) error {
+func runBackupPrune(ctx context.Context, e *console.Env, c web.Restores, site string, opts backupPruneOptions) error {
 	if opts.Keep.Last < 0 || opts.Keep.Days < 0 || opts.Keep.Monthly < 0 {
-		return usagef("%s", e.text("usage.negative", "flag", "--keep-…", "value", min(opts.Keep.Last, opts.Keep.Days, opts.Keep.Monthly)))
+		return console.Usagef("%s", e.Text("usage.negative", "flag", "--keep-…", "value", min(opts.Keep.Last, opts.Keep.Days, opts.Keep.Monthly)))
 	}
 	req := web.PruneRequest{DryRun: true}
 	if opts.Keep != (upkeep.Retention{}) {
 		req.Keep = &opts.Keep
 	}
 	prune := func() (*web.PruneResult, error) {
-		return working(e, func(progress func(upkeep.Progress)) (*web.PruneResult, error) {
-			return c.PruneBackups(ctx, e.actor(), site, req, progress)
+		return console.Working(e, func(progress func(upkeep.Progress)) (*web.PruneResult, error) {
+			return c.PruneBackups(ctx, e.Actor(), site, req, progress)
 		})
 	}
 	result, err := prune()
@@ -55,11 +57,11 @@ func runBackupPrune(ctx context.Context, e *env, c web.Restores, site string, op
 	}
 	said := "backup.would_prune"
 	if !opts.DryRun && len(result.Dropped) > 0 {
-		screen := e.notice
-		if err := e.backupList(false).Write(screen, "table", result.Dropped); err != nil {
+		screen := e.Notice
+		if err := show.Backups(e, false).Write(screen, "table", result.Dropped); err != nil {
 			return err
 		}
-		if err := e.confirm(ctx, opts.Yes, e.text("backup.ask_prune", "count", len(result.Dropped), "site", site)); err != nil {
+		if err := e.Confirm(ctx, opts.Yes, e.Text("backup.ask_prune", "count", len(result.Dropped), "site", site)); err != nil {
 			return err
 		}
 		req.DryRun, said = false, "backup.pruned"
@@ -67,18 +69,18 @@ func runBackupPrune(ctx context.Context, e *env, c web.Restores, site string, op
 			return err
 		}
 	}
-	return e.showPruned(result, opts, said)
+	return showPruned(e, result, opts, said)
 }
 
-func (e *env) showPruned(r *web.PruneResult, opts backupPruneOptions, said string) error {
+func showPruned(e *console.Env, r *web.PruneResult, opts backupPruneOptions, said string) error {
 	if opts.Format == "json" {
-		return terminal.JSON(e.stdout, r)
+		return terminal.JSON(e.Stdout, r)
 	}
 	if opts.DryRun && len(r.Dropped) > 0 {
-		if err := e.backupList(false).Write(e.out, "table", r.Dropped); err != nil {
+		if err := show.Backups(e, false).Write(e.Out, "table", r.Dropped); err != nil {
 			return err
 		}
-		fmt.Fprintln(e.stdout)
+		fmt.Fprintln(e.Stdout)
 	}
-	return e.say(said, "count", len(r.Dropped), "kept", len(r.Kept), "bytes", e.texts.Bytes(r.Freed))
+	return e.Say(said, "count", len(r.Dropped), "kept", len(r.Kept), "bytes", e.Texts.Bytes(r.Freed))
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"upkeep"
+	"upkeep/cmd/upkeep/console"
 	"upkeep/internal/terminal"
 	"upkeep/internal/web"
 )
@@ -15,13 +16,13 @@ type backupVerifyOptions struct {
 	Format string
 }
 
-func newBackupVerifyCommand(e *env) *cobra.Command {
+func newBackupVerifyCommand(e *console.Env) *cobra.Command {
 	var opts backupVerifyOptions
-	cmd := e.command("backup.verify", "verify <id>", plainExits)
-	cmd.Flags().BoolVar(&opts.Deep, "deep", false, e.text("flag.deep"))
-	e.textFormat(cmd.Flags(), &opts.Format)
-	cmd.RunE = e.calling(func(ctx context.Context, c *web.Client, args []string) error {
-		id, err := parseID[upkeep.BackupID](e, args[0])
+	cmd := e.Command("backup.verify", "verify <id>", console.PlainExits)
+	cmd.Flags().BoolVar(&opts.Deep, "deep", false, e.Text("flag.deep"))
+	e.TextFormat(cmd.Flags(), &opts.Format)
+	cmd.RunE = e.Calling(func(ctx context.Context, c *web.Client, args []string) error {
+		id, err := console.ParseID[upkeep.BackupID](e, args[0])
 		if err != nil {
 			return err
 		}
@@ -30,33 +31,33 @@ func newBackupVerifyCommand(e *env) *cobra.Command {
 	return cmd
 }
 
-func runBackupVerify(ctx context.Context, e *env, c web.Backups, id upkeep.BackupID, opts backupVerifyOptions) error {
-	check, err := working(e, func(progress func(upkeep.Progress)) (*web.BackupCheck, error) {
-		return c.VerifyBackup(ctx, e.actor(), id, opts.Deep, progress)
+func runBackupVerify(ctx context.Context, e *console.Env, c web.Backups, id upkeep.BackupID, opts backupVerifyOptions) error {
+	check, err := console.Working(e, func(progress func(upkeep.Progress)) (*web.BackupCheck, error) {
+		return c.VerifyBackup(ctx, e.Actor(), id, opts.Deep, progress)
 	})
 	if err != nil {
 		return err
 	}
-	status := exitDone
+	status := console.ExitDone
 	if !check.OK {
-		status = exitFailed
+		status = console.ExitFailed
 	}
 	if opts.Format == "json" {
-		if err := terminal.JSON(e.stdout, check); err != nil {
+		if err := terminal.JSON(e.Stdout, check); err != nil {
 			return err
 		}
-		return ended(status)
+		return console.Ended(status)
 	}
-	field := terminal.Field{Label: e.text("record.backup", "id", id), Value: e.text("backup.good", "bytes", e.texts.Bytes(check.Read)), Paint: terminal.Good}
+	field := terminal.Field{Label: e.Text("record.backup", "id", id), Value: e.Text("backup.good", "bytes", e.Texts.Bytes(check.Read)), Paint: terminal.Good}
 	if !check.OK {
-		field.Value, field.Paint = e.text("backup.bad", "count", len(check.Problems)), terminal.Bad
+		field.Value, field.Paint = e.Text("backup.bad", "count", len(check.Problems)), terminal.Bad
 	}
 	fields := []terminal.Field{field}
 	for _, p := range check.Problems {
 		fields = append(fields, terminal.Field{Value: p, Paint: terminal.Bad})
 	}
-	if err := e.out.Fields("", fields); err != nil {
+	if err := e.Out.Fields("", fields); err != nil {
 		return err
 	}
-	return ended(status)
+	return console.Ended(status)
 }

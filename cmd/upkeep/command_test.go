@@ -14,23 +14,24 @@ import (
 	"github.com/spf13/cobra"
 
 	"upkeep"
+	"upkeep/cmd/upkeep/console"
 	"upkeep/internal/catalogue"
 	"upkeep/internal/terminal"
 )
 
 // newTestEnv returns an env that writes to buffers and opens a fresh
 // application in memory.
-func newTestEnv(t *testing.T, args ...string) (e *env, stdout, stderr *bytes.Buffer, state string) {
+func newTestEnv(t *testing.T, args ...string) (e *console.Env, stdout, stderr *bytes.Buffer, state string) {
 	t.Helper()
 	state = filepath.Join(t.TempDir(), "state")
 	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
-	return &env{
-		args: args, stdin: strings.NewReader(""), stdout: stdout, stderr: stderr,
-		getenv: func(name string) string {
+	return &console.Env{
+		Args: args, Stdin: strings.NewReader(""), Stdout: stdout, Stderr: stderr,
+		Getenv: func(name string) string {
 			return map[string]string{"LC_ALL": "en_GB.UTF-8", "UPKEEP_STATE": state}[name]
 		},
-		signals: make(chan os.Signal), clock: time.Now, version: "test",
-		app: application{Open: openMemory},
+		Signals: make(chan os.Signal), Clock: time.Now, Version: "test",
+		App: console.Application{Open: openMemory},
 	}, stdout, stderr, state
 }
 
@@ -42,8 +43,8 @@ func leaves(t *testing.T) []*cobra.Command {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.texts = texts
-	e.out = terminal.Open(e.stdout, texts, e.getenv, e.clock)
+	e.Texts = texts
+	e.Out = terminal.Open(e.Stdout, texts, e.Getenv, e.Clock)
 	var found []*cobra.Command
 	var walk func(*cobra.Command)
 	walk = func(cmd *cobra.Command) {
@@ -115,9 +116,9 @@ func TestBadInputOfEveryCommand(t *testing.T) {
 func checkBadInput(t *testing.T, args []string) {
 	t.Helper()
 	e, stdout, stderr, state := newTestEnv(t, args...)
-	status := run(t.Context(), e)
+	status := e.Run(t.Context(), newRootCommand)
 	lines := strings.Split(strings.TrimRight(stderr.String(), "\n"), "\n")
-	if status != exitUsage && status != exitFailed {
+	if status != console.ExitUsage && status != console.ExitFailed {
 		t.Errorf("%q: status %d", args, status)
 	}
 	if !strings.HasPrefix(lines[0], "upkeep: ") || len(lines) > 2 || len(lines) == 2 && !strings.HasPrefix(lines[1], "  hint: ") {
@@ -142,7 +143,7 @@ func TestHelpOfEveryCommand(t *testing.T) {
 		for lang, status := range map[string]string{"en": "Exit status: 0", "fr": "Code de sortie\u00a0: 0"} {
 			args := append(strings.Fields(cmd.CommandPath())[1:], "--help", "--lang", lang)
 			e, stdout, stderr, _ := newTestEnv(t, args...)
-			if got := run(t.Context(), e); got != exitDone || stderr.Len() > 0 {
+			if got := e.Run(t.Context(), newRootCommand); got != console.ExitDone || stderr.Len() > 0 {
 				t.Errorf("%q: status %d, stderr %q", args, got, stderr)
 			}
 			help := strings.Join(strings.Fields(strings.ReplaceAll(stdout.String(), "\u00a0", "\x00")), " ")
@@ -150,7 +151,7 @@ func TestHelpOfEveryCommand(t *testing.T) {
 				t.Errorf("%q: help\n%s", args, stdout)
 			}
 			for _, line := range strings.Split(stdout.String(), "\n") {
-				if terminal.Columns(line) > helpWidth {
+				if terminal.Columns(line) > console.HelpWidth {
 					t.Errorf("%q: %d columns: %s", args, terminal.Columns(line), line)
 				}
 			}
@@ -167,8 +168,8 @@ func TestExitTable(t *testing.T) {
 		{errors.New("disk on fire"), 1},
 		{upkeep.Errorf(upkeep.CodeNotFound, "no site"), 1},
 		{upkeep.Errorf(upkeep.CodeInvalid, "bad"), 2},
-		{outcome{exitPartial}, 3},
-		{outcome{exitUndone}, 4},
+		{console.Outcome{Status: console.ExitPartial}, 3},
+		{console.Outcome{Status: console.ExitUndone}, 4},
 		{upkeep.Errorf(upkeep.CodeInterrupted, "stop"), 130},
 		{context.Canceled, 130},
 	} {
@@ -177,8 +178,8 @@ func TestExitTable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e.texts = texts
-		if got := e.exit(tc.err); got != tc.status {
+		e.Texts = texts
+		if got := e.Exit(tc.err); got != tc.status {
 			t.Errorf("%v: status %d, want %d", tc.err, got, tc.status)
 		}
 		if strings.Count(stderr.String(), "\n") > 1 {
@@ -188,7 +189,7 @@ func TestExitTable(t *testing.T) {
 	for state, status := range map[upkeep.State]int{
 		upkeep.Done: 0, upkeep.Partial: 3, upkeep.Undone: 4, upkeep.Failed: 1, upkeep.Cancelled: 1, upkeep.Incident: 1,
 	} {
-		if got := exitOfState(state); got != status {
+		if got := console.ExitOfState(state); got != status {
 			t.Errorf("%s: status %d, want %d", state, got, status)
 		}
 	}
@@ -201,14 +202,14 @@ func interrupted(t *testing.T, end string, texts []string, args ...string) (stat
 	t.Setenv("UPKEEP_TEST_END", end)
 	e, out, _, _ := newTestEnv(t, args...)
 	signals := make(chan os.Signal, len(texts))
-	e.signals = signals
+	e.Signals = signals
 	var errs watchedStderr
 	errs.texts, errs.send = texts, func() { signals <- os.Interrupt }
-	e.stderr = &errs
+	e.Stderr = &errs
 	// A command that hears no interrupt would wait for ever.
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	status = run(ctx, e)
+	status = e.Run(ctx, newRootCommand)
 	return status, out.String(), errs.buffer.String()
 }
 
@@ -230,7 +231,7 @@ func (w *watchedStderr) Write(p []byte) (int, error) {
 
 func TestInterruptAsksTheServerToStop(t *testing.T) {
 	status, stdout, stderr := interrupted(t, "waits", []string{"applying"}, "site", "update", "shop.example", "--yes")
-	if status != exitInterrupted {
+	if status != console.ExitInterrupted {
 		t.Errorf("status %d", status)
 	}
 	for _, want := range []string{"stop asked for", "a person asked to stop", "upkeep: interrupted; the intervention ended: undone"} {
@@ -245,7 +246,7 @@ func TestInterruptAsksTheServerToStop(t *testing.T) {
 
 func TestSecondInterruptLeavesItToTheAgent(t *testing.T) {
 	status, stdout, stderr := interrupted(t, "stubborn", []string{"applying", "a person asked to stop"}, "site", "update", "shop.example", "--yes")
-	if status != exitInterrupted {
+	if status != console.ExitInterrupted {
 		t.Errorf("status %d", status)
 	}
 	if !strings.Contains(stderr, "upkeep: left to the agent: intervention 1 finishes or undoes alone\n  hint: See upkeep intervention show 1.") {
@@ -258,7 +259,7 @@ func TestSecondInterruptLeavesItToTheAgent(t *testing.T) {
 
 func TestInterruptEndsOtherWork(t *testing.T) {
 	status, _, stderr := interrupted(t, "waits", []string{"backing up"}, "backup", "create", "shop.example")
-	if status != exitInterrupted || !strings.Contains(stderr, "upkeep: interrupted") {
+	if status != console.ExitInterrupted || !strings.Contains(stderr, "upkeep: interrupted") {
 		t.Errorf("status %d, stderr:\n%s", status, stderr)
 	}
 }
@@ -268,7 +269,7 @@ func TestInterruptEndsOtherWork(t *testing.T) {
 func TestFollowSurvivesAServerThatGoesAway(t *testing.T) {
 	e, stdout, stderr, _ := newTestEnv(t, "site", "update", "shop.example", "--yes")
 	cuts := 0
-	e.app.Open = func(ctx context.Context, dir string) (http.Handler, func() error, error) {
+	e.App.Open = func(ctx context.Context, dir string) (http.Handler, func() error, error) {
 		api, closeApp, err := openMemory(ctx, dir)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "/follow") && cuts == 0 {
@@ -279,7 +280,7 @@ func TestFollowSurvivesAServerThatGoesAway(t *testing.T) {
 			api.ServeHTTP(w, r)
 		}), closeApp, err
 	}
-	if status := run(t.Context(), e); status != exitDone || cuts != 1 {
+	if status := e.Run(t.Context(), newRootCommand); status != console.ExitDone || cuts != 1 {
 		t.Errorf("status %d after %d cuts:\n%s%s", status, cuts, stdout, stderr)
 	}
 	if n := strings.Count(stderr.String(), "applying\n"); n != 1 {

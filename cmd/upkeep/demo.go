@@ -6,32 +6,27 @@ import (
 	"github.com/spf13/cobra"
 
 	"upkeep"
+	"upkeep/cmd/upkeep/console"
 )
 
-// demoOptions is what the demonstration is told.
-type demoOptions struct {
-	Dir   string // absolute; everything it makes is below
-	Clean bool   // remove what an earlier one left, and end
-}
-
-func newDemoCommand(e *env) *cobra.Command {
-	var opts demoOptions
-	cmd := e.command("demo", "demo", plainExits)
-	cmd.Flags().StringVar(&opts.Dir, "dir", "upkeep-demo", e.text("flag.demo_dir"))
-	cmd.Flags().BoolVar(&opts.Clean, "clean", false, e.text("flag.demo_clean"))
+func newDemoCommand(e *console.Env) *cobra.Command {
+	var opts console.DemoOptions
+	cmd := e.Command("demo", "demo", console.PlainExits)
+	cmd.Flags().StringVar(&opts.Dir, "dir", "upkeep-demo", e.Text("flag.demo_dir"))
+	cmd.Flags().BoolVar(&opts.Clean, "clean", false, e.Text("flag.demo_clean"))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if e.app.Demo == nil {
-			return upkeep.Errorf(upkeep.CodeNotFound, "%s", e.text("demo.absent"))
+		if e.App.Demo == nil {
+			return upkeep.Errorf(upkeep.CodeNotFound, "%s", e.Text("demo.absent"))
 		}
 		dir, err := filepath.Abs(opts.Dir)
 		if err != nil {
 			return err
 		}
 		if opts.Dir == "" || dir == "/" {
-			return usagef("%s", e.text("usage.folder", "flag", "--dir", "value", opts.Dir))
+			return console.Usagef("%s", e.Text("usage.folder", "flag", "--dir", "value", opts.Dir))
 		}
 		opts.Dir = dir
-		return e.app.Demo(cmd.Context(), e, opts)
+		return e.App.Demo(cmd.Context(), e, opts)
 	}
 	return cmd
 }

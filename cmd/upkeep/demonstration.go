@@ -12,24 +12,25 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"upkeep/cmd/upkeep/console"
 	"upkeep/internal/demo/tour"
 	"upkeep/internal/terminal"
 )
 
 // demonstration runs the commands of a tour in this process, as they are.
 type demonstration struct {
-	*env
+	*console.Env
 	state    string         // folder that they work on
 	signals  chan os.Signal // for the command that runs
 	attended atomic.Bool    // one runs, and attends to interrupts itself
 }
 
 // runDemonstration plays a tour, or removes what one left.
-func runDemonstration(ctx context.Context, e *env, opts demoOptions) error {
+func runDemonstration(ctx context.Context, e *console.Env, opts console.DemoOptions) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	d := &demonstration{env: e, signals: make(chan os.Signal, 2)}
-	t := &tour.Tour{Screen: e.out, Program: e.program(), Run: d.run}
+	d := &demonstration{Env: e, signals: make(chan os.Signal, 2)}
+	t := &tour.Tour{Screen: e.Out, Program: calledAs(e), Run: d.run}
 	dir, err := t.In(opts.Dir)
 	if err != nil {
 		return err
@@ -40,7 +41,7 @@ func runDemonstration(ctx context.Context, e *env, opts demoOptions) error {
 		return t.Clean(ctx)
 	}
 	if dir != opts.Dir {
-		if err := e.say("demo.elsewhere", "subject", tour.Shown(opts.Dir), "dir", dir); err != nil {
+		if err := e.Say("demo.elsewhere", "subject", tour.Shown(opts.Dir), "dir", dir); err != nil {
 			return err
 		}
 	}
@@ -53,7 +54,7 @@ func (d *demonstration) dispatch(ctx context.Context, cancel context.CancelFunc)
 		select {
 		case <-ctx.Done():
 			return
-		case s := <-d.env.signals:
+		case s := <-d.Env.Signals:
 			if !d.attended.Load() {
 				cancel()
 				signal.Reset() // a second one ends the process at once
@@ -69,36 +70,36 @@ func (d *demonstration) dispatch(ctx context.Context, cancel context.CancelFunc)
 
 // run runs one command.
 func (d *demonstration) run(ctx context.Context, out io.Writer, args ...string) (int, error) {
-	e := *d.env
-	e.args, e.stdout, e.signals = args, out, d.signals
-	e.out = terminal.Open(out, e.texts, e.getenv, e.clock)
-	e.getenv = func(name string) string { // the user's own server is not for the tour
+	e := *d.Env
+	e.Args, e.Stdout, e.Signals = args, out, d.signals
+	e.Out = terminal.Open(out, e.Texts, e.Getenv, e.Clock)
+	e.Getenv = func(name string) string { // the user's own server is not for the tour
 		switch name {
 		case "UPKEEP_URL", "UPKEEP_TOKEN":
 			return ""
 		case "UPKEEP_STATE":
 			return d.state
 		}
-		return d.env.getenv(name)
+		return d.Env.Getenv(name)
 	}
 	d.attended.Store(true)
 	defer d.attended.Store(false)
 	root := newRootCommand(&e)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
-	if o, ok := errors.AsType[outcome](err); ok {
-		return o.status, nil
+	if o, ok := errors.AsType[console.Outcome](err); ok {
+		return o.Status, nil
 	}
-	return exitDone, err
+	return console.ExitDone, err
 }
 
-// program is how a person calls this program.
-func (e *env) program() string {
+// calledAs is how a person calls this program.
+func calledAs(e *console.Env) string {
 	self, err := os.Executable()
 	if err != nil {
 		return "upkeep"
 	}
-	for _, dir := range filepath.SplitList(e.getenv("PATH")) {
+	for _, dir := range filepath.SplitList(e.Getenv("PATH")) {
 		if found, err := filepath.EvalSymlinks(filepath.Join(dir, "upkeep")); err == nil && found == self {
 			return "upkeep"
 		}
@@ -108,7 +109,7 @@ func (e *env) program() string {
 
 // newMirrorCommand serves a tour's mirror of wordpress.org. People do not
 // type it: the tour starts it.
-func newMirrorCommand(*env) *cobra.Command {
+func newMirrorCommand(*console.Env) *cobra.Command {
 	return &cobra.Command{Use: tour.MirrorCommand + " DIR ADDRESS", Args: cobra.ExactArgs(2), RunE: func(cmd *cobra.Command, args []string) error {
 		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM)
 		defer stop()

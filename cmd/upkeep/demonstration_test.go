@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upkeep"
+	"upkeep/cmd/upkeep/console"
 	"upkeep/internal/catalogue"
 	"upkeep/internal/demo/fixtures"
 	"upkeep/internal/upkeeptest"
@@ -138,7 +139,7 @@ func TestDemonstration(t *testing.T) {
 	p.checkRestic()
 
 	// It may be run again, and interrupted.
-	if status := p.interrupted(); status != exitInterrupted {
+	if status := p.interrupted(); status != console.ExitInterrupted {
 		t.Errorf("interrupted: exit %d", status)
 	}
 	if left := p.left(); len(left) > 0 {

@@ -6,15 +6,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"upkeep/cmd/upkeep/console"
 	"upkeep/internal/terminal"
 	"upkeep/internal/web"
 )
 
-func newDoctorCommand(e *env) *cobra.Command {
+func newDoctorCommand(e *console.Env) *cobra.Command {
 	var format string
-	cmd := e.command("doctor", "doctor", plainExits)
-	e.listFormat(cmd.Flags(), &format)
-	cmd.RunE = e.calling(func(ctx context.Context, c *web.Client, _ []string) error {
+	cmd := e.Command("doctor", "doctor", console.PlainExits)
+	e.ListFormat(cmd.Flags(), &format)
+	cmd.RunE = e.Calling(func(ctx context.Context, c *web.Client, _ []string) error {
 		return runDoctor(ctx, e, c, format)
 	})
 	return cmd
@@ -22,29 +23,29 @@ func newDoctorCommand(e *env) *cobra.Command {
 
 // runDoctor lists what the machine has and lacks; it fails when something is
 // missing that is needed.
-func runDoctor(ctx context.Context, e *env, c web.Doctor, format string) error {
+func runDoctor(ctx context.Context, e *console.Env, c web.Doctor, format string) error {
 	requirements, err := c.Requirements(ctx)
 	if err != nil {
 		return err
 	}
 	type r = web.Requirement
 	list := terminal.List[r]{
-		Empty: e.text("doctor.none"),
+		Empty: e.Text("doctor.none"),
 		ID:    func(x *r) string { return x.Name },
 		Columns: []terminal.Column[r]{
 			{Title: "", Name: "ok", Cell: mark, Raw: func(x *r) string { return strconv.FormatBool(x.OK) }, Paint: markPaint},
-			{Title: e.text("col.requirement"), Name: "name", Cell: func(x *r) string { return e.texts.Code("requirement", x.Name, nil) },
+			{Title: e.Text("col.requirement"), Name: "name", Cell: func(x *r) string { return e.Texts.Code("requirement", x.Name, nil) },
 				Raw: func(x *r) string { return x.Name }},
-			{Title: e.text("col.found"), Name: "detail", Wrap: true, Cell: func(x *r) string { return x.Detail }},
-			{Title: e.text("col.fix"), Name: "fix", Wrap: true, Cell: func(x *r) string { return x.Fix }},
+			{Title: e.Text("col.found"), Name: "detail", Wrap: true, Cell: func(x *r) string { return x.Detail }},
+			{Title: e.Text("col.fix"), Name: "fix", Wrap: true, Cell: func(x *r) string { return x.Fix }},
 		},
 	}
-	if err := list.Write(e.out, format, requirements); err != nil {
+	if err := list.Write(e.Out, format, requirements); err != nil {
 		return err
 	}
 	for i := range requirements {
 		if r := &requirements[i]; !r.OK && !r.Optional {
-			return ended(exitFailed)
+			return console.Ended(console.ExitFailed)
 		}
 	}
 	return nil

@@ -6,15 +6,17 @@ import (
 	"github.com/spf13/cobra"
 
 	"upkeep"
+	"upkeep/cmd/upkeep/console"
+	"upkeep/cmd/upkeep/show"
 	"upkeep/internal/web"
 )
 
-func newInterventionCancelCommand(e *env) *cobra.Command {
-	var opts changeOptions
-	cmd := e.command("intervention.cancel", "cancel <id>", plainExits)
+func newInterventionCancelCommand(e *console.Env) *cobra.Command {
+	var opts console.ChangeOptions
+	cmd := e.Command("intervention.cancel", "cancel <id>", console.PlainExits)
 	opts.AddFlags(e, cmd.Flags())
-	cmd.RunE = e.calling(func(ctx context.Context, c *web.Client, args []string) error {
-		id, err := parseID[upkeep.InterventionID](e, args[0])
+	cmd.RunE = e.Calling(func(ctx context.Context, c *web.Client, args []string) error {
+		id, err := console.ParseID[upkeep.InterventionID](e, args[0])
 		if err != nil {
 			return err
 		}
@@ -23,28 +25,28 @@ func newInterventionCancelCommand(e *env) *cobra.Command {
 	return cmd
 }
 
-func runInterventionCancel(ctx context.Context, e *env, c web.Interventions, id upkeep.InterventionID, opts changeOptions) error {
+func runInterventionCancel(ctx context.Context, e *console.Env, c web.Interventions, id upkeep.InterventionID, opts console.ChangeOptions) error {
 	record, err := c.Intervention(ctx, id)
 	if err != nil {
 		return err
 	}
-	state := e.texts.Code("state", string(record.State), nil)
+	state := e.Texts.Code("state", string(record.State), nil)
 	if record.State.Ended() {
-		return upkeep.Errorf(upkeep.CodeConflict, "%s", e.text("intervention.ended", "id", id, "state", state))
+		return upkeep.Errorf(upkeep.CodeConflict, "%s", e.Text("intervention.ended", "id", id, "state", state))
 	}
 	if opts.DryRun {
-		return e.wouldDo(opts.Format, "intervention.would_cancel", "id", id, "site", record.SiteName, "state", state)
+		return e.WouldDo(opts.Format, "intervention.would_cancel", "id", id, "site", record.SiteName, "state", state)
 	}
-	if err := e.confirm(ctx, opts.Yes, e.text("intervention.ask_cancel", "id", id, "site", record.SiteName, "state", state)); err != nil {
+	if err := e.Confirm(ctx, opts.Yes, e.Text("intervention.ask_cancel", "id", id, "site", record.SiteName, "state", state)); err != nil {
 		return err
 	}
-	iv, err := c.CancelIntervention(ctx, e.actor(), id)
+	iv, err := c.CancelIntervention(ctx, e.Actor(), id)
 	if err != nil {
 		return err
 	}
 	record.Intervention = *iv
 	if opts.Format == "json" {
-		return e.showRecord(record, opts.Format)
+		return show.Record(e, record, opts.Format)
 	}
-	return e.say("intervention.cancelling", "id", id)
+	return e.Say("intervention.cancelling", "id", id)
 }

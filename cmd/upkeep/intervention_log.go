@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"upkeep"
+	"upkeep/cmd/upkeep/console"
+	"upkeep/cmd/upkeep/show"
 	"upkeep/internal/terminal"
 	"upkeep/internal/web"
 )
@@ -15,13 +18,13 @@ type interventionLogOptions struct {
 	Format string
 }
 
-func newInterventionLogCommand(e *env) *cobra.Command {
+func newInterventionLogCommand(e *console.Env) *cobra.Command {
 	var opts interventionLogOptions
-	cmd := e.command("intervention.log", "log <id>", plainExits)
-	cmd.Flags().BoolVarP(&opts.Follow, "follow", "f", false, e.text("flag.follow"))
-	e.listFormat(cmd.Flags(), &opts.Format)
-	cmd.RunE = e.calling(func(ctx context.Context, c *web.Client, args []string) error {
-		id, err := parseID[upkeep.InterventionID](e, args[0])
+	cmd := e.Command("intervention.log", "log <id>", console.PlainExits)
+	cmd.Flags().BoolVarP(&opts.Follow, "follow", "f", false, e.Text("flag.follow"))
+	e.ListFormat(cmd.Flags(), &opts.Format)
+	cmd.RunE = e.Calling(func(ctx context.Context, c *web.Client, args []string) error {
+		id, err := console.ParseID[upkeep.InterventionID](e, args[0])
 		if err != nil {
 			return err
 		}
@@ -30,28 +33,28 @@ func newInterventionLogCommand(e *env) *cobra.Command {
 	return cmd
 }
 
-func runInterventionLog(ctx context.Context, e *env, c web.Interventions, id upkeep.InterventionID, opts interventionLogOptions) error {
+func runInterventionLog(ctx context.Context, e *console.Env, c web.Interventions, id upkeep.InterventionID, opts interventionLogOptions) error {
 	if opts.Follow && opts.Format != "table" {
-		return usagef("%s", e.text("usage.exclusive", "one", "--follow", "other", "--format "+opts.Format))
+		return console.Usagef("%s", e.Text("usage.exclusive", "one", "--follow", "other", "--format "+opts.Format))
 	}
 	type ev = upkeep.Event
 	list := terminal.List[ev]{
-		Empty: e.text("intervention.no_events"),
-		ID:    func(x *ev) string { return itoa(int(x.ID)) },
+		Empty: e.Text("intervention.no_events"),
+		ID:    func(x *ev) string { return strconv.Itoa(int(x.ID)) },
 		Columns: []terminal.Column[ev]{
-			{Title: e.text("col.at"), Name: "at", Cell: func(x *ev) string { return x.At.Local().Format("2006-01-02 15:04:05.0") },
-				Raw: func(x *ev) string { return rfc3339(x.At) }},
-			{Title: e.text("col.state"), Name: "state", Cell: func(x *ev) string { return e.texts.Code("state", string(x.State), nil) },
+			{Title: e.Text("col.at"), Name: "at", Cell: func(x *ev) string { return x.At.Local().Format("2006-01-02 15:04:05.0") },
+				Raw: func(x *ev) string { return show.Instant(x.At) }},
+			{Title: e.Text("col.state"), Name: "state", Cell: func(x *ev) string { return e.Texts.Code("state", string(x.State), nil) },
 				Raw: func(x *ev) string { return string(x.State) }},
-			{Title: e.text("col.event"), Name: "event", Wrap: true, Cell: e.out.Event, Raw: func(x *ev) string { return x.Code }},
+			{Title: e.Text("col.event"), Name: "event", Wrap: true, Cell: e.Out.Event, Raw: func(x *ev) string { return x.Code }},
 		},
 	}
 	if opts.Follow {
-		progress := terminal.NewProgress(e.notice)
+		progress := terminal.NewProgress(e.Notice)
 		defer progress.Close()
-		f := &follower{env: e, client: nil, id: id, progress: progress}
+		f := &console.Follower{Env: e, Client: nil, ID: id, Progress: progress}
 		return c.Follow(ctx, id, 0, func(tick web.Tick) error {
-			f.show(tick)
+			f.Show(tick)
 			return nil
 		})
 	}
@@ -59,5 +62,5 @@ func runInterventionLog(ctx context.Context, e *env, c web.Interventions, id upk
 	if err != nil {
 		return err
 	}
-	return list.Write(e.out, opts.Format, events)
+	return list.Write(e.Out, opts.Format, events)
 }

@@ -2,20 +2,21 @@ package main
 
 import (
 	"context"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"upkeep"
+	"upkeep/cmd/upkeep/console"
+	"upkeep/cmd/upkeep/show"
 	"upkeep/internal/web"
 )
 
-func newInterventionShowCommand(e *env) *cobra.Command {
+func newInterventionShowCommand(e *console.Env) *cobra.Command {
 	var format string
-	cmd := e.command("intervention.show", "show <id>", plainExits)
-	e.textFormat(cmd.Flags(), &format)
-	cmd.RunE = e.calling(func(ctx context.Context, c *web.Client, args []string) error {
-		id, err := parseID[upkeep.InterventionID](e, args[0])
+	cmd := e.Command("intervention.show", "show <id>", console.PlainExits)
+	e.TextFormat(cmd.Flags(), &format)
+	cmd.RunE = e.Calling(func(ctx context.Context, c *web.Client, args []string) error {
+		id, err := console.ParseID[upkeep.InterventionID](e, args[0])
 		if err != nil {
 			return err
 		}
@@ -24,19 +25,10 @@ func newInterventionShowCommand(e *env) *cobra.Command {
 	return cmd
 }
 
-func runInterventionShow(ctx context.Context, e *env, c web.Interventions, id upkeep.InterventionID, format string) error {
+func runInterventionShow(ctx context.Context, e *console.Env, c web.Interventions, id upkeep.InterventionID, format string) error {
 	record, err := c.Intervention(ctx, id)
 	if err != nil {
 		return err
 	}
-	return e.showRecord(record, format)
-}
-
-// parseID reads the number of an intervention or a backup.
-func parseID[T ~int64](e *env, word string) (T, error) {
-	id, err := strconv.ParseInt(word, 10, 64)
-	if err != nil || id <= 0 {
-		return 0, usagef("%s", e.text("usage.id", "value", word))
-	}
-	return T(id), nil
+	return show.Record(e, record, format)
 }

@@ -5,39 +5,40 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"upkeep/cmd/upkeep/console"
 	"upkeep/internal/terminal"
 	"upkeep/internal/web"
 )
 
-func newLedgerVerifyCommand(e *env) *cobra.Command {
+func newLedgerVerifyCommand(e *console.Env) *cobra.Command {
 	var format string
-	cmd := e.command("ledger.verify", "verify", plainExits)
-	e.textFormat(cmd.Flags(), &format)
-	cmd.RunE = e.calling(func(ctx context.Context, c *web.Client, _ []string) error {
+	cmd := e.Command("ledger.verify", "verify", console.PlainExits)
+	e.TextFormat(cmd.Flags(), &format)
+	cmd.RunE = e.Calling(func(ctx context.Context, c *web.Client, _ []string) error {
 		return runLedgerVerify(ctx, e, c, format)
 	})
 	return cmd
 }
 
-func runLedgerVerify(ctx context.Context, e *env, c web.Ledger, format string) error {
+func runLedgerVerify(ctx context.Context, e *console.Env, c web.Ledger, format string) error {
 	check, err := c.VerifyLedger(ctx)
 	if err != nil {
 		return err
 	}
-	status := exitDone
+	status := console.ExitDone
 	if !check.OK {
-		status = exitFailed
+		status = console.ExitFailed
 	}
 	switch {
 	case format == "json":
-		err = terminal.JSON(e.stdout, check)
+		err = terminal.JSON(e.Stdout, check)
 	case check.OK:
-		err = e.say("ledger.good", "count", check.Entries, "head", check.Head)
+		err = e.Say("ledger.good", "count", check.Entries, "head", check.Head)
 	default:
-		err = e.say("ledger.broken", "seq", check.Broken)
+		err = e.Say("ledger.broken", "seq", check.Broken)
 	}
 	if err != nil {
 		return err
 	}
-	return ended(status)
+	return console.Ended(status)
 }

@@ -4,10 +4,16 @@ package main
 
 import (
 	"context"
+	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/spf13/cobra"
+
+	"upkeep/cmd/upkeep/app"
+	"upkeep/cmd/upkeep/console"
 )
 
 // version is set at link time.
@@ -16,15 +22,27 @@ var version = "devel"
 func main() {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	os.Exit(run(context.Background(), &env{
-		args:    os.Args[1:],
-		stdin:   os.Stdin,
-		stdout:  os.Stdout,
-		stderr:  os.Stderr,
-		getenv:  os.Getenv,
-		signals: signals,
-		clock:   time.Now,
-		version: version,
-		app:     wire(),
-	}))
+	e := &console.Env{
+		Args:    os.Args[1:],
+		Stdin:   os.Stdin,
+		Stdout:  os.Stdout,
+		Stderr:  os.Stderr,
+		Getenv:  os.Getenv,
+		Signals: signals,
+		Clock:   time.Now,
+		Version: version,
+		App:     wire(),
+	}
+	os.Exit(e.Run(context.Background(), newRootCommand))
+}
+
+// wire plugs the application together.
+func wire() console.Application {
+	return console.Application{
+		Open: func(ctx context.Context, dir string) (http.Handler, func() error, error) {
+			return app.Open(ctx, dir, version)
+		},
+		Demo:   runDemonstration,
+		Hidden: []func(*console.Env) *cobra.Command{newAgentCommand, newMirrorCommand},
+	}
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"upkeep/cmd/upkeep/console"
 )
 
 // TestMain lets scripts run the command with an application in memory.
@@ -17,10 +19,11 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"upkeep": func() {
 		signals := make(chan os.Signal, 2)
 		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-		os.Exit(run(context.Background(), &env{
-			args: os.Args[1:], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv,
-			signals: signals, clock: time.Now, version: "test", app: application{Open: openMemory},
-		}))
+		e := &console.Env{
+			Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv,
+			Signals: signals, Clock: time.Now, Version: "test", App: console.Application{Open: openMemory},
+		}
+		os.Exit(e.Run(context.Background(), newRootCommand))
 	}})
 }
 

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"upkeep"
+	"upkeep/cmd/upkeep/console"
 	"upkeep/internal/web"
 )
 
@@ -25,17 +26,17 @@ type serveOptions struct {
 // grace is how long requests may finish when the server stops.
 const grace = 10 * time.Second
 
-func newServeCommand(e *env) *cobra.Command {
+func newServeCommand(e *console.Env) *cobra.Command {
 	var opts serveOptions
-	cmd := e.command("serve", "serve", plainExits)
-	cmd.Flags().StringVar(&opts.Listen, "listen", "", e.text("flag.listen"))
-	cmd.Flags().StringVar(&opts.TokenFile, "token-file", "", e.text("flag.token_file"))
+	cmd := e.Command("serve", "serve", console.PlainExits)
+	cmd.Flags().StringVar(&opts.Listen, "listen", "", e.Text("flag.listen"))
+	cmd.Flags().StringVar(&opts.TokenFile, "token-file", "", e.Text("flag.token_file"))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := context.WithCancel(cmd.Context())
 		defer stop()
 		go func() {
 			select {
-			case <-e.signals:
+			case <-e.Signals:
 				stop()
 			case <-ctx.Done():
 			}
@@ -46,17 +47,17 @@ func newServeCommand(e *env) *cobra.Command {
 }
 
 // runServe answers until ctx ends, which is success.
-func runServe(ctx context.Context, e *env, opts serveOptions) (err error) {
+func runServe(ctx context.Context, e *console.Env, opts serveOptions) (err error) {
 	token, err := serveToken(e, opts)
 	if err != nil {
 		return err
 	}
-	dir, err := e.stateDir()
+	dir, err := e.StateDir()
 	if err != nil {
 		return err
 	}
-	if e.app.Open == nil {
-		return upkeep.Errorf(upkeep.CodeNotFound, "%s", e.text("serve.absent"))
+	if e.App.Open == nil {
+		return upkeep.Errorf(upkeep.CodeNotFound, "%s", e.Text("serve.absent"))
 	}
 	socket, err := web.ListenUnix(ctx, filepath.Join(dir, web.SocketName))
 	if err != nil {
@@ -70,7 +71,7 @@ func runServe(ctx context.Context, e *env, opts serveOptions) (err error) {
 		}
 		defer local.Close()
 	}
-	api, closeApp, err := e.app.Open(context.WithoutCancel(ctx), dir)
+	api, closeApp, err := e.App.Open(context.WithoutCancel(ctx), dir)
 	if err != nil {
 		return err
 	}
@@ -79,16 +80,23 @@ func runServe(ctx context.Context, e *env, opts serveOptions) (err error) {
 			err = cerr
 		}
 	}()
-	return e.serveOn(ctx, api, token, socket, local)
+	return serveOn(ctx, e, api, listeners{socket, local, token})
 }
 
-func (e *env) serveOn(ctx context.Context, api http.Handler, token string, socket, local net.Listener) error {
+// listeners are where the server answers.
+type listeners struct {
+	socket net.Listener // of the state folder: who may open it is let in
+	local  net.Listener // nil for none
+	token  string       // that requests to local carry
+}
+
+func serveOn(ctx context.Context, e *console.Env, api http.Handler, on listeners) error {
 	group, ctx := errgroup.WithContext(ctx)
-	fmt.Fprintln(e.stderr, "upkeep: "+e.text("serve.listening", "address", socket.Addr()))
-	group.Go(func() error { return web.Serve(ctx, socket, api, grace) })
-	if local != nil {
-		fmt.Fprintln(e.stderr, "upkeep: "+e.text("serve.listening", "address", "http://"+local.Addr().String()))
-		group.Go(func() error { return web.Serve(ctx, local, web.RequireToken(api, token), grace) })
+	fmt.Fprintln(e.Stderr, "upkeep: "+e.Text("serve.listening", "address", on.socket.Addr()))
+	group.Go(func() error { return web.Serve(ctx, on.socket, api, grace) })
+	if on.local != nil {
+		fmt.Fprintln(e.Stderr, "upkeep: "+e.Text("serve.listening", "address", "http://"+on.local.Addr().String()))
+		group.Go(func() error { return web.Serve(ctx, on.local, web.RequireToken(api, on.token), grace) })
 	}
 	return group.Wait()
 }
@@ -96,8 +104,8 @@ func (e *env) serveOn(ctx context.Context, api http.Handler, token string, socke
 // serveToken is the token of the TCP listener, from a file only its owner
 // reads or from UPKEEP_TOKEN; never from the command line, which everyone on
 // the machine can see.
-func serveToken(e *env, opts serveOptions) (string, error) {
-	token := e.getenv("UPKEEP_TOKEN")
+func serveToken(e *console.Env, opts serveOptions) (string, error) {
+	token := e.Getenv("UPKEEP_TOKEN")
 	if opts.TokenFile != "" {
 		info, err := os.Stat(opts.TokenFile)
 		if err != nil {
@@ -114,7 +122,7 @@ func serveToken(e *env, opts serveOptions) (string, error) {
 	}
 	const least = 16
 	if opts.Listen != "" && len(token) < least {
-		return "", upkeep.Errorf(upkeep.CodeInvalid, "%s", e.text("serve.token", "count", least)).WithHint("%s", e.text("serve.token_hint"))
+		return "", upkeep.Errorf(upkeep.CodeInvalid, "%s", e.Text("serve.token", "count", least)).WithHint("%s", e.Text("serve.token_hint"))
 	}
 	return token, nil
 }

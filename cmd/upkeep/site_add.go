@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"upkeep"
+	"upkeep/cmd/upkeep/console"
+	"upkeep/cmd/upkeep/show"
 	"upkeep/internal/terminal"
 	"upkeep/internal/web"
 )
@@ -20,34 +22,34 @@ type siteAddOptions struct {
 	Format            string
 }
 
-func (o *siteAddOptions) AddFlags(e *env, f *pflag.FlagSet) {
-	f.StringVar(&o.URL, "url", "", e.text("flag.site_url"))
-	f.StringVar(&o.Name, "name", "", e.text("flag.site_name"))
-	f.StringVar(&o.PHPLog, "php-log", "", e.text("flag.php_log"))
-	f.BoolVar(&o.Majors, "majors", false, e.text("flag.majors"))
-	f.StringSliceVar(&o.Pages, "page", nil, e.text("flag.page"))
-	f.StringSliceVar(&o.Hold, "hold", nil, e.text("flag.hold"))
-	f.BoolVar(&o.DryRun, "dry-run", false, e.text("flag.dry_run"))
-	e.textFormat(f, &o.Format)
+func (o *siteAddOptions) AddFlags(e *console.Env, f *pflag.FlagSet) {
+	f.StringVar(&o.URL, "url", "", e.Text("flag.site_url"))
+	f.StringVar(&o.Name, "name", "", e.Text("flag.site_name"))
+	f.StringVar(&o.PHPLog, "php-log", "", e.Text("flag.php_log"))
+	f.BoolVar(&o.Majors, "majors", false, e.Text("flag.majors"))
+	f.StringSliceVar(&o.Pages, "page", nil, e.Text("flag.page"))
+	f.StringSliceVar(&o.Hold, "hold", nil, e.Text("flag.hold"))
+	f.BoolVar(&o.DryRun, "dry-run", false, e.Text("flag.dry_run"))
+	e.TextFormat(f, &o.Format)
 }
 
-func newSiteAddCommand(e *env) *cobra.Command {
+func newSiteAddCommand(e *console.Env) *cobra.Command {
 	var opts siteAddOptions
-	cmd := e.command("site.add", "add <folder>", plainExits)
+	cmd := e.Command("site.add", "add <folder>", console.PlainExits)
 	cmd.ValidArgsFunction = nil
 	opts.AddFlags(e, cmd.Flags())
-	cmd.RunE = e.calling(func(ctx context.Context, c *web.Client, args []string) error {
+	cmd.RunE = e.Calling(func(ctx context.Context, c *web.Client, args []string) error {
 		return runSiteAdd(ctx, e, c, args[0], opts)
 	})
 	return cmd
 }
 
-func runSiteAdd(ctx context.Context, e *env, sites web.Sites, folder string, opts siteAddOptions) error {
+func runSiteAdd(ctx context.Context, e *console.Env, sites web.Sites, folder string, opts siteAddOptions) error {
 	root, err := filepath.Abs(folder)
 	if err != nil {
 		return err
 	}
-	site, err := sites.AddSite(ctx, e.actor(), web.AddSiteRequest{
+	site, err := sites.AddSite(ctx, e.Actor(), web.AddSiteRequest{
 		Root: root, URL: opts.URL, Name: opts.Name, DryRun: opts.DryRun,
 		Policy: upkeep.Policy{Majors: opts.Majors, PHPLog: opts.PHPLog, ExtraPages: opts.Pages, HoldComponents: opts.Hold},
 	})
@@ -55,17 +57,17 @@ func runSiteAdd(ctx context.Context, e *env, sites web.Sites, folder string, opt
 		return err
 	}
 	if opts.Format == "json" {
-		return terminal.JSON(e.stdout, site)
+		return terminal.JSON(e.Stdout, site)
 	}
 	said := "site.added"
 	if opts.DryRun {
 		said = "site.would_add"
 	}
-	if err := e.say(said, "site", site.Name); err != nil {
+	if err := e.Say(said, "site", site.Name); err != nil {
 		return err
 	}
-	if err := e.showSite(site); err != nil || opts.DryRun {
+	if err := show.Site(e, site); err != nil || opts.DryRun {
 		return err
 	}
-	return e.say("site.added_next", "site", site.Name)
+	return e.Say("site.added_next", "site", site.Name)
 }

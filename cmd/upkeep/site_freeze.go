@@ -6,46 +6,47 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"upkeep/cmd/upkeep/console"
 	"upkeep/internal/terminal"
 	"upkeep/internal/web"
 )
 
 type siteFreezeOptions struct {
-	changeOptions
+	console.ChangeOptions
 	For time.Duration
 }
 
-func newSiteFreezeCommand(e *env) *cobra.Command {
+func newSiteFreezeCommand(e *console.Env) *cobra.Command {
 	var opts siteFreezeOptions
-	cmd := e.command("site.freeze", "freeze <site>", plainExits)
-	cmd.ValidArgsFunction = e.completeSite
-	cmd.Flags().DurationVar(&opts.For, "for", 15*time.Minute, e.text("flag.for"))
+	cmd := e.Command("site.freeze", "freeze <site>", console.PlainExits)
+	cmd.ValidArgsFunction = e.CompleteSite
+	cmd.Flags().DurationVar(&opts.For, "for", 15*time.Minute, e.Text("flag.for"))
 	opts.AddFlags(e, cmd.Flags())
-	cmd.RunE = e.calling(func(ctx context.Context, c *web.Client, args []string) error {
+	cmd.RunE = e.Calling(func(ctx context.Context, c *web.Client, args []string) error {
 		return runSiteFreeze(ctx, e, c, args[0], opts)
 	})
 	return cmd
 }
 
-func runSiteFreeze(ctx context.Context, e *env, c *web.Client, site string, opts siteFreezeOptions) error {
+func runSiteFreeze(ctx context.Context, e *console.Env, c *web.Client, site string, opts siteFreezeOptions) error {
 	if opts.For <= 0 {
-		return usagef("%s", e.text("usage.duration", "flag", "--for", "value", opts.For))
+		return console.Usagef("%s", e.Text("usage.duration", "flag", "--for", "value", opts.For))
 	}
 	if _, err := c.Site(ctx, site); err != nil {
 		return err
 	}
 	if opts.DryRun {
-		return e.wouldDo(opts.Format, "site.would_freeze", "site", site, "span", e.texts.Span(opts.For))
+		return e.WouldDo(opts.Format, "site.would_freeze", "site", site, "span", e.Texts.Span(opts.For))
 	}
-	if err := e.confirm(ctx, opts.Yes, e.text("site.ask_freeze", "site", site, "span", e.texts.Span(opts.For))); err != nil {
+	if err := e.Confirm(ctx, opts.Yes, e.Text("site.ask_freeze", "site", site, "span", e.Texts.Span(opts.For))); err != nil {
 		return err
 	}
-	state, err := c.Freeze(ctx, e.actor(), site, opts.For)
+	state, err := c.Freeze(ctx, e.Actor(), site, opts.For)
 	if err != nil {
 		return err
 	}
 	if opts.Format == "json" {
-		return terminal.JSON(e.stdout, state)
+		return terminal.JSON(e.Stdout, state)
 	}
-	return e.say("site.frozen", "site", site, "until", terminal.Instant(state.Until))
+	return e.Say("site.frozen", "site", site, "until", terminal.Instant(state.Until))
 }

@@ -7,66 +7,68 @@ import (
 	"github.com/spf13/cobra"
 
 	"upkeep"
+	"upkeep/cmd/upkeep/console"
+	"upkeep/cmd/upkeep/show"
 	"upkeep/internal/terminal"
 	"upkeep/internal/web"
 )
 
-func newSiteInventoryCommand(e *env) *cobra.Command {
+func newSiteInventoryCommand(e *console.Env) *cobra.Command {
 	var format string
 	var cached bool
-	cmd := e.command("site.inventory", "inventory <site>", plainExits)
-	cmd.ValidArgsFunction = e.completeSite
-	cmd.Flags().BoolVar(&cached, "cached", false, e.text("flag.cached"))
-	e.listFormat(cmd.Flags(), &format)
-	cmd.RunE = e.calling(func(ctx context.Context, c *web.Client, args []string) error {
+	cmd := e.Command("site.inventory", "inventory <site>", console.PlainExits)
+	cmd.ValidArgsFunction = e.CompleteSite
+	cmd.Flags().BoolVar(&cached, "cached", false, e.Text("flag.cached"))
+	e.ListFormat(cmd.Flags(), &format)
+	cmd.RunE = e.Calling(func(ctx context.Context, c *web.Client, args []string) error {
 		return runSiteInventory(ctx, e, c, args[0], !cached, format)
 	})
 	return cmd
 }
 
-func runSiteInventory(ctx context.Context, e *env, c web.Inventories, site string, refresh bool, format string) error {
+func runSiteInventory(ctx context.Context, e *console.Env, c web.Inventories, site string, refresh bool, format string) error {
 	inv, err := c.Inventory(ctx, site, refresh)
 	if err != nil {
 		return err
 	}
 	if format == "json" {
-		return terminal.JSON(e.stdout, inv)
+		return terminal.JSON(e.Stdout, inv)
 	}
 	list := terminal.List[upkeep.Component]{
-		Empty: e.text("inventory.none"),
+		Empty: e.Text("inventory.none"),
 		ID:    func(c *upkeep.Component) string { return c.Ref() },
 		Columns: []terminal.Column[upkeep.Component]{
-			{Title: e.text("col.component"), Name: "ref", Wrap: true, Cell: func(c *upkeep.Component) string { return c.Ref() }},
-			{Title: e.text("col.name"), Name: "name", Wrap: true, Cell: func(c *upkeep.Component) string { return c.Name }},
-			{Title: e.text("col.version"), Name: "version", Cell: func(c *upkeep.Component) string { return string(c.Version) }},
-			{Title: e.text("col.active"), Name: "active", Cell: e.active,
+			{Title: e.Text("col.component"), Name: "ref", Wrap: true, Cell: func(c *upkeep.Component) string { return c.Ref() }},
+			{Title: e.Text("col.name"), Name: "name", Wrap: true, Cell: func(c *upkeep.Component) string { return c.Name }},
+			{Title: e.Text("col.version"), Name: "version", Cell: func(c *upkeep.Component) string { return string(c.Version) }},
+			{Title: e.Text("col.active"), Name: "active", Cell: func(c *upkeep.Component) string { return active(e, c) },
 				Raw: func(c *upkeep.Component) string { return strconv.FormatBool(c.Active || c.Network) }},
 		},
 	}
-	if err := list.Write(e.out, format, inv.Components); err != nil || format != "table" {
+	if err := list.Write(e.Out, format, inv.Components); err != nil || format != "table" {
 		return err
 	}
 	schema := inv.Schema.Database
 	if inv.Schema.Pending {
-		schema = e.text("inventory.schema_pending", "files", inv.Schema.Files, "database", inv.Schema.Database)
+		schema = e.Text("inventory.schema_pending", "files", inv.Schema.Files, "database", inv.Schema.Database)
 	}
-	if _, err := e.stdout.Write([]byte("\n")); err != nil {
+	if _, err := e.Stdout.Write([]byte("\n")); err != nil {
 		return err
 	}
-	return e.out.Fields("", append([]terminal.Field{
-		{Label: e.text("col.taken"), Value: terminal.Instant(inv.Taken)},
+	return e.Out.Fields("", append([]terminal.Field{
+		{Label: e.Text("col.taken"), Value: terminal.Instant(inv.Taken)},
 		{Label: "PHP", Value: string(inv.PHP)},
-		{Label: e.text("col.database"), Value: inv.Database},
-		{Label: e.text("col.schema"), Value: schema},
-	}, e.findings(inv.Findings)...))
+		{Label: e.Text("col.database"), Value: inv.Database},
+		{Label: e.Text("col.schema"), Value: schema},
+	}, show.Findings(e, inv.Findings)...))
 }
 
-func (e *env) active(c *upkeep.Component) string {
+func active(e *console.Env, c *upkeep.Component) string {
 	switch {
 	case c.Network:
-		return e.text("active.network")
+		return e.Text("active.network")
 	case c.Active:
-		return e.text("active.yes")
+		return e.Text("active.yes")
 	}
-	return e.text("active.no")
+	return e.Text("active.no")
 }

@@ -5,45 +5,46 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"upkeep/cmd/upkeep/console"
 	"upkeep/internal/terminal"
 	"upkeep/internal/web"
 )
 
-func newSiteVerifyCommand(e *env) *cobra.Command {
+func newSiteVerifyCommand(e *console.Env) *cobra.Command {
 	var format string
-	cmd := e.command("site.verify", "verify <site>", plainExits)
-	cmd.ValidArgsFunction = e.completeSite
-	e.textFormat(cmd.Flags(), &format)
-	cmd.RunE = e.calling(func(ctx context.Context, c *web.Client, args []string) error {
+	cmd := e.Command("site.verify", "verify <site>", console.PlainExits)
+	cmd.ValidArgsFunction = e.CompleteSite
+	e.TextFormat(cmd.Flags(), &format)
+	cmd.RunE = e.Calling(func(ctx context.Context, c *web.Client, args []string) error {
 		return runSiteVerify(ctx, e, c, args[0], format)
 	})
 	return cmd
 }
 
-func runSiteVerify(ctx context.Context, e *env, checks web.Checks, site, format string) error {
+func runSiteVerify(ctx context.Context, e *console.Env, checks web.Checks, site, format string) error {
 	verdict, err := checks.VerifySite(ctx, site)
 	if err != nil {
 		return err
 	}
-	status := exitDone
+	status := console.ExitDone
 	if !verdict.OK() {
-		status = exitFailed
+		status = console.ExitFailed
 	}
 	if format == "json" {
-		if err := terminal.JSON(e.stdout, verdict); err != nil {
+		if err := terminal.JSON(e.Stdout, verdict); err != nil {
 			return err
 		}
-		return ended(status)
+		return console.Ended(status)
 	}
-	fields := e.out.Verdict(verdict)
+	fields := e.Out.Verdict(verdict)
 	fields[0].Label = site
 	for i := range verdict.Checks {
 		if c := &verdict.Checks[i]; c.OK {
-			fields = append(fields, terminal.Field{Value: "✓ " + e.out.Check(c)})
+			fields = append(fields, terminal.Field{Value: "✓ " + e.Out.Check(c)})
 		}
 	}
-	if err := e.out.Fields("", fields); err != nil {
+	if err := e.Out.Fields("", fields); err != nil {
 		return err
 	}
-	return ended(status)
+	return console.Ended(status)
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"upkeep"
+	"upkeep/cmd/upkeep/console"
+	"upkeep/cmd/upkeep/show"
 	"upkeep/internal/terminal"
 	"upkeep/internal/web"
 )
@@ -18,14 +20,14 @@ type updateListOptions struct {
 	Format   string
 }
 
-func newUpdateListCommand(e *env) *cobra.Command {
+func newUpdateListCommand(e *console.Env) *cobra.Command {
 	var opts updateListOptions
-	cmd := e.command("update.list", "list [site...]", plainExits)
-	cmd.ValidArgsFunction = e.completeSite
-	cmd.Flags().BoolVar(&opts.Cached, "cached", false, e.text("flag.cached"))
-	cmd.Flags().BoolVar(&opts.Security, "security", false, e.text("flag.security"))
-	e.listFormat(cmd.Flags(), &opts.Format)
-	cmd.RunE = e.calling(func(ctx context.Context, c *web.Client, args []string) error {
+	cmd := e.Command("update.list", "list [site...]", console.PlainExits)
+	cmd.ValidArgsFunction = e.CompleteSite
+	cmd.Flags().BoolVar(&opts.Cached, "cached", false, e.Text("flag.cached"))
+	cmd.Flags().BoolVar(&opts.Security, "security", false, e.Text("flag.security"))
+	e.ListFormat(cmd.Flags(), &opts.Format)
+	cmd.RunE = e.Calling(func(ctx context.Context, c *web.Client, args []string) error {
 		return runUpdateList(ctx, e, c, args, opts)
 	})
 	return cmd
@@ -37,7 +39,7 @@ type siteUpdate struct {
 	upkeep.Update
 }
 
-func runUpdateList(ctx context.Context, e *env, c *web.Client, names []string, opts updateListOptions) error {
+func runUpdateList(ctx context.Context, e *console.Env, c *web.Client, names []string, opts updateListOptions) error {
 	names, err := namesOrAll(ctx, c, names)
 	if err != nil {
 		return err
@@ -54,18 +56,18 @@ func runUpdateList(ctx context.Context, e *env, c *web.Client, names []string, o
 				all = append(all, siteUpdate{name, u})
 			}
 		}
-		notes = append(notes, e.updateNotes(list)...)
+		notes = append(notes, updateNotes(e, list)...)
 	}
 	if all == nil {
 		all = []siteUpdate{} // [] in JSON
 	}
-	if err := e.siteUpdateList(len(names) > 1).Write(e.out, opts.Format, all); err != nil || opts.Format != "table" {
+	if err := siteUpdateList(e, len(names) > 1).Write(e.Out, opts.Format, all); err != nil || opts.Format != "table" {
 		return err
 	}
 	if len(notes) > 0 {
-		fmt.Fprintln(e.stdout)
+		fmt.Fprintln(e.Stdout)
 	}
-	return e.out.Fields("", notes)
+	return e.Out.Fields("", notes)
 }
 
 func namesOrAll(ctx context.Context, sites web.Sites, names []string) ([]string, error) {
@@ -81,15 +83,15 @@ func namesOrAll(ctx context.Context, sites web.Sites, names []string) ([]string,
 
 // siteUpdateList is the list of updates, with the site where there are
 // several; machines always get it.
-func (e *env) siteUpdateList(several bool) *terminal.List[siteUpdate] {
+func siteUpdateList(e *console.Env, several bool) *terminal.List[siteUpdate] {
 	list := &terminal.List[siteUpdate]{
-		Empty: e.text("update.none"),
+		Empty: e.Text("update.none"),
 		ID:    func(u *siteUpdate) string { return u.Ref() },
 	}
 	list.Columns = append(list.Columns, terminal.Column[siteUpdate]{
-		Title: e.text("col.site"), Name: "site", Hide: !several, Wrap: true, Cell: func(u *siteUpdate) string { return u.Site },
+		Title: e.Text("col.site"), Name: "site", Hide: !several, Wrap: true, Cell: func(u *siteUpdate) string { return u.Site },
 	})
-	for _, c := range e.updateList().Columns {
+	for _, c := range show.Updates(e).Columns {
 		column := terminal.Column[siteUpdate]{Title: c.Title, Name: c.Name, Right: c.Right, Wrap: c.Wrap,
 			Cell: func(u *siteUpdate) string { return c.Cell(&u.Update) }}
 		if c.Raw != nil {
@@ -104,10 +106,10 @@ func (e *env) siteUpdateList(several bool) *terminal.List[siteUpdate] {
 }
 
 // updateNotes says how old the answer is, and what does not agree.
-func (e *env) updateNotes(list *web.UpdateList) []terminal.Field {
-	notes := []terminal.Field{{Label: list.Site, Value: e.text("update.checked", "when", e.out.Since(list.Checked))}}
+func updateNotes(e *console.Env, list *web.UpdateList) []terminal.Field {
+	notes := []terminal.Field{{Label: list.Site, Value: e.Text("update.checked", "when", e.Out.Since(list.Checked))}}
 	if len(list.Offline) > 0 {
-		notes = append(notes, terminal.Field{Value: e.text("update.offline", "publishers", strings.Join(list.Offline, ", ")), Paint: terminal.Warn})
+		notes = append(notes, terminal.Field{Value: e.Text("update.offline", "publishers", strings.Join(list.Offline, ", ")), Paint: terminal.Warn})
 	}
-	return append(notes, e.findings(list.Findings)...)
+	return append(notes, show.Findings(e, list.Findings)...)
 }

@@ -5,16 +5,17 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"upkeep/cmd/upkeep/console"
 	"upkeep/internal/terminal"
 	"upkeep/internal/web"
 )
 
-func newVaultPasswordCommand(e *env) *cobra.Command {
+func newVaultPasswordCommand(e *console.Env) *cobra.Command {
 	var format string
-	cmd := e.command("vault.password", "password", plainExits)
-	cmd.Example = e.text("cmd.vault.password.example")
-	e.textFormat(cmd.Flags(), &format)
-	cmd.RunE = e.calling(func(ctx context.Context, c *web.Client, _ []string) error {
+	cmd := e.Command("vault.password", "password", console.PlainExits)
+	cmd.Example = e.Text("cmd.vault.password.example")
+	e.TextFormat(cmd.Flags(), &format)
+	cmd.RunE = e.Calling(func(ctx context.Context, c *web.Client, _ []string) error {
 		return runVaultPassword(ctx, e, c, format)
 	})
 	return cmd
@@ -22,17 +23,17 @@ func newVaultPasswordCommand(e *env) *cobra.Command {
 
 // runVaultPassword writes the password and nothing else to stdout, so that
 // restic can take it from there.
-func runVaultPassword(ctx context.Context, e *env, vaults web.Vaults, format string) error {
-	password, err := vaults.VaultPassword(ctx, e.actor())
+func runVaultPassword(ctx context.Context, e *console.Env, vaults web.Vaults, format string) error {
+	password, err := vaults.VaultPassword(ctx, e.Actor())
 	if err != nil {
 		return err
 	}
 	if format == "json" {
-		return terminal.JSON(e.stdout, web.VaultPassword{Password: password})
+		return terminal.JSON(e.Stdout, web.VaultPassword{Password: password})
 	}
-	if _, err := e.stdout.Write([]byte(password + "\n")); err != nil || !e.out.Live {
+	if _, err := e.Stdout.Write([]byte(password + "\n")); err != nil || !e.Out.Live {
 		return err
 	}
-	_, err = e.stderr.Write([]byte(e.text("vault.keep") + "\n"))
+	_, err = e.Stderr.Write([]byte(e.Text("vault.keep") + "\n"))
 	return err
 }

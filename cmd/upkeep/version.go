@@ -5,20 +5,21 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"upkeep/cmd/upkeep/console"
 	"upkeep/internal/terminal"
 )
 
-func newVersionCommand(e *env) *cobra.Command {
+func newVersionCommand(e *console.Env) *cobra.Command {
 	var format string
-	cmd := e.command("version", "version", plainExits)
-	e.textFormat(cmd.Flags(), &format)
+	cmd := e.Command("version", "version", console.PlainExits)
+	e.TextFormat(cmd.Flags(), &format)
 	cmd.RunE = func(*cobra.Command, []string) error { return runVersion(e, format) }
 	return cmd
 }
 
-func runVersion(e *env, format string) error {
+func runVersion(e *console.Env, format string) error {
 	if format == "json" {
-		return terminal.JSON(e.stdout, map[string]string{"version": e.version, "go": runtime.Version()})
+		return terminal.JSON(e.Stdout, map[string]string{"version": e.Version, "go": runtime.Version()})
 	}
-	return e.say("version", "version", e.version, "go", runtime.Version())
+	return e.Say("version", "version", e.Version, "go", runtime.Version())
 }

@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"context"
@@ -9,17 +9,17 @@ import (
 	"upkeep/internal/web"
 )
 
-// follower stays with an intervention: it shows what happens, passes
+// Follower stays with an intervention: it shows what happens, passes
 // interrupts on, and comes back when the server was away for a while.
-type follower struct {
-	*env
-	client   *web.Client
-	id       upkeep.InterventionID
-	progress *terminal.Progress
+type Follower struct {
+	*Env
+	Client   *web.Client
+	ID       upkeep.InterventionID
+	Progress *terminal.Progress
 
 	last  int64        // ID of the last event shown
 	state upkeep.State // as last heard
-	asked bool         // a stop was asked for
+	Asked bool         // a stop was asked for
 }
 
 // patience is how long a server that went away is waited for, retry how often
@@ -29,8 +29,8 @@ const (
 	retry    = time.Second
 )
 
-// follow returns the state in which the intervention ended.
-func (f *follower) follow(ctx context.Context) (upkeep.State, error) {
+// Follow returns the state in which the intervention ended.
+func (f *Follower) Follow(ctx context.Context) (upkeep.State, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ticks := make(chan web.Tick)
@@ -39,10 +39,10 @@ func (f *follower) follow(ctx context.Context) (upkeep.State, error) {
 	for {
 		select {
 		case tick := <-ticks:
-			f.show(tick)
+			f.Show(tick)
 		case err := <-ended:
 			return f.state, err
-		case <-f.signals:
+		case <-f.Signals:
 			if err := f.interrupt(ctx); err != nil {
 				return f.state, err
 			}
@@ -51,12 +51,12 @@ func (f *follower) follow(ctx context.Context) (upkeep.State, error) {
 }
 
 // listen sends the news, through connections that break.
-func (f *follower) listen(ctx context.Context, ticks chan<- web.Tick) error {
-	heard := f.clock()
+func (f *Follower) listen(ctx context.Context, ticks chan<- web.Tick) error {
+	heard := f.Clock()
 	var last int64
 	for {
-		err := f.client.Follow(ctx, f.id, last, func(tick web.Tick) error {
-			heard = f.clock()
+		err := f.Client.Follow(ctx, f.ID, last, func(tick web.Tick) error {
+			heard = f.Clock()
 			if tick.Event != nil {
 				last = tick.Event.ID
 			}
@@ -67,7 +67,7 @@ func (f *follower) listen(ctx context.Context, ticks chan<- web.Tick) error {
 				return ctx.Err()
 			}
 		})
-		if upkeep.CodeOf(err) != upkeep.CodeUnreachable || f.clock().Sub(heard) > patience {
+		if upkeep.CodeOf(err) != upkeep.CodeUnreachable || f.Clock().Sub(heard) > patience {
 			return err
 		}
 		select {
@@ -78,30 +78,31 @@ func (f *follower) listen(ctx context.Context, ticks chan<- web.Tick) error {
 	}
 }
 
-func (f *follower) show(tick web.Tick) {
+// Show shows one piece of news.
+func (f *Follower) Show(tick web.Tick) {
 	if tick.Event != nil && tick.Event.ID > f.last {
 		f.last = tick.Event.ID
-		f.progress.Event(tick.Event)
+		f.Progress.Event(tick.Event)
 	}
 	if tick.Intervention != nil {
 		f.state = tick.Intervention.State
-		f.progress.Intervention(tick.Intervention)
+		f.Progress.Intervention(tick.Intervention)
 	}
 }
 
 // interrupt handles Ctrl-C: the first asks for a stop, the second gives up
 // waiting for it.
-func (f *follower) interrupt(ctx context.Context) error {
-	if f.asked {
+func (f *Follower) interrupt(ctx context.Context) error {
+	if f.Asked {
 		f.left = true
-		return upkeep.Errorf(upkeep.CodeInterrupted, "%s", f.text("interrupt.left", "id", f.id)).
-			WithHint("%s", f.text("interrupt.left_hint", "id", f.id))
+		return upkeep.Errorf(upkeep.CodeInterrupted, "%s", f.Text("interrupt.left", "id", f.ID)).
+			WithHint("%s", f.Text("interrupt.left_hint", "id", f.ID))
 	}
-	f.asked = true
-	_, err := f.client.CancelIntervention(ctx, f.actor(), f.id)
+	f.Asked = true
+	_, err := f.Client.CancelIntervention(ctx, f.Actor(), f.ID)
 	switch upkeep.CodeOf(err) {
 	case "":
-		f.progress.Say(f.text("interrupt.asked"))
+		f.Progress.Say(f.Text("interrupt.asked"))
 		return nil
 	case upkeep.CodeConflict: // it ended in this moment; the news is on its way
 		return nil

@@ -1,4 +1,7 @@
-package main
+// Package console is what every command stands on: the world outside the
+// program (arguments, terminal, environment, interrupts), the way to a server,
+// the forms of commands and flags, help, errors and exit statuses.
+package console
 
 import (
 	"context"
@@ -8,6 +11,7 @@ import (
 	"os/signal"
 	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,31 +24,31 @@ import (
 	"upkeep/internal/web"
 )
 
-// application is what the wiring plugs in.
-type application struct {
+// Application is what the wiring plugs in.
+type Application struct {
 	// Open opens the application on a state folder and returns its API. It
 	// outlives interrupts: whoever called it closes it.
 	Open func(ctx context.Context, stateDir string) (api http.Handler, closeApp func() error, err error)
 	// Demo runs the demonstration. It attends to interrupts itself.
-	Demo func(ctx context.Context, e *env, opts demoOptions) error
+	Demo func(ctx context.Context, e *Env, opts DemoOptions) error
 	// Hidden are commands that people do not type.
-	Hidden []func(*env) *cobra.Command
+	Hidden []func(*Env) *cobra.Command
 }
 
-// env is what a run of the program has of the world outside.
-type env struct {
-	args           []string
-	stdin          io.Reader
-	stdout, stderr io.Writer
-	getenv         func(string) string
-	signals        <-chan os.Signal // interrupts; the first one asks, the second one insists
-	clock          upkeep.Clock
-	version        string
-	app            application
+// Env is what a run of the program has of the world outside.
+type Env struct {
+	Args           []string
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Getenv         func(string) string
+	Signals        <-chan os.Signal // interrupts; the first one asks, the second one insists
+	Clock          upkeep.Clock
+	Version        string
+	App            Application
 
-	texts  *catalogue.Texts
-	out    *terminal.Screen // results
-	notice *terminal.Screen // progress and questions, on stderr
+	Texts  *catalogue.Texts
+	Out    *terminal.Screen // results
+	Notice *terminal.Screen // progress and questions, on stderr
 
 	global globalOptions
 	left   bool // running work was left behind on purpose: do not wait for it
@@ -57,29 +61,29 @@ type globalOptions struct {
 	Lang   string
 }
 
-// text returns a text of the catalogue.
-func (e *env) text(key string, pairs ...any) string { return e.texts.Text(key, pairs...) }
+// Text returns a text of the catalogue.
+func (e *Env) Text(key string, pairs ...any) string { return e.Texts.Text(key, pairs...) }
 
-// say writes a line to stdout.
-func (e *env) say(key string, pairs ...any) error {
-	_, err := io.WriteString(e.stdout, e.text(key, pairs...)+"\n")
+// Say writes a line to stdout.
+func (e *Env) Say(key string, pairs ...any) error {
+	_, err := io.WriteString(e.Stdout, e.Text(key, pairs...)+"\n")
 	return err
 }
 
-// wouldDo says what a change would do, after a dry run.
-func (e *env) wouldDo(format, key string, pairs ...any) error {
+// WouldDo says what a change would do, after a dry run.
+func (e *Env) WouldDo(format, key string, pairs ...any) error {
 	if format == "json" {
-		return terminal.JSON(e.stdout, map[string]any{"dry_run": true, "would": e.text(key, pairs...)})
+		return terminal.JSON(e.Stdout, map[string]any{"dry_run": true, "would": e.Text(key, pairs...)})
 	}
-	return e.say(key, pairs...)
+	return e.Say(key, pairs...)
 }
 
-// stateDir is where the application keeps its state: --state or UPKEEP_STATE,
+// StateDir is where the application keeps its state: --state or UPKEEP_STATE,
 // else /var/lib/upkeep for root, else the user's state folder.
-func (e *env) stateDir() (string, error) {
+func (e *Env) StateDir() (string, error) {
 	dir := e.global.State
 	if dir == "" {
-		dir = e.getenv("UPKEEP_STATE")
+		dir = e.Getenv("UPKEEP_STATE")
 	}
 	if dir != "" {
 		return filepath.Abs(dir)
@@ -87,10 +91,10 @@ func (e *env) stateDir() (string, error) {
 	if os.Geteuid() == 0 {
 		return "/var/lib/upkeep", nil
 	}
-	if base := e.getenv("XDG_STATE_HOME"); filepath.IsAbs(base) {
+	if base := e.Getenv("XDG_STATE_HOME"); filepath.IsAbs(base) {
 		return filepath.Join(base, "upkeep"), nil
 	}
-	home := e.getenv("HOME")
+	home := e.Getenv("HOME")
 	if home == "" {
 		return "", upkeep.Errorf(upkeep.CodeInvalid, "no state folder: neither HOME nor UPKEEP_STATE is set").
 			WithHint("Set UPKEEP_STATE or give --state.")
@@ -101,16 +105,16 @@ func (e *env) stateDir() (string, error) {
 // connect finds the server: the address that was given, else the socket in the
 // state folder, else the application itself, in this process and reached by
 // the same API. The returned function lets go of it.
-func (e *env) connect(ctx context.Context) (*web.Client, func() error, error) {
+func (e *Env) connect(ctx context.Context) (*web.Client, func() error, error) {
 	url := e.global.Server
 	if url == "" {
-		url = e.getenv("UPKEEP_URL")
+		url = e.Getenv("UPKEEP_URL")
 	}
 	if url != "" {
-		client, err := web.NewClient(url, e.getenv("UPKEEP_TOKEN"))
+		client, err := web.NewClient(url, e.Getenv("UPKEEP_TOKEN"))
 		return client, func() error { return nil }, err
 	}
-	dir, err := e.stateDir()
+	dir, err := e.StateDir()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -123,12 +127,12 @@ func (e *env) connect(ctx context.Context) (*web.Client, func() error, error) {
 
 // openHere opens the application in this process. It does not end with ctx:
 // an interrupted command still has to ask it to stop in good order.
-func (e *env) openHere(ctx context.Context, dir string) (*web.Client, func() error, error) {
-	if e.app.Open == nil {
+func (e *Env) openHere(ctx context.Context, dir string) (*web.Client, func() error, error) {
+	if e.App.Open == nil {
 		return nil, nil, upkeep.Errorf(upkeep.CodeUnreachable, "no server answers in %s", dir).WithHint("Start one: upkeep serve.")
 	}
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	api, closeApp, err := e.app.Open(base, dir)
+	api, closeApp, err := e.App.Open(base, dir)
 	if err != nil {
 		cancel()
 		return nil, nil, err
@@ -153,16 +157,16 @@ func (e *env) openHere(ctx context.Context, dir string) (*web.Client, func() err
 	}, nil
 }
 
-// calling makes the body of a command that calls the API. The first interrupt
+// Calling makes the body of a command that calls the API. The first interrupt
 // ends its context.
-func (e *env) calling(body func(ctx context.Context, c *web.Client, args []string) error) func(*cobra.Command, []string) error {
+func (e *Env) Calling(body func(ctx context.Context, c *web.Client, args []string) error) func(*cobra.Command, []string) error {
 	return e.interruptible(func(ctx context.Context, args []string) error {
-		return e.attending(body)(ctx, args)
+		return e.Attending(body)(ctx, args)
 	})
 }
 
-// attending is calling for a body that attends to interrupts itself.
-func (e *env) attending(body func(ctx context.Context, c *web.Client, args []string) error) func(context.Context, []string) error {
+// Attending is calling for a body that attends to interrupts itself.
+func (e *Env) Attending(body func(ctx context.Context, c *web.Client, args []string) error) func(context.Context, []string) error {
 	return func(ctx context.Context, args []string) (err error) {
 		client, release, err := e.connect(ctx)
 		if err != nil {
@@ -178,13 +182,13 @@ func (e *env) attending(body func(ctx context.Context, c *web.Client, args []str
 }
 
 // interruptible runs a body whose context ends with the first interrupt.
-func (e *env) interruptible(body func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
+func (e *Env) interruptible(body func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		ctx, cancel := context.WithCancel(cmd.Context())
 		defer cancel()
 		go func() {
 			select {
-			case <-e.signals:
+			case <-e.Signals:
 				cancel()
 				signal.Reset() // a second one ends the process at once
 			case <-ctx.Done():
@@ -198,42 +202,42 @@ func (e *env) interruptible(body func(ctx context.Context, args []string) error)
 	}
 }
 
-// actor says who runs the command, for the ledger: SUDO_USER is remembered.
-func (e *env) actor() string {
-	name := "uid " + itoa(os.Getuid())
+// Actor says who runs the command, for the ledger: SUDO_USER is remembered.
+func (e *Env) Actor() string {
+	name := "uid " + strconv.Itoa(os.Getuid())
 	if u, err := user.Current(); err == nil {
 		name = u.Username
 	}
-	if sudo := e.getenv("SUDO_USER"); sudo != "" {
+	if sudo := e.Getenv("SUDO_USER"); sudo != "" {
 		name = sudo + " (" + name + ")"
 	}
 	return "cli:" + name
 }
 
-// confirm asks before a change. Where nobody can answer, --yes is wanted.
-func (e *env) confirm(ctx context.Context, yes bool, question string) error {
+// Confirm asks before a change. Where nobody can answer, --yes is wanted.
+func (e *Env) Confirm(ctx context.Context, yes bool, question string) error {
 	if yes {
 		return nil
 	}
-	in, ok := e.stdin.(*os.File)
+	in, ok := e.Stdin.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return usagef("%s", e.text("usage.needs_yes")).WithHint("%s", e.text("usage.needs_yes_hint"))
+		return Usagef("%s", e.Text("usage.needs_yes")).WithHint("%s", e.Text("usage.needs_yes_hint"))
 	}
-	if _, err := io.WriteString(e.stderr, question+" "+e.text("confirm.choice")+" "); err != nil {
+	if _, err := io.WriteString(e.Stderr, question+" "+e.Text("confirm.choice")+" "); err != nil {
 		return err
 	}
 	answer := make(chan string, 1)
 	go func() { answer <- readLine(in) }()
 	select {
 	case line := <-answer:
-		if word := strings.ToLower(strings.TrimSpace(line)); word != "" && strings.HasPrefix(e.text("confirm.yes"), word) {
+		if word := strings.ToLower(strings.TrimSpace(line)); word != "" && strings.HasPrefix(e.Text("confirm.yes"), word) {
 			return nil
 		}
-		return upkeep.Errorf(upkeep.CodeInterrupted, "%s", e.text("confirm.declined"))
-	case <-e.signals:
+		return upkeep.Errorf(upkeep.CodeInterrupted, "%s", e.Text("confirm.declined"))
+	case <-e.Signals:
 	case <-ctx.Done():
 	}
-	return upkeep.Errorf(upkeep.CodeInterrupted, "%s", e.text("confirm.declined"))
+	return upkeep.Errorf(upkeep.CodeInterrupted, "%s", e.Text("confirm.declined"))
 }
 
 // readLine reads up to the end of a line, and nothing after it.
@@ -249,4 +253,10 @@ func readLine(r io.Reader) string {
 			return string(line)
 		}
 	}
+}
+
+// DemoOptions is what the demonstration is told.
+type DemoOptions struct {
+	Dir   string // absolute; everything it makes is below
+	Clean bool   // remove what an earlier one left, and end
 }

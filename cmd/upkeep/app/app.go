@@ -1,4 +1,6 @@
-package main
+// Package app is the application: it plugs into each other, on one folder of
+// state, everything that keeps sites up to date, and gives it the one API.
+package app
 
 import (
 	"context"
@@ -10,8 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"github.com/spf13/cobra"
 
 	"upkeep"
 	"upkeep/internal/cms"
@@ -27,15 +27,6 @@ import (
 	"upkeep/internal/verify"
 	"upkeep/internal/web"
 )
-
-// wire plugs the application together.
-func wire() application {
-	return application{
-		Open:   openApp,
-		Demo:   runDemonstration,
-		Hidden: []func(*env) *cobra.Command{newAgentCommand, newMirrorCommand},
-	}
-}
 
 // settings is what config.json in the state folder may say.
 type settings struct {
@@ -85,6 +76,7 @@ func readSettings(dir string) (s settings, err error) {
 // app is the application on one state folder.
 type app struct {
 	dir      string
+	version  string // of the program
 	settings settings
 	log      *slog.Logger
 	db       *store.DB
@@ -101,10 +93,12 @@ type app struct {
 // not done by then another process goes on with.
 const stopGrace = 2 * time.Minute
 
-// openApp opens the application and starts advancing interventions.
-func openApp(ctx context.Context, dir string) (_ http.Handler, _ func() error, err error) {
+// Open opens the application on a folder, which it makes when it is not
+// there, and starts advancing interventions. version is the program's. It
+// returns the API, and what stops and closes everything.
+func Open(ctx context.Context, dir, version string) (_ http.Handler, _ func() error, err error) {
 	defer upkeep.Wrap(&err, "open %s", dir)
-	a := &app{dir: dir}
+	a := &app{dir: dir, version: version}
 	if err := a.open(ctx); err != nil {
 		return nil, nil, errors.Join(err, a.close())
 	}
@@ -259,7 +253,7 @@ func (a *app) api() http.Handler {
 		Sites: fleet.SiteList{Fleet: a.fleet}, Inventories: a.fleet, Updates: a.fleet,
 		Interventions: fleet.Record{Fleet: a.fleet}, Backups: fleet.Vault{Fleet: a.fleet},
 		Restores: fleet.Vault{Fleet: a.fleet}, Gates: a.fleet, Checks: a.fleet, Doctor: doctor{a}, Ledger: a.fleet, Vaults: vaults{a},
-		Version: version, Log: a.log,
+		Version: a.version, Log: a.log,
 	})
 }
 

@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"fmt"
@@ -10,15 +10,15 @@ import (
 	"upkeep/internal/terminal"
 )
 
-// helpWidth is the widest that help gets, for reading.
-const helpWidth = 88
+// HelpWidth is the widest that help gets, for reading.
+const HelpWidth = 88
 
 // help shows a command's help in the reader's language, on stdout: it was
 // asked for.
-func (e *env) help(cmd *cobra.Command) {
-	width := helpWidth
-	if e.out.Width > 0 {
-		width = min(width, e.out.Width)
+func (e *Env) help(cmd *cobra.Command) {
+	width := HelpWidth
+	if e.Out.Width > 0 {
+		width = min(width, e.Out.Width)
 	}
 	var b strings.Builder
 	for _, paragraph := range strings.Split(cmd.Long, "\n") {
@@ -26,31 +26,31 @@ func (e *env) help(cmd *cobra.Command) {
 	}
 	use := cmd.UseLine()
 	if cmd.HasAvailableSubCommands() {
-		use = cmd.CommandPath() + " " + e.text("help.verb")
+		use = cmd.CommandPath() + " " + e.Text("help.verb")
 	} else {
-		use += " " + e.text("help.any_flags")
+		use += " " + e.Text("help.any_flags")
 	}
-	fmt.Fprintf(&b, "\n%s\n  %s\n", e.text("help.usage"), use)
+	fmt.Fprintf(&b, "\n%s\n  %s\n", e.Text("help.usage"), use)
 	if cmd.Example != "" {
-		fmt.Fprintf(&b, "\n%s\n%s\n", e.text("help.examples"), cmd.Example)
+		fmt.Fprintf(&b, "\n%s\n%s\n", e.Text("help.examples"), cmd.Example)
 	}
 	e.helpCommands(&b, cmd, width)
 	for _, set := range []struct{ title, usages string }{
-		{e.text("help.flags"), cmd.LocalFlags().FlagUsagesWrapped(width)},
-		{e.text("help.global_flags"), cmd.InheritedFlags().FlagUsagesWrapped(width)},
+		{e.Text("help.flags"), cmd.LocalFlags().FlagUsagesWrapped(width)},
+		{e.Text("help.global_flags"), cmd.InheritedFlags().FlagUsagesWrapped(width)},
 	} {
 		if usages := strings.TrimRight(set.usages, " \n"); usages != "" {
 			fmt.Fprintf(&b, "\n%s\n%s\n", set.title, e.inOurWords(usages))
 		}
 	}
-	fmt.Fprint(e.stdout, b.String())
+	fmt.Fprint(e.Stdout, b.String())
 }
 
-func (e *env) helpCommands(b *strings.Builder, cmd *cobra.Command, width int) {
+func (e *Env) helpCommands(b *strings.Builder, cmd *cobra.Command, width int) {
 	if !cmd.HasAvailableSubCommands() {
 		return
 	}
-	fmt.Fprintf(b, "\n%s\n", e.text("help.commands"))
+	fmt.Fprintf(b, "\n%s\n", e.Text("help.commands"))
 	pad := 0
 	for _, sub := range cmd.Commands() {
 		pad = max(pad, len(sub.Name()))
@@ -63,6 +63,6 @@ func (e *env) helpCommands(b *strings.Builder, cmd *cobra.Command, width int) {
 }
 
 // inOurWords replaces the one word that the flag library brings.
-func (e *env) inOurWords(usages string) string {
-	return regexp.MustCompile(`\(default "?([^")]*)"?\)`).ReplaceAllString(usages, "("+e.text("help.default")+" $1)")
+func (e *Env) inOurWords(usages string) string {
+	return regexp.MustCompile(`\(default "?([^")]*)"?\)`).ReplaceAllString(usages, "("+e.Text("help.default")+" $1)")
 }

@@ -1,0 +1,92 @@
+package show
+
+import (
+	"strings"
+	"time"
+
+	"upkeep"
+	"upkeep/cmd/upkeep/console"
+	"upkeep/internal/terminal"
+	"upkeep/internal/web"
+)
+
+// Site writes a site with its policy and findings.
+func Site(e *console.Env, s *web.Site) error {
+	fields := []terminal.Field{
+		{Label: e.Text("col.site"), Value: s.Name, Paint: terminal.Bold},
+		{Label: e.Text("col.status"), Value: e.Texts.Code("status", string(s.Status), nil), Paint: StatusPaint(s)},
+		{Label: e.Text("col.url"), Value: s.URL},
+		{Label: e.Text("col.root"), Value: s.Root},
+		{Label: e.Text("col.cms"), Value: strings.TrimSpace(e.Texts.Code("cms", string(s.CMS), nil) + " " + string(s.Core))},
+		{Label: e.Text("col.components"), Value: e.Text("site.components", "count", s.Components, "when", e.Out.Since(s.Inventoried))},
+		{Label: e.Text("col.pending"), Value: e.Text("site.pending", "count", s.Pending, "security", s.Security, "held", s.Held)},
+		{Label: e.Text("col.last_backup"), Value: terminal.Instant(s.LastBackup)},
+		{Label: e.Text("col.policy"), Value: policy(e, &s.Policy)},
+	}
+	if s.Intervention > 0 {
+		fields = append(fields, terminal.Field{Label: e.Text("col.intervention"), Value: s.Intervention.String()})
+	}
+	return e.Out.Fields("", append(fields, Findings(e, s.Findings)...))
+}
+
+// policy says what a site's policy does differently from the default.
+func policy(e *console.Env, p *upkeep.Policy) string {
+	parts := []string{e.Text("policy.minors")}
+	if p.Majors {
+		parts = []string{e.Text("policy.majors")}
+	}
+	if len(p.HoldComponents) > 0 {
+		parts = append(parts, e.Text("policy.hold", "components", strings.Join(p.HoldComponents, ", ")))
+	}
+	if len(p.ExtraPages) > 0 {
+		parts = append(parts, e.Text("policy.pages", "pages", strings.Join(p.ExtraPages, ", ")))
+	}
+	return strings.Join(parts, " · ")
+}
+
+// Findings describes findings, one line each.
+func Findings(e *console.Env, found []upkeep.Finding) []terminal.Field {
+	var fields []terminal.Field
+	label := e.Text("col.findings")
+	for _, f := range found {
+		text := e.Texts.Code("finding", f.Code, nil)
+		if f.Detail != "" {
+			text += " (" + f.Detail + ")"
+		}
+		if f.Component != "" {
+			text = f.Component + " · " + text
+		}
+		if len(f.Paths) > 0 {
+			text += " · " + f.Paths[0]
+		}
+		if more := len(f.Paths) - 1; more > 0 {
+			text += " " + e.Text("more", "count", more)
+		}
+		paint := terminal.Plain
+		if f.Blocks {
+			paint = terminal.Warn
+		}
+		fields = append(fields, terminal.Field{Label: label, Value: text, Paint: paint})
+		label = ""
+	}
+	return fields
+}
+
+// Instant writes an instant for machines, "" for none.
+func Instant(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// StatusPaint is the colour of a site's status.
+func StatusPaint(s *web.Site) terminal.Paint {
+	switch s.Status {
+	case web.Frozen:
+		return terminal.Warn
+	case web.Incident:
+		return terminal.Bad
+	}
+	return terminal.Plain
+}
