@@ -196,7 +196,7 @@ func (a *Agent) recoverCredentials(ctx context.Context, s *session) {
 }
 
 // detectTime bounds the reading of a configuration while a site is recovered.
-const detectTime = 30 * time.Second
+const detectTime = 10 * time.Second
 
 // adopt takes the password of a database that is the journal's: a
 // configuration that names another by now would have the undo write there.

@@ -380,6 +380,11 @@ func crash(t *testing.T, s *session) {
 func (b *bench) recovered(t *testing.T, a *Agent) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := a.current(); err != nil {
+		if err := a.recover(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- a.guard(ctx) }()
 	defer func() { cancel(); <-ended }()

@@ -13,19 +13,16 @@ import (
 const (
 	glance    = 250 * time.Millisecond // between two looks
 	rest      = 30 * time.Second       // at most, after an undo that did not succeed
-	courtesy  = 5 * time.Second        // for an operation that was told to end
+	courtesy  = 2 * time.Second        // for an operation that was told to end
 	stubborn  = 30 * time.Second       // until an operation that does not end costs the agent its life
 	awaitBack = time.Minute            // for the vault after a start, whatever the deadline
 )
 
-// guard keeps promise P2: it recovers what an earlier agent left, and takes
+// guard keeps promise P2: it settles what an earlier agent left, and takes
 // everything back and thaws when the site was frozen for too long or nobody
 // has given a sign of life. It returns when the agent has been idle, and with
 // an error when only another process can go on.
 func (a *Agent) guard(ctx context.Context) error {
-	if err := a.recover(ctx); err != nil {
-		a.config.Log.Error("recovery", "error", err)
-	}
 	tick := time.NewTicker(glance)
 	defer tick.Stop()
 	var next time.Time

@@ -275,7 +275,7 @@ func (s *session) stagedFor(refs []string) ([]cms.Staged, error) {
 
 func (a *Agent) opReadBack(ctx context.Context, _ *call, request ApplyRequest) (_ []upkeep.Check, err error) {
 	defer upkeep.Wrap(&err, "read back")
-	s, err := a.current()
+	s, err := a.working()
 	if err != nil {
 		return nil, err
 	}

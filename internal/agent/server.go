@@ -28,6 +28,10 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	// Before anybody can ask for something that would hold it up.
+	if err := a.recover(ctx); err != nil {
+		a.config.Log.Error("recovery", "error", err)
+	}
 	server := &http.Server{Handler: a.routes(ctx), ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
