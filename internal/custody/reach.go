@@ -193,7 +193,8 @@ func (r *Reached) ReadBack(ctx context.Context, refs []string) ([]upkeep.Check, 
 }
 
 // Undo gives back the original. The vault is connected, for files that code
-// of the site changed.
+// of the site changed. Most undos need nothing of it: one that cannot be
+// reached, or is full, does not keep the site frozen.
 func (r *Reached) Undo(ctx context.Context) (*upkeep.Identity, error) {
 	status, err := r.status(ctx)
 	if err != nil {
@@ -202,23 +203,31 @@ func (r *Reached) Undo(ctx context.Context) (*upkeep.Identity, error) {
 	if !status.Changed {
 		return status.Identity, nil
 	}
+	release, err := r.serveFrozen(ctx)
+	if err != nil {
+		r.c.Log.Warn("undo without the vault", "site", r.site.Name, "error", err)
+	}
+	defer release()
+	return r.client.Undo(ctx)
+}
+
+// serveFrozen connects the vault for an undo. It reads only: on a full disk,
+// where a lock cannot be written, it does without.
+func (r *Reached) serveFrozen(ctx context.Context) (release func(), err error) {
 	repository, err := r.c.vault(ctx)
 	if err != nil {
-		return nil, err
+		return func() {}, err
 	}
 	held, release, err := repository.Lock(ctx)
 	if err != nil {
-		return nil, err
+		r.c.Log.Warn("undo without a lock of the vault", "site", r.site.Name, "error", err)
+		held, release = ctx, func() {}
 	}
-	defer release()
 	trees, err := r.frozenTrees(held, repository)
 	if err != nil {
-		return nil, err
+		return release, err
 	}
-	if err := r.client.ServeBlobs(held, vault.Scoped(repository, trees)); err != nil {
-		return nil, err
-	}
-	return r.client.Undo(ctx)
+	return release, r.client.ServeBlobs(held, vault.Scoped(repository, trees))
 }
 
 // frozenTrees are what an undo may need: the newest backups of this site that
