@@ -1,0 +1,161 @@
+package agent
+
+import (
+	"context"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"upkeep"
+)
+
+// A service runs with a umask that would keep every owner out.
+func TestOwnersReachTheirFolder(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0o077))
+	top, err := os.MkdirTemp("/var/tmp", "upkeep-launch-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(top)
+	if err := os.Chmod(top, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	other := &syscall.Credential{Uid: uint32(os.Geteuid()) + 12345, Gid: uint32(os.Getegid()) + 12345}
+	if os.Geteuid() != 0 {
+		other = nil
+	}
+	if err := prepareFolder(filepath.Join(top, "agents/1"), other); err != nil {
+		t.Fatal(err)
+	}
+	for name, mode := range map[string]fs.FileMode{"agents": 0o711, "agents/1": 0o700} {
+		if info := must[fs.FileInfo](t)(os.Stat(filepath.Join(top, name))); info.Mode().Perm() != mode {
+			t.Errorf("%s has mode %v", name, info.Mode())
+		}
+	}
+	if err := os.Chmod(top, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := prepareFolder(filepath.Join(top, "agents/2"), other); other != nil && upkeep.CodeOf(err) != upkeep.CodeInvalid {
+		t.Errorf("a folder that its owner cannot enter: %v", err)
+	}
+}
+
+// serveBench runs an agent until the test ends.
+func serveBench(t *testing.T, b *bench) (*Agent, *Client) {
+	t.Helper()
+	a := b.agent(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	c := NewClient(b.dir)
+	t.Cleanup(c.Close)
+	for deadline := time.Now().Add(10 * time.Second); !answers(t.Context(), c); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("no answer")
+		}
+	}
+	return a, c
+}
+
+// A worker that slept through the end of its intervention wakes up in
+// another's: nothing of what it asks for is done.
+func TestHeldClientsTouchOnlyTheirOwn(t *testing.T) {
+	b := newBench(t)
+	a, c := serveBench(t, b)
+	s := b.frozen(t, a)
+	c.Hold(2)
+	if err := c.Thaw(t.Context()); upkeep.CodeOf(err) != upkeep.CodeConflict {
+		t.Errorf("thaw: %v", err)
+	}
+	if _, err := c.Undo(t.Context()); upkeep.CodeOf(err) != upkeep.CodeConflict {
+		t.Errorf("undo: %v", err)
+	}
+	if !s.frozen() {
+		t.Fatal("thawed by a stranger")
+	}
+	c.Hold(1)
+	for _, do := range []func(context.Context) error{c.Thaw, c.Thaw, c.Finish, c.Finish, c.Thaw} {
+		if err := do(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.gone(t)
+}
+
+func TestStrangersAreNotAskedTwice(t *testing.T) {
+	b := newBench(t)
+	_, c := serveBench(t, b)
+	c.http.CloseIdleConnections()
+	c.owner++
+	_, err := c.Status(t.Context(), nil)
+	if upkeep.CodeOf(err) != upkeep.CodeRefused && upkeep.CodeOf(err) != upkeep.CodeUnreachable {
+		t.Errorf("got %v", err)
+	}
+	if info := must[fs.FileInfo](t)(os.Stat(filepath.Join(b.dir, socketName))); info.Mode().Perm() != 0o600 {
+		t.Errorf("the socket has mode %v", info.Mode())
+	}
+}
+
+// Requests of many kinds at once, and a guard that looks meanwhile.
+func TestManyAskAtOnce(t *testing.T) {
+	b := newBench(t)
+	a, c := serveBench(t, b)
+	b.open(t, a, 1)
+	done := make(chan error, 8)
+	for i := range cap(done) {
+		go func() {
+			var err error
+			for range 5 {
+				switch i % 4 {
+				case 0:
+					_, err = c.Status(t.Context(), nil)
+				case 1:
+					_, err = c.Freeze(t.Context(), 0)
+				case 2:
+					err = c.Thaw(t.Context())
+				case 3:
+					_, err = c.Detect(t.Context())
+				}
+				if err != nil {
+					break
+				}
+			}
+			done <- err
+		}()
+	}
+	for range cap(done) {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestPackagesAreWhatTheyAreCalled(t *testing.T) {
+	b := newBench(t)
+	_, c := serveBench(t, b)
+	path := filepath.Join(t.TempDir(), "package")
+	put(t, path, "content")
+	for _, sum := range []string{"../../etc/passwd", "00", strconv.Itoa(http.StatusOK)} {
+		if err := c.Send(t.Context(), path, sum); err == nil {
+			t.Errorf("accepted as %q", sum)
+		}
+	}
+	const wrong = "0000000000000000000000000000000000000000000000000000000000000000"
+	if err := c.Send(t.Context(), path, wrong); upkeep.CodeOf(err) != upkeep.CodeRefused {
+		t.Errorf("got %v", err)
+	}
+	if left := must[[]os.DirEntry](t)(os.ReadDir(filepath.Join(b.dir, "packages"))); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
