@@ -72,11 +72,11 @@ func within(dir string, folders ...string) bool {
 // the root's, which everyone may import, and those of cmd, which wires all.
 func siblings() []struct{ from, to, why string } {
 	return []struct{ from, to, why string }{
-		{"internal/cms", "internal/cms", "drivers answer what cms asks, with its helpers for PHP and archives"},
+		{"internal/cms", "internal/cms", "drivers answer what cms asks, with its readers of PHP and archives and parts of their own"},
 		{"internal/agent", "internal/cms", "the agent asks drivers, whichever they are"},
 		{"internal/agent", "internal/agent", "the agent's own parts"},
 		{"internal/agent", "internal/vault", "the host cuts and reads what the vault keeps"},
-		{"internal/vault", "internal/vault", "archive writes trees into the vault"},
+		{"internal/vault", "internal/vault", "archive writes trees into the vault; the parts of either"},
 		{"internal/feed", "internal/feed", "publishers answer what feed asks"},
 		{"internal/custody", "internal/agent", "custody is where the agent's and the vault's halves of a backup meet"},
 		{"internal/custody", "internal/vault", "the same"},

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"upkeep"
+	"upkeep/internal/vault/seal"
 )
 
 // maxBlob bounds what a damaged or planted index can make us allocate.
@@ -61,7 +62,7 @@ func (r *Repository) loadAny(ctx context.Context, h Handle) ([]byte, error) {
 }
 
 func (r *Repository) loadPlace(ctx context.Context, place location) ([]byte, error) {
-	if place.length < sealOverhead || place.length > maxBlob || place.plain > maxBlob {
+	if place.length < seal.Overhead || place.length > maxBlob || place.plain > maxBlob {
 		return nil, damaged(fmt.Errorf("pack %s: blob of %d bytes", place.pack, place.length))
 	}
 	sealed, err := r.storage.Load(ctx, fileName(dataFolder, place.pack), int64(place.offset), int(place.length))
@@ -84,7 +85,7 @@ func (r *Repository) loadPlace(ctx context.Context, place location) ([]byte, err
 // unpack decrypts sealed in place, decompresses it into buffer where it was
 // compressed, and checks that it is the blob.
 func (r *Repository) unpack(sealed []byte, blob *packedBlob, buffer []byte) ([]byte, error) {
-	data, err := r.key.open(sealed)
+	data, err := r.key.Open(sealed)
 	if err == nil && blob.plain != 0 {
 		if cap(buffer) < int(blob.plain) {
 			buffer = make([]byte, 0, blob.plain)

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+
+	"upkeep/internal/vault/seal"
 )
 
 // Handle names a blob.
@@ -56,7 +58,7 @@ func (p *pack) add(h Handle, sealed []byte, plain int) {
 }
 
 // close appends the header and returns the pack's ID.
-func (p *pack) close(key *masterKey) ID {
+func (p *pack) close(key *seal.Key) ID {
 	header := make([]byte, 0, len(p.blobs)*zippedEntrySize)
 	for i := range p.blobs {
 		blob := &p.blobs[i]
@@ -72,14 +74,14 @@ func (p *pack) close(key *masterKey) ID {
 		header = append(header, blob.ID[:]...)
 	}
 	start := len(p.data)
-	p.data = key.seal(p.data, header)
+	p.data = key.Seal(p.data, header)
 	p.data = binary.LittleEndian.AppendUint32(p.data, uint32(len(p.data)-start))
 	return sha256.Sum256(p.data)
 }
 
 // packSize returns the size of a pack file that holds exactly blobs.
 func packSize(blobs []packedBlob) int64 {
-	size := int64(sealOverhead + headerLengthSize)
+	size := int64(seal.Overhead + headerLengthSize)
 	for i := range blobs {
 		size += int64(blobs[i].length) + plainEntrySize
 		if blobs[i].plain != 0 {
@@ -91,16 +93,16 @@ func packSize(blobs []packedBlob) int64 {
 
 // parsePack returns the blobs that the header of a whole pack file lists.
 // The sealed header in data is decrypted in place.
-func parsePack(key *masterKey, data []byte) ([]packedBlob, error) {
-	if len(data) < headerLengthSize+sealOverhead {
+func parsePack(key *seal.Key, data []byte) ([]packedBlob, error) {
+	if len(data) < headerLengthSize+seal.Overhead {
 		return nil, fmt.Errorf("%d bytes are too few for a pack", len(data))
 	}
 	length := int64(binary.LittleEndian.Uint32(data[len(data)-headerLengthSize:]))
 	end := int64(len(data) - headerLengthSize)
-	if length < sealOverhead || length > end {
+	if length < seal.Overhead || length > end {
 		return nil, fmt.Errorf("pack header of %d bytes in a file of %d", length, len(data))
 	}
-	header, err := key.open(data[end-length : end])
+	header, err := key.Open(data[end-length : end])
 	if err != nil {
 		return nil, fmt.Errorf("pack header: %w", err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/restic/chunker"
 
 	"upkeep"
+	"upkeep/internal/vault/seal"
 )
 
 // Repository is an open repository. It implements Blobs. Its methods may be
@@ -31,7 +32,7 @@ type Repository struct {
 	Clock upkeep.Clock
 
 	storage Storage
-	key     *masterKey
+	key     *seal.Key
 	config  config
 	encoder *zstd.Encoder
 	decoder *zstd.Decoder
@@ -93,7 +94,7 @@ func Create(ctx context.Context, storage Storage, password string) (_ *Repositor
 	}
 	var id ID
 	_, _ = rand.Read(id[:]) // never fails: the runtime aborts instead
-	r, err := newRepository(storage, randomMasterKey())
+	r, err := newRepository(storage, seal.Random())
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +108,7 @@ func Create(ctx context.Context, storage Storage, password string) (_ *Repositor
 	}
 	// The config comes last: without it there is no repository, and it
 	// cannot replace one that appeared meanwhile.
-	return r, storage.Save(ctx, configName, r.key.seal(nil, text))
+	return r, storage.Save(ctx, configName, r.key.Seal(nil, text))
 }
 
 // refuseExisting also refuses remains of a repository whose config was lost:
@@ -151,7 +152,7 @@ func Open(ctx context.Context, storage Storage, password string) (_ *Repository,
 	if err != nil {
 		return nil, err
 	}
-	text, err := key.open(sealed)
+	text, err := key.Open(sealed)
 	if err == nil {
 		err = json.Unmarshal(text, &r.config)
 	}
@@ -173,7 +174,7 @@ func (c *config) validate() error {
 	return nil
 }
 
-func newRepository(storage Storage, key *masterKey) (*Repository, error) {
+func newRepository(storage Storage, key *seal.Key) (*Repository, error) {
 	// Fastest costs a few percent of size beside restic's default and
 	// halves the time; sites are mostly images that do not shrink anyway.
 	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest),
@@ -210,19 +211,19 @@ func (r *Repository) AddPassword(ctx context.Context, password string) (err erro
 }
 
 func (r *Repository) saveKey(ctx context.Context, password string) error {
-	file := keyFile{Created: r.Clock(), KDF: "scrypt", N: scryptN, R: scryptR, P: scryptP}
+	file := keyFile{Created: r.Clock(), KDF: "scrypt", N: seal.ScryptN, R: seal.ScryptR, P: seal.ScryptP}
 	file.Hostname, file.Username = whereAndWho()
-	file.Salt = make([]byte, saltSize)
+	file.Salt = make([]byte, seal.SaltSize)
 	_, _ = rand.Read(file.Salt) // never fails: the runtime aborts instead
-	protect, err := passwordKey(password, file.Salt, file.N, file.R, file.P)
+	protect, err := seal.FromPassword(password, file.Salt, file.N, file.R, file.P)
 	if err != nil {
 		return err
 	}
-	text, err := r.key.marshal()
+	text, err := r.key.Marshal()
 	if err != nil {
 		return err
 	}
-	file.Data = protect.seal(nil, text)
+	file.Data = protect.Seal(nil, text)
 	data, err := json.Marshal(&file)
 	if err != nil {
 		return err
@@ -240,12 +241,12 @@ func whereAndWho() (host, name string) {
 	return host, name
 }
 
-func findKey(ctx context.Context, storage Storage, password string) (*masterKey, error) {
-	var found *masterKey
+func findKey(ctx context.Context, storage Storage, password string) (*seal.Key, error) {
+	var found *seal.Key
 	stop := errors.New("found")
 	err := storage.List(ctx, keysFolder, func(info FileInfo) error {
 		key, err := tryKey(ctx, storage, info.Name, password)
-		if errors.Is(err, errForged) {
+		if errors.Is(err, seal.ErrForged) {
 			return nil // another password's key
 		}
 		if err != nil {
@@ -264,7 +265,7 @@ func findKey(ctx context.Context, storage Storage, password string) (*masterKey,
 	return nil, err
 }
 
-func tryKey(ctx context.Context, storage Storage, name, password string) (*masterKey, error) {
+func tryKey(ctx context.Context, storage Storage, name, password string) (*seal.Key, error) {
 	data, err := storage.Load(ctx, name, 0, 0)
 	if err != nil {
 		return nil, err
@@ -277,15 +278,15 @@ func tryKey(ctx context.Context, storage Storage, name, password string) (*maste
 	if file.N > 1<<22 || file.R > 64 || file.P > 64 {
 		return nil, upkeep.Errorf(upkeep.CodeDamaged, "%s asks for too much work", name)
 	}
-	protect, err := passwordKey(password, file.Salt, file.N, file.R, file.P)
+	protect, err := seal.FromPassword(password, file.Salt, file.N, file.R, file.P)
 	if err != nil {
 		return nil, err
 	}
-	text, err := protect.open(file.Data)
+	text, err := protect.Open(file.Data)
 	if err != nil {
 		return nil, err
 	}
-	return unmarshalMasterKey(text)
+	return seal.Unmarshal(text)
 }
 
 // compressedJSON marks the text of an unpacked file as compressed.
@@ -293,7 +294,7 @@ const compressedJSON = 2
 
 // saveFile stores text as an index, lock or snapshot file and returns its ID.
 func (r *Repository) saveFile(ctx context.Context, folder string, text []byte) (ID, error) {
-	data := r.key.seal(nil, r.encoder.EncodeAll(text, []byte{compressedJSON}))
+	data := r.key.Seal(nil, r.encoder.EncodeAll(text, []byte{compressedJSON}))
 	id := ID(sha256.Sum256(data))
 	return id, r.storage.Save(ctx, fileName(folder, id), data)
 }
@@ -309,7 +310,7 @@ func (r *Repository) loadFile(ctx context.Context, folder string, id ID) (text [
 		return nil, upkeep.Errorf(upkeep.CodeDamaged, "content does not match the name").
 			WithHint("Run restic check on the vault; an index can be rebuilt from the packs.")
 	}
-	if text, err = r.key.open(data); err != nil {
+	if text, err = r.key.Open(data); err != nil {
 		return nil, upkeep.Errorf(upkeep.CodeDamaged, "%w", err)
 	}
 	switch {

@@ -89,9 +89,9 @@ func (r *Repository) pack(data, buffer []byte) (sealed []byte, plain int) {
 	defer r.scratch.Put(zipped)
 	*zipped = r.encoder.EncodeAll(data, (*zipped)[:0])
 	if len(*zipped) < len(data) {
-		return r.key.seal(buffer, *zipped), len(data)
+		return r.key.Seal(buffer, *zipped), len(data)
 	}
-	return r.key.seal(buffer, data), 0
+	return r.key.Seal(buffer, data), 0
 }
 
 // append puts a sealed blob into the open pack of its type and returns the

@@ -1,4 +1,7 @@
-package vault
+// Package seal encrypts and authenticates what a repository holds, as restic's
+// format prescribes: AES-256 in counter mode, Poly1305-AES over the result, and
+// keys that are kept sealed with one derived from a password.
+package seal
 
 import (
 	"crypto/aes"
@@ -15,19 +18,22 @@ import (
 
 const (
 	ivSize = aes.BlockSize
-	// sealOverhead is what encryption adds to a text: IV and tag.
-	sealOverhead = ivSize + poly1305.TagSize
-	saltSize     = 64
+	// Overhead is what encryption adds to a text: IV and tag.
+	Overhead = ivSize + poly1305.TagSize
+	// SaltSize is that of the salt beside a key sealed with a password.
+	SaltSize = 64
 
-	// The cost of guessing a password: 32 MiB and about a quarter second
-	// of one core. The format stores it, so it may change.
-	scryptN, scryptR, scryptP = 1 << 15, 8, 3
+	// The cost of guessing a password: 32 MiB and about a quarter second of
+	// one core. The format stores it, so it may change.
+	ScryptN, ScryptR, ScryptP = 1 << 15, 8, 3
 )
 
-var errForged = errors.New("authentication tag does not match")
+// ErrForged tells of a text that was changed, or sealed with another key. The
+// two cannot be told apart.
+var ErrForged = errors.New("authentication tag does not match")
 
-// masterKey encrypts and authenticates everything in a repository.
-type masterKey struct {
+// Key encrypts and authenticates everything in a repository.
+type Key struct {
 	encrypt [32]byte
 	macK    [16]byte
 	macR    [16]byte
@@ -46,8 +52,8 @@ type masterKeyJSON struct {
 
 // newMasterKey takes 64 bytes: AES-256 key, AES-128 key of the MAC, r of the
 // MAC.
-func newMasterKey(material []byte) *masterKey {
-	k := &masterKey{}
+func newMasterKey(material []byte) *Key {
+	k := &Key{}
 	copy(k.encrypt[:], material[:32])
 	copy(k.macK[:], material[32:48])
 	copy(k.macR[:], material[48:64])
@@ -57,19 +63,24 @@ func newMasterKey(material []byte) *masterKey {
 	return k
 }
 
-func randomMasterKey() *masterKey {
+// Random makes the key of a new repository.
+func Random() *Key {
 	material := make([]byte, 64)
 	_, _ = rand.Read(material) // never fails: the runtime aborts instead
 	return newMasterKey(material)
 }
 
-func (k *masterKey) marshal() ([]byte, error) {
+// Marshal writes the key as key files hold it. It must be sealed before it is
+// stored.
+func (k *Key) Marshal() ([]byte, error) {
 	var out masterKeyJSON
 	out.MAC.K, out.MAC.R, out.Encrypt = k.macK[:], k.macR[:], k.encrypt[:]
 	return json.Marshal(out)
 }
 
-func unmarshalMasterKey(data []byte) (*masterKey, error) {
+// Unmarshal reads what marshal wrote. CodeDamaged when its parts have
+// other sizes.
+func Unmarshal(data []byte) (*Key, error) {
 	var in masterKeyJSON
 	if err := json.Unmarshal(data, &in); err != nil {
 		return nil, err
@@ -81,9 +92,9 @@ func unmarshalMasterKey(data []byte) (*masterKey, error) {
 	return newMasterKey(material), nil
 }
 
-// seal appends the encrypted and authenticated text to dst. dst and text
+// Seal appends the encrypted and authenticated text to dst. dst and text
 // must not overlap.
-func (k *masterKey) seal(dst, text []byte) []byte {
+func (k *Key) Seal(dst, text []byte) []byte {
 	start := len(dst)
 	dst = append(dst, make([]byte, ivSize)...)
 	iv := dst[start:]
@@ -95,23 +106,24 @@ func (k *masterKey) seal(dst, text []byte) []byte {
 	return append(dst, tag[:]...)
 }
 
-// open authenticates and decrypts sealed in place and returns the text,
+// Open authenticates and decrypts sealed in place and returns the text,
 // which shares its memory.
-func (k *masterKey) open(sealed []byte) ([]byte, error) {
-	if len(sealed) < sealOverhead {
-		return nil, errForged
+func (k *Key) Open(sealed []byte) ([]byte, error) {
+	if len(sealed) < Overhead {
+		return nil, ErrForged
 	}
 	iv, rest := sealed[:ivSize], sealed[ivSize:]
 	body, given := rest[:len(rest)-poly1305.TagSize], rest[len(rest)-poly1305.TagSize:]
 	oneTime := k.oneTimeKey(iv)
 	if !poly1305.Verify((*[poly1305.TagSize]byte)(given), body, &oneTime) {
-		return nil, errForged
+		return nil, ErrForged
 	}
 	cipher.NewCTR(k.block, iv).XORKeyStream(body, body)
 	return body, nil
 }
 
-func (k *masterKey) tag(body, iv []byte) (tag [poly1305.TagSize]byte) {
+// tag authenticates an encrypted body.
+func (k *Key) tag(body, iv []byte) (tag [poly1305.TagSize]byte) {
 	oneTime := k.oneTimeKey(iv)
 	poly1305.Sum(&tag, body, &oneTime)
 	return tag
@@ -119,14 +131,14 @@ func (k *masterKey) tag(body, iv []byte) (tag [poly1305.TagSize]byte) {
 
 // oneTimeKey returns r followed by the encrypted nonce, as Poly1305-AES
 // prescribes.
-func (k *masterKey) oneTimeKey(iv []byte) (key [32]byte) {
+func (k *Key) oneTimeKey(iv []byte) (key [32]byte) {
 	copy(key[:16], k.macR[:])
 	k.macAES.Encrypt(key[16:], iv)
 	return key
 }
 
-// passwordKey derives the key that protects a master key.
-func passwordKey(password string, salt []byte, n, r, p int) (*masterKey, error) {
+// FromPassword derives the key that protects a master key.
+func FromPassword(password string, salt []byte, n, r, p int) (*Key, error) {
 	material, err := scrypt.Key([]byte(password), salt, n, r, p, 64)
 	if err != nil {
 		return nil, err
