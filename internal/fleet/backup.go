@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -166,12 +167,9 @@ func (f Vault) RestoreBackup(ctx context.Context, actor string, id upkeep.Backup
 			return nil, upkeep.Errorf(upkeep.CodeConflict, "the site is not any more as it was when you confirmed").
 				WithHint("Look at the differences again: upkeep backup diff %s.", id)
 		}
-		var safety *upkeep.Backup
-		done, safety, err = f.Custody.RestoreInPlace(ctx, id, progress)
-		if err != nil {
+		if done, result.Safety, err = f.restoreInPlace(ctx, actor, b, progress); err != nil {
 			return nil, err
 		}
-		result.Safety = safety.ID
 	} else {
 		if err := canMake(req.Dir); err != nil {
 			return nil, err
@@ -185,6 +183,28 @@ func (f Vault) RestoreBackup(ctx context.Context, actor string, id upkeep.Backup
 		"backup": id, "dir": req.Dir, "safety": result.Safety, "identity": result.Identity,
 	})
 	return result, err
+}
+
+// restoreInPlace restores, and has on the ledger what was backed up before and,
+// when it did not come to its end, that too.
+func (f Vault) restoreInPlace(ctx context.Context, actor string, b *upkeep.Backup, progress func(upkeep.Progress)) (*agent.RestoreResult, upkeep.BackupID, error) {
+	if err := f.free(ctx, b.Site); err != nil {
+		return nil, 0, err
+	}
+	done, safety, err := f.Custody.RestoreInPlace(ctx, b.ID, progress)
+	ctx = context.WithoutCancel(ctx)
+	saved := upkeep.BackupID(0)
+	if safety != nil {
+		saved = safety.ID
+		err = errors.Join(err, f.enter(ctx, actor, kindBackup, b.Site, map[string]any{
+			"backup": safety.ID, "moment": safety.Moment, "snapshot": safety.Snapshot, "manifest": safety.Manifest,
+		}))
+	}
+	if err != nil {
+		facts := map[string]any{"backup": b.ID, "safety": saved, "why": err.Error()}
+		err = errors.Join(err, f.enter(ctx, actor, kindRestoreFailed, b.Site, facts))
+	}
+	return done, saved, err
 }
 
 // canMake refuses early where a folder cannot be restored into.

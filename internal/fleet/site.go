@@ -20,8 +20,11 @@ const (
 	kindThawed      = "site_thawed"
 	kindBackup      = "backup_made"
 	kindRestored    = "restore_done"
-	kindPruned      = "backups_pruned"
-	kindPlanned     = "intervention_planned"
+
+	kindRestoreFailed = "restore_failed"
+
+	kindPruned  = "backups_pruned"
+	kindPlanned = "intervention_planned"
 )
 
 // SiteList is web.Sites for a Fleet.
@@ -272,12 +275,26 @@ func (f *Fleet) Freeze(ctx context.Context, actor, name string, limit time.Durat
 	if err != nil {
 		return nil, err
 	}
+	if err := f.free(ctx, site.ID); err != nil {
+		return nil, err
+	}
 	at, err := f.Custody.Freeze(ctx, site.ID, limit)
 	if err != nil {
 		return nil, err
 	}
 	state := &web.GateState{Frozen: true, Since: at, Until: at.Add(limit)}
 	return state, f.enter(ctx, actor, kindFrozen, site.ID, map[string]any{"until": state.Until})
+}
+
+// free makes sure that no intervention is under way: work by hand would take
+// the site out of its hands.
+func (f *Fleet) free(ctx context.Context, site upkeep.SiteID) error {
+	under, err := f.Interventions.Interventions(ctx, upkeep.InterventionFilter{Site: site, Unended: true, Limit: 1})
+	if err != nil || len(under) == 0 {
+		return err
+	}
+	return upkeep.Errorf(upkeep.CodeConflict, "intervention %s is under way on this site", under[0].ID).
+		WithHint("Wait for its end, or stop it with upkeep intervention cancel %s.", under[0].ID)
 }
 
 // Thaw opens a site that was frozen by hand.

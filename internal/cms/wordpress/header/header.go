@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 )
 
 // Limit is how much of a file WordPress looks at.
@@ -102,11 +103,15 @@ func cleanHeader(value string) string {
 // Read returns the headers of a file below dir; nil when the set's own
 // reader finds none.
 func Read(dir *os.Root, file string, set Set, shortTag bool) (map[string]string, error) {
-	f, err := dir.Open(file)
+	// A pipe in the place of a file must not keep us waiting for its other end.
+	f, err := dir.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, err
+	}
 	if set.Read != nil {
 		return set.Read(f)
 	}
