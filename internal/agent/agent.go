@@ -8,11 +8,11 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
@@ -240,11 +240,10 @@ func (s *session) places() []string {
 func (a *Agent) database(ctx context.Context, config *cms.Database) (*database.DB, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	// Prefix and neighbours too: which tables are the site's is known to the
-	// handle, and not yet known when the layout is first looked for.
-	key := fmt.Sprintf("%+v", *config)
+	key := config.Host + "|" + strconv.Itoa(config.Port) + "|" + config.Socket + "|" + config.Name + "|" + config.User + "|" + config.Password
 	if db, ok := a.databases[key]; ok {
-		return db, nil
+		// Who else is in the database is not known yet when it is first opened.
+		return db.Of(*config), nil
 	}
 	db, err := database.Open(ctx, *config)
 	if err != nil {

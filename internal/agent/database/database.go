@@ -74,6 +74,12 @@ func Open(ctx context.Context, site cms.Database) (_ *DB, err error) {
 	return db, nil
 }
 
+// Of is the same database, by the same connections, with the prefix and the
+// neighbours of site: which of its tables are the site's.
+func (db *DB) Of(site cms.Database) *DB {
+	return &DB{site: site, pool: db.pool, own: db.own}
+}
+
 // Close ends all connections.
 func (db *DB) Close() error { return db.pool.Close() }
 
