@@ -385,21 +385,35 @@ func (w *walk) wrapUp(ctx context.Context, agent Agent) (next, error) {
 	}}, nil
 }
 
+// recovery is how long a thawed site may take to answer visitors again: its
+// web server or database may just be starting.
+const recovery = 30 * time.Second
+
 // fromOutside sees the home page as a visitor does.
 func (w *walk) fromOutside(ctx context.Context, agent Agent) ([]upkeep.Check, error) {
 	if len(w.iv.Baseline) == 0 {
 		return nil, nil
 	}
 	home := w.iv.Baseline[0]
-	probes, err := agent.Probe(ctx, []upkeep.Page{home.Page}, false)
-	if err != nil {
-		return nil, err
+	for {
+		probes, err := agent.Probe(ctx, []upkeep.Page{home.Page}, false)
+		if err != nil {
+			return nil, err
+		}
+		got := probes[0]
+		check := upkeep.Check{
+			Code: codeOutside, Subject: home.Page.Path, OK: got.Status == home.Status,
+			Want: statusText(home), Got: statusText(got),
+		}
+		if check.OK || w.Now().Sub(w.iv.ThawedAt) > recovery {
+			return []upkeep.Check{check}, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(time.Second):
+		}
 	}
-	got := probes[0]
-	return []upkeep.Check{{
-		Code: codeOutside, Subject: home.Page.Path, OK: got.Status == home.Status,
-		Want: statusText(home), Got: statusText(got),
-	}}, nil
 }
 
 // end names the end that an intervention comes to.

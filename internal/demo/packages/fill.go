@@ -139,7 +139,7 @@ func certificates(root string) error {
 func (f *filling) playground(ctx context.Context) (err error) {
 	defer upkeep.Wrap(&err, "npm package %s", build)
 	f.say("downloading newer WordPress releases (npm " + build + ", 160 MB)")
-	if _, err := output(ctx, f.work, "npm", "pack", "--silent", "--no-update-notifier", build); err != nil {
+	if _, err := output(ctx, f.work, "npm", "pack", "--loglevel=error", "--no-update-notifier", build); err != nil {
 		return upkeep.Errorf(upkeep.CodeUnreachable, "%w", err)
 	}
 	archives, err := filepath.Glob(filepath.Join(f.work, "*.tgz"))
