@@ -69,6 +69,7 @@ func TestKillAtEveryState(t *testing.T) {
 	for _, state := range midway {
 		for _, victim := range victims {
 			t.Run(string(state)+"/"+victim.name, func(t *testing.T) {
+				t.Parallel()
 				site := upkeeptest.WordPress(t, small())
 				p := upkeeptest.Adopt(t, site, offers()...)
 				before := upkeeptest.StateOf(t, site)
