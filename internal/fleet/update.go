@@ -123,7 +123,7 @@ func (f *Fleet) StartIntervention(ctx context.Context, actor, name string, req w
 	if err := f.mustBeOpen(ctx, site); err != nil {
 		return nil, err
 	}
-	plan, err := f.examined(ctx, site, false)
+	plan, err := f.examined(ctx, site, true)
 	if err != nil {
 		return nil, err
 	}
