@@ -26,6 +26,9 @@ func (e *Engine) Run(ctx context.Context, workers map[string]Worker) (err error)
 	// The first beat goes before the first job: jobs of a process without
 	// one are taken away from it.
 	if err := e.tick(ctx); err != nil {
+		if ctx.Err() != nil { // told to stop before it began
+			return nil
+		}
 		return translate(err)
 	}
 	client, err := e.client(ctx, workers)

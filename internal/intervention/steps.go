@@ -418,9 +418,10 @@ func (w *walk) fromOutside(ctx context.Context, agent Agent) ([]upkeep.Check, er
 
 // end names the end that an intervention comes to.
 func (w *walk) end(outside []upkeep.Check) upkeep.State {
+	touched := w.iv.Identity != nil || len(w.iv.Search.Kept) > 0
 	unproven := w.iv.Identity != nil && !w.iv.Identity.Proven()
 	for _, check := range outside {
-		unproven = unproven || !check.OK
+		unproven = unproven || touched && !check.OK // what breaks a site that was not changed is not our doing
 	}
 	applied := len(refsOf(w.iv.Batches, w.iv.Search.Kept))
 	all := 0
