@@ -132,7 +132,8 @@ func TestBenchInventory(t *testing.T) {
 			must(t, err)
 		}))
 	}
-	client := agent.NewClient(p.AgentDir())
+	client, err := agent.Start(t.Context(), agent.Launch{Dir: p.AgentDir(), Root: site.Root, Command: []string{"/bin/false"}})
+	must(t, err)
 	defer client.Close()
 	take := func() {
 		_, err := client.Inventory(t.Context())
@@ -176,24 +177,28 @@ func careful(t *testing.T, site *demo.Site) result {
 	must(t, os.Chmod(filepath.Dir(zips), 0o755))
 	set, err := upkeeptest.World(t).Packages()
 	must(t, err)
+	core := set.Newest()
+	zip, err := os.ReadFile(core.Zip)
+	must(t, err)
+	coreZip := filepath.Join(zips, "core.zip")
+	must(t, os.WriteFile(coreZip, zip, 0o644))
 	db := filepath.Join(site.Dir, "db.sql")
 	gate := filepath.Join(site.Root, ".maintenance")
 
 	started := time.Now()
 	restic("backup", site.Root)
 	frozen := time.Now()
-	must(t, os.WriteFile(gate, []byte("<?php $upgrading = time() + 3600;"), 0o644))
+	must(t, os.WriteFile(gate, []byte("<?php $upgrading = PHP_SAPI === 'cli' ? 0 : time() + 3600;"), 0o644))
 	must(t, dump(t, site, db))
 	restic("backup", site.Root, db)
 	for _, archive := range archives {
 		_, err := site.PHP(t.Context(), upgraderCode+fmt.Sprintf(`$up = new Plugin_Upgrader(new Automatic_Upgrader_Skin()); var_dump($up->install(%q, ['overwrite_package' => true]));`, archive))
 		must(t, err)
 	}
-	core := set.Newest()
 	_, err = site.PHP(t.Context(), upgraderCode+fmt.Sprintf(`$offer = (object) ['response' => 'upgrade', 'current' => %[1]q, 'version' => %[1]q, 'locale' => 'en_US', 'packages' => (object) ['full' => %[2]q, 'no_content' => false, 'new_bundled' => false, 'partial' => false, 'rollback' => false], 'php_version' => '7.0', 'mysql_version' => '5.0', 'new_bundled' => '', 'partial_version' => '', 'download' => %[2]q];
-		$up = new Core_Upgrader(new Automatic_Upgrader_Skin()); var_dump($up->upgrade($offer));`, string(core.Version), core.Zip))
+		$up = new Core_Upgrader(new Automatic_Upgrader_Skin()); var_dump($up->upgrade($offer));`, string(core.Version), coreZip))
 	must(t, err)
-	_, err = site.PHP(t.Context(), upgraderCode+`wp_upgrade();`)
+	_, err = site.PHP(t.Context(), upgraderCode+`require_once ABSPATH . 'wp-admin/includes/upgrade.php'; wp_upgrade();`)
 	must(t, err)
 	if err := os.Remove(gate); err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)
@@ -206,10 +211,15 @@ func careful(t *testing.T, site *demo.Site) result {
 	must(t, dump(t, site, db))
 	restic("backup", site.Root, db)
 	r.total = time.Since(started)
+	got, err := site.PHP(t.Context(), `require ABSPATH . 'wp-admin/includes/plugin.php'; global $wp_version; echo $wp_version; foreach (get_plugins() as $p) { echo ' ', $p['Version']; }`)
+	must(t, err)
+	if !strings.HasPrefix(got, string(core.Version)+" ") || strings.Count(got, " "+plugins) < len(archives) {
+		t.Fatalf("the script did not update: %q", got)
+	}
 	return r
 }
 
-const upgraderCode = `define('WP_ADMIN', true); require_once ABSPATH . 'wp-admin/includes/admin.php'; require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php'; `
+const upgraderCode = `define('FS_METHOD', 'direct'); require_once ABSPATH . 'wp-admin/includes/admin.php'; require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php'; `
 
 func resticAt(t *testing.T, dir string) func(args ...string) {
 	t.Helper()
