@@ -112,7 +112,7 @@ func (d doctor) Requirements(ctx context.Context) ([]web.Requirement, error) {
 	php, modules, err := agent.Interpreter(ctx)
 	list := []web.Requirement{
 		{Name: "php", OK: err == nil, Detail: php, Fix: "apt-get install php-cli"},
-		{Name: "php_mysqli", OK: modules["mysqli"], Fix: "apt-get install php-mysql"},
+		{Name: "mysqli", OK: modules["mysqli"], Fix: "apt-get install php-mysql"},
 		{Name: "state_folder", OK: unix.Access(d.dir, unix.W_OK) == nil, Detail: d.dir, Fix: "chmod 700 " + d.dir},
 		{Name: "root", OK: os.Geteuid() == 0, Optional: true, Fix: "sudo upkeep …"},
 	}
@@ -121,7 +121,7 @@ func (d doctor) Requirements(ctx context.Context) ([]web.Requirement, error) {
 		return nil, err
 	}
 	free := int64(fs.Bavail) * fs.Bsize
-	list = append(list, web.Requirement{Name: "free_space", OK: free > minimumFree, Detail: fmt.Sprintf("%d MB", free>>20), Fix: "df -h " + d.dir})
+	list = append(list, web.Requirement{Name: "disk", OK: free > minimumFree, Detail: fmt.Sprintf("%d MB", free>>20), Fix: "df -h " + d.dir})
 	restic := web.Requirement{Name: "restic", Optional: true, Fix: "apt-get install restic"}
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
 		if path := filepath.Join(dir, "restic"); unix.Access(path, unix.X_OK) == nil {
