@@ -34,9 +34,7 @@ func (w *walk) conclude(ctx context.Context, to next) error {
 	end.State = to.state
 	settleOutcomes(&end)
 	if w.agent != nil && (end.State == upkeep.Failed || end.State == upkeep.Cancelled) {
-		if err := w.agent.Finish(ctx); err != nil {
-			w.Log.Warn("leftovers stay until the next intervention", "intervention", end.ID, "error", err)
-		}
+		w.tidy(ctx)
 	}
 	for _, batch := range end.Batches {
 		for _, update := range batch.Updates {
@@ -57,6 +55,25 @@ func (w *walk) conclude(ctx context.Context, to next) error {
 		"before": end.Before, "after": end.After, "frozen_ms": end.Frozen(w.Now()).Milliseconds(),
 		"identical": identical(end.Identity),
 	})
+}
+
+// tidy removes what an intervention that changed nothing left on the host. An
+// agent that died is reached anew: its guard, or we, bring it back.
+func (w *walk) tidy(ctx context.Context) {
+	for tries := 3; ; tries-- {
+		agent, err := w.reach(ctx)
+		if err == nil {
+			err = agent.Finish(ctx)
+		}
+		if err == nil {
+			return
+		}
+		if tries == 1 || upkeep.CodeOf(err) != upkeep.CodeUnreachable {
+			w.Log.Warn("leftovers stay until the next intervention", "intervention", w.iv.ID, "error", err)
+			return
+		}
+		w.letGo()
+	}
 }
 
 func (w *walk) holdGuilty(ctx context.Context, end *upkeep.Intervention, update upkeep.Update) error {

@@ -160,6 +160,9 @@ func (w *walk) stage(ctx context.Context, agent Agent) (map[string]string, error
 			case "":
 				err = w.event(ctx, EventStaged, params)
 			case upkeep.CodeUnreachable: // nobody's fault: the next intervention tries again
+				if _, _, _, gone := agent.Standing(ctx); gone != nil {
+					return nil, gone
+				}
 				refused[update.Ref()], params["why"] = err.Error(), err.Error()
 				err = w.event(ctx, EventRefused, params)
 			case upkeep.CodeRefused, upkeep.CodeNotFound, upkeep.CodeUnauthorized, upkeep.CodeDamaged, upkeep.CodeHeld:
