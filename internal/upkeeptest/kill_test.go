@@ -78,6 +78,9 @@ func TestKillAtEveryState(t *testing.T) {
 					t.Fatal(err)
 				}
 				p.WaitState(t, state)
+				if state == upkeep.Preparing {
+					begun(t, p)
+				}
 				victim.kill(t, p, worker)
 				_ = worker.Wait() // killed, or ending as it may: what counts is read below
 				p.Settle(t)
@@ -85,6 +88,15 @@ func TestKillAtEveryState(t *testing.T) {
 			})
 		}
 	}
+}
+
+// begun waits until there is something to leave behind.
+func begun(t *testing.T, p *upkeeptest.Program) {
+	t.Helper()
+	upkeeptest.Eventually(t, time.Minute, "the journal to be opened", func() bool {
+		_, err := os.Stat(filepath.Join(p.AgentDir(), "journal.jsonl"))
+		return err == nil
+	})
 }
 
 // intact asserts what must hold after anything: an end that is not an
