@@ -60,7 +60,7 @@ func runAgent(cmd *cobra.Command, dir, root string) error {
 	defer stop()
 	a, err := agent.New(agent.Config{
 		Dir: filepath.Clean(dir), Root: filepath.Clean(root), Drivers: cms.Drivers{wordpress},
-		PHP: os.Getenv("UPKEEP_PHP"), Log: log, Now: time.Now, Idle: idleTime,
+		PHP: os.Getenv("UPKEEP_PHP"), Log: log, Now: time.Now, Idle: idleTime, Adopts: true,
 	})
 	if err != nil {
 		log.Error("start", "error", err)

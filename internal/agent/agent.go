@@ -21,6 +21,7 @@ import (
 	"upkeep"
 	"upkeep/internal/agent/database"
 	"upkeep/internal/agent/journal"
+	"upkeep/internal/agent/process"
 	"upkeep/internal/agent/wire"
 	"upkeep/internal/cms"
 	"upkeep/internal/vault/archive"
@@ -35,12 +36,13 @@ type Config struct {
 	Log     *slog.Logger
 	Now     upkeep.Clock
 	Idle    time.Duration // ends after so long without anything to do; 0 never
+	Adopts  bool          // the process is this agent's alone: what its scripts leave behind falls to it
 }
 
 // Agent works on one site. Operations run one at a time.
 type Agent struct {
 	config Config
-	php    *interpreter
+	php    *process.Interpreter
 	memory *archive.Memory
 
 	started time.Time
@@ -92,9 +94,14 @@ func New(c Config) (_ *Agent, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.Adopts {
+		if err := process.AdoptOrphans(); err != nil {
+			return nil, err
+		}
+	}
 	return &Agent{
 		config:    c,
-		php:       &interpreter{path: c.PHP, log: c.Log},
+		php:       &process.Interpreter{Path: c.PHP, Adopts: c.Adopts, Log: c.Log},
 		memory:    memory,
 		started:   c.Now(),
 		lastSign:  c.Now(),

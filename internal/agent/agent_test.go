@@ -30,13 +30,14 @@ import (
 // new file, one that takes another's place and a folder's mode; an update that
 // swaps the plugin "shop", whose migration is migrate.
 type plain struct {
-	migrate func(ctx context.Context, root string) error
+	migrate  func(ctx context.Context, root string) error
+	database *cms.Database
 }
 
 func (plain) CMS() upkeep.CMS { return "plain" }
 
-func (plain) Detect(_ context.Context, _ cms.Host, root string) (*cms.Layout, error) {
-	return &cms.Layout{CMS: "plain", Root: root, Areas: []cms.Area{{Name: "site", Dir: root}}}, nil
+func (p plain) Detect(_ context.Context, _ cms.Host, root string) (*cms.Layout, error) {
+	return &cms.Layout{CMS: "plain", Root: root, Areas: []cms.Area{{Name: "site", Dir: root}}, Database: p.database}, nil
 }
 
 func (plain) Inventory(context.Context, cms.Host, *cms.Layout) (*upkeep.Inventory, error) {

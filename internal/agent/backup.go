@@ -33,6 +33,7 @@ const (
 type secured struct {
 	Tree       string `json:"tree"`
 	Polynomial uint64 `json:"polynomial"` // that files are cut by
+	Manifest   string `json:"manifest"`   // digest of the manifest
 }
 
 // opRead makes a backup through the blobs connection. Of a frozen session it
@@ -76,7 +77,7 @@ func (a *Agent) opRead(ctx context.Context, c *call, request ReadRequest) (_ *Re
 	if err != nil {
 		return nil, err
 	}
-	return result, s.note(journal.Secured, secured{Tree: result.Tree, Polynomial: request.Polynomial})
+	return result, s.note(journal.Secured, secured{Tree: result.Tree, Polynomial: request.Polynomial, Manifest: result.Manifest})
 }
 
 // stands refuses to take a site that visitors write to for one that is frozen.

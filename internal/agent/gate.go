@@ -13,6 +13,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/agent/journal"
+	"upkeep/internal/agent/process"
 	"upkeep/internal/cms"
 )
 
@@ -197,7 +198,7 @@ func (a *Agent) freeze(ctx context.Context, s *session, drain upkeep.Duration) (
 	if err := s.closeGate(gate); err != nil {
 		return nil, err
 	}
-	a.finishRequests(ctx, s, drainTimeout(drain))
+	process.FinishRequests(ctx, s.holds, drainTimeout(drain), a.config.Log)
 	frozen := &Frozen{At: a.config.Now().UTC()}
 	if s.layout.Database == nil {
 		return frozen, nil

@@ -2,7 +2,7 @@ package agent
 
 import (
 	"context"
-	"strings"
+	"slices"
 	"time"
 
 	"upkeep"
@@ -165,7 +165,7 @@ func (a *Agent) settle(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
-		if _, err := a.currentBlobs(); err != nil && !a.final(s) && filesDiffer(identity) {
+		if _, err := a.currentBlobs(); err != nil && !a.final(s) && slices.ContainsFunc(identity.Differences, s.ofFile) {
 			return upkeep.Errorf(upkeep.CodeUnreachable, "%s is to be brought back: %w", identity.Differences[0].Path, err)
 		}
 		if err := s.note(journal.Undone, identity); err != nil {
@@ -181,21 +181,14 @@ func (a *Agent) settle(ctx context.Context, s *session) error {
 	return a.end(s)
 }
 
-// final reports whether the site must be thawed however it is.
+// final reports whether the site must be thawed however it is. A clock that
+// was set back does not put that off: this agent's own life is counted too.
 func (a *Agent) final(s *session) bool {
-	if s.opened.MaxFrozen <= 0 || !s.frozen() {
+	limit, lived := time.Duration(s.opened.MaxFrozen), a.config.Now().Sub(a.started)
+	if limit <= 0 || !s.frozen() {
 		return true
 	}
-	return a.late(s) && a.config.Now().Sub(a.started) > awaitBack
-}
-
-func filesDiffer(identity *upkeep.Identity) bool {
-	for _, diff := range identity.Differences {
-		if !strings.HasPrefix(diff.Path, "table ") {
-			return true
-		}
-	}
-	return false
+	return a.late(s) && lived > awaitBack || lived > limit+awaitBack
 }
 
 // ours refuses to go on with a site that the agent takes back by itself.

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upkeep"
+	"upkeep/internal/agent/process"
 )
 
 // Launch says how to bring up the agent of a site on this host.
@@ -176,11 +177,16 @@ func (l *Launch) spawn(owner *syscall.Credential) error {
 // with a journal open, so that a killed agent leaves no site frozen.
 func Guard(ctx context.Context, dir string, command []string) (err error) {
 	defer upkeep.Wrap(&err, "guard %s", dir)
+	if err := process.AdoptOrphans(); err != nil {
+		return err
+	}
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
 		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 		cmd.Dir = "/"
 		cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-		if err := cmd.Run(); err == nil || ctx.Err() != nil {
+		err := cmd.Run()
+		process.EndOrphans() // what scripts of a killed agent started
+		if err == nil || ctx.Err() != nil {
 			return nil
 		}
 		if _, err := os.Stat(filepath.Join(dir, JournalName)); errors.Is(err, fs.ErrNotExist) {

@@ -2,7 +2,9 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,6 +12,8 @@ import (
 
 	"upkeep"
 	"upkeep/internal/agent/journal"
+	"upkeep/internal/agent/process"
+	"upkeep/internal/cms"
 	"upkeep/internal/vault"
 	"upkeep/internal/vault/archive"
 )
@@ -36,7 +40,7 @@ func (a *Agent) takeBack(ctx context.Context, s *session, progress func(upkeep.P
 	if err := a.releaseReserve(); err != nil {
 		return nil, err
 	}
-	a.endRequests(ctx, s)
+	process.EndRequests(ctx, s.holds, a.config.Log)
 	if err := s.remakeWork(); err != nil {
 		return nil, err
 	}
@@ -76,25 +80,21 @@ func (s *session) revertSince(seq int, log *slog.Logger) error {
 
 // restoreRest brings back the database and compares everything.
 func (a *Agent) restoreRest(ctx context.Context, s *session, progress func(upkeep.Progress)) (*upkeep.Identity, error) {
-	before, err := readManifest(a.path("manifest"))
+	before, lost, err := a.original(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	now := &upkeep.Manifest{}
 	if s.layout.Database != nil {
 		progress(upkeep.Progress{Code: "undo_database"})
-		db, err := a.database(ctx, s.layout.Database)
+		tables, err := a.restoreDatabase(ctx, s)
+		if err != nil && !a.givesUp(ctx, s, err) {
+			return nil, err
+		}
 		if err != nil {
-			return nil, err
+			lost = append(lost, a.lost("database", err))
 		}
-		if _, err := db.Drain(ctx, patience); err != nil {
-			return nil, err
-		}
-		stats, err := db.Restore(ctx, a.dumpDir(), nil)
-		if err != nil {
-			return nil, err
-		}
-		now.Tables = stats.Objects
+		now.Tables = tables
 	}
 	progress(upkeep.Progress{Code: "undo_files"})
 	if now.Entries, err = a.scan(ctx, s); err != nil {
@@ -107,10 +107,125 @@ func (a *Agent) restoreRest(ctx context.Context, s *session, progress func(upkee
 		}
 		now.Sort()
 	}
-	diffs := before.Compare(now)
+	diffs := append(lost, before.Compare(now)...)
 	return &upkeep.Identity{
 		Before: before.Digest(), After: now.Digest(), Differences: diffs[:min(len(diffs), 100)],
 	}, nil
+}
+
+// original returns the manifest of the state that was secured. When it is
+// neither here nor in the vault and time is up, there is nothing to compare
+// with: that is a difference too.
+func (a *Agent) original(ctx context.Context, s *session) (*upkeep.Manifest, []upkeep.Difference, error) {
+	before, err := s.manifest(a.path("manifest"))
+	if err == nil {
+		return before, nil, nil
+	}
+	if err = a.fetchSecured(ctx, s, manifestFolder, a.path("manifest"), err); err == nil {
+		before, err = s.manifest(a.path("manifest"))
+	}
+	if err != nil && a.givesUp(ctx, s, err) {
+		return &upkeep.Manifest{}, []upkeep.Difference{a.lost("manifest", err)}, nil
+	}
+	return before, nil, err
+}
+
+// manifest reads the manifest in dir, which must be the one that was secured.
+func (s *session) manifest(dir string) (*upkeep.Manifest, error) {
+	m, err := readManifest(dir)
+	if err != nil {
+		return nil, err
+	}
+	note, err := s.securedNote()
+	if err == nil && note.Manifest != "" && note.Manifest != m.Digest() {
+		err = upkeep.Errorf(upkeep.CodeDamaged, "the manifest is not the one that was secured")
+	}
+	return m, err
+}
+
+func (a *Agent) lost(what string, err error) upkeep.Difference {
+	a.config.Log.Error("not brought back", "what", what, "error", err)
+	return upkeep.Difference{Path: what, Change: err.Error()}
+}
+
+// patience is how long database connections that are open at an undo may go on.
+const patience = time.Second
+
+// restoreDatabase gives the database back the secured state and returns what
+// it then holds; with an error what could be read of it.
+func (a *Agent) restoreDatabase(ctx context.Context, s *session) ([]upkeep.Object, error) {
+	db, err := a.database(ctx, s.layout.Database)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := db.Drain(ctx, patience); upkeep.CodeOf(err) == upkeep.CodeConflict {
+		// Of neighbours, or of somebody with more rights than we have: those
+		// that were there when the site froze did not hinder us then.
+		a.config.Log.Warn("undoing beside others", "error", err)
+	} else if err != nil {
+		return nil, err
+	}
+	stats, err := db.Restore(ctx, a.dumpDir(), nil)
+	switch upkeep.CodeOf(err) {
+	case upkeep.CodeDamaged, upkeep.CodeNotFound:
+		if err = a.fetchSecured(ctx, s, databaseFolder, a.dumpDir(), err); err == nil {
+			stats, err = db.Restore(ctx, a.dumpDir(), nil)
+		}
+	case upkeep.CodeNotIdentical:
+		stats, err = db.Restore(ctx, a.dumpDir(), nil)
+	}
+	if upkeep.CodeOf(err) == upkeep.CodeUnauthorized { // it has let us in: nobody brings it more rights
+		err = upkeep.Errorf(upkeep.CodeNotIdentical, "%w", err)
+	}
+	if err == nil || !a.givesUp(ctx, s, err) {
+		return stats.Objects, err
+	}
+	found, scanErr := db.Scan(ctx)
+	return found, errors.Join(err, scanErr)
+}
+
+// fetchSecured brings what was secured in the agent's own folder back from the
+// vault, because of what is the matter here.
+func (a *Agent) fetchSecured(ctx context.Context, s *session, name, dir string, because error) (err error) {
+	defer func() {
+		if err != nil { // whether the vault can be reached says nothing of the database
+			err = upkeep.Errorf(upkeep.CodeDamaged, "%w; from the vault: %s", because, err.Error())
+		}
+	}()
+	a.config.Log.Warn("fetching from the vault", "what", name, "because", because)
+	blobs, err := a.currentBlobs()
+	if err != nil {
+		return err
+	}
+	note, err := s.securedNote()
+	if err != nil {
+		return err
+	}
+	tree, err := vault.ParseID(note.Tree)
+	if err != nil {
+		return err
+	}
+	if err := emptyFolder(dir); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, repairTime)
+	defer cancel()
+	_, err = archive.Restore(ctx, blobs, tree, []archive.Source{{Name: name, Dir: dir}}, archive.Options{Polynomial: chunker.Pol(note.Polynomial)})
+	return err
+}
+
+// givesUp reports whether the site is to be opened although err kept it from
+// being brought back, as an incident: what only a person can change is not
+// waited for, all else until the deadline. A database that does not answer is:
+// then the site could show nothing anyway.
+func (a *Agent) givesUp(ctx context.Context, s *session, err error) bool {
+	switch upkeep.CodeOf(err) {
+	case upkeep.CodeUnreachable, upkeep.CodeInterrupted:
+		return false
+	case upkeep.CodeNotIdentical:
+		return true
+	}
+	return ctx.Err() == nil && a.final(s)
 }
 
 func (a *Agent) scan(ctx context.Context, s *session) ([]upkeep.Entry, error) {
@@ -142,7 +257,7 @@ func (a *Agent) repair(ctx context.Context, s *session, diffs []upkeep.Differenc
 	}
 	var paths [][]byte
 	for _, diff := range diffs {
-		if !strings.HasPrefix(diff.Path, "table ") {
+		if s.ofFile(diff) {
 			paths = append(paths, []byte(diff.Path))
 		}
 	}
@@ -151,13 +266,19 @@ func (a *Agent) repair(ctx context.Context, s *session, diffs []upkeep.Differenc
 	ctx, cancel := context.WithTimeout(ctx, repairTime)
 	defer cancel()
 	_, err = archive.Restore(ctx, blobs, tree, sources(s.layout), archive.Options{
-		Polynomial: chunker.Pol(note.Polynomial), Only: paths, InPlace: true,
+		Polynomial: chunker.Pol(note.Polynomial), Only: paths, InPlace: true, Sync: true,
 		Memory: a.memory, Exclude: seen.keep, Instead: seen.instead, Attributes: seen.folders,
 	})
 	if err != nil {
 		a.config.Log.Error("repair from the vault", "error", err)
 	}
 	return err == nil
+}
+
+// ofFile reports whether a difference is one of files, which the vault holds.
+func (s *session) ofFile(diff upkeep.Difference) bool {
+	name, _, _ := strings.Cut(diff.Path, "/")
+	return slices.ContainsFunc(s.opened.Layout.Areas, func(area cms.Area) bool { return area.Name == name })
 }
 
 // repairTime bounds what the vault is waited for.

@@ -281,6 +281,9 @@ func (s *session) area(path string) *cms.Area {
 	return nil
 }
 
+// holds reports whether dir is the site's.
+func (s *session) holds(dir string) bool { return s.area(dir) != nil }
+
 // workFor is the folder on the file system of path where what is staged or
 // kept waits.
 func (s *session) workFor(path string) string {

@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -182,40 +183,50 @@ func (rs *restorer) dropDifferent(ctx context.Context, have *schema.Catalogue) e
 // matches reports whether both are there and defined alike. Rows do not count.
 func matches(a, b *schema.Object) bool { return a != nil && b != nil && a.Definition == b.Definition }
 
-// create makes those objects of the given kinds that are not there now.
+// create makes those objects of the given kinds that are not there now. One
+// that takes more rights than we have does not keep the others away.
 func (rs *restorer) create(ctx context.Context, kinds ...string) error {
 	s := rs.workers[0]
 	have, err := schema.NewDescriber(s, &rs.db.site).Describe(ctx)
 	if err != nil {
 		return err
 	}
+	var refused []error
 	for _, o := range rs.want.objects {
 		if !slices.Contains(kinds, o.Kind) || matches(o.Object, have.Find(o.Kind, o.Name)) {
 			continue
 		}
-		if err := rs.createOne(ctx, s, o.Object); err != nil {
+		err := rs.createOne(ctx, s, o.Object)
+		switch {
+		case upkeep.CodeOf(err) == upkeep.CodeUnauthorized:
+			refused = append(refused, fmt.Errorf("%s %q: %w", o.Kind, o.Name, err))
+		case err != nil:
 			return fmt.Errorf("%s %q: %w", o.Kind, o.Name, err)
+		default:
+			rs.stats.Created = append(rs.stats.Created, o.Ref())
 		}
-		rs.stats.Created = append(rs.stats.Created, o.Ref())
 	}
-	return nil
+	return errors.Join(refused...)
 }
 
 // createOne makes an object in the session settings it was written under. An
 // account that may not name another definer must not become the definer itself:
 // the program would then run with other rights than before.
-func (rs *restorer) createOne(ctx context.Context, s *session.Session, o *schema.Object) error {
+func (rs *restorer) createOne(ctx context.Context, s *session.Session, o *schema.Object) (refused error) {
 	for _, statement := range o.Statements(rs.want.Collation) {
-		err := s.Exec(ctx, statement)
-		if upkeep.CodeOf(err) == upkeep.CodeUnauthorized {
-			return upkeep.Errorf(upkeep.CodeUnauthorized, "make it again with its definer: %w", err).
-				WithHint("Restore with an account that has the SET USER right, or is the definer.")
+		if refused != nil && statement == string(o.Create) {
+			continue // only the settings are put back
 		}
-		if err != nil {
+		err := s.Exec(ctx, statement)
+		switch {
+		case upkeep.CodeOf(err) == upkeep.CodeUnauthorized:
+			refused = upkeep.Errorf(upkeep.CodeUnauthorized, "make it again with its definer: %w", err).
+				WithHint("Restore with an account that has the SET USER right, or is the definer.")
+		case err != nil:
 			return err
 		}
 	}
-	return nil
+	return refused
 }
 
 // tables brings definitions and rows of tables and the rows of sequences back.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,15 +77,23 @@ func sumOf(t *testing.T, dir, table string) (sum int) {
 
 func TestRestoreSaysWhichDefinerItMayNotSet(t *testing.T) {
 	site := newDatabase(t)
-	sql(t, site, "CREATE TABLE t (a INT PRIMARY KEY); CREATE DEFINER=root@localhost VIEW v AS SELECT a FROM t;")
+	sql(t, site, "CREATE TABLE t (a INT PRIMARY KEY); CREATE DEFINER=root@localhost VIEW aaa AS SELECT a FROM t;")
 	db := open(t, site)
+	if _, err := visitor(t, site).ExecContext(t.Context(), "CREATE VIEW ours AS SELECT a FROM t"); err != nil {
+		t.Fatal(err)
+	}
 	dir, objects := dump(t, db)
 	sql(t, site, "INSERT INTO t VALUES (1);")
 	restore(t, db, dir) // the view did not change: no right is needed
-	sql(t, site, "DROP VIEW v;")
+	sql(t, site, "DROP VIEW aaa; DROP VIEW ours;")
 	_, err := db.Restore(t.Context(), dir, nil)
-	if upkeep.CodeOf(err) != upkeep.CodeUnauthorized || !strings.Contains(err.Error(), `view "v"`) || upkeep.HintOf(err) == "" {
+	if upkeep.CodeOf(err) != upkeep.CodeUnauthorized || !strings.Contains(err.Error(), `view "aaa"`) || upkeep.HintOf(err) == "" {
 		t.Errorf("want unauthorized, have %v", err)
+	}
+	for _, o := range objects { // what is behind it is there nevertheless
+		if o.Name == "ours" && !slices.Contains(scan(t, db), o) {
+			t.Error("the account's own view was not made again")
+		}
 	}
 	restore(t, open(t, server.Admin(site.Name)), dir)
 	same(t, objects, scan(t, db))

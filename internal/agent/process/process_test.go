@@ -1,0 +1,86 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"upkeep/internal/cms"
+)
+
+// A script of a site may start something that outlives it, in a session of its
+// own, to write later: it ends with the script.
+func TestNothingOutlivesAScript(t *testing.T) {
+	if _, err := exec.LookPath("php"); err != nil {
+		t.Skip("no php")
+	}
+	if err := AdoptOrphans(); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	late := filepath.Join(dir, "late")
+	script := cms.Script{Name: "fork", Dir: dir, Source: `<?php
+exec("setsid sh -c 'echo started >began; (setsid sh -c \"sleep 1; echo written >late\" &) ; sleep 1' >/dev/null 2>&1 &");
+while (!file_exists('began')) { usleep(1000); clearstatcache(); }
+file_put_contents('php://fd/4', '{}');`}
+	p := &Interpreter{Adopts: true, Log: slog.New(slog.DiscardHandler)}
+	var answer struct{}
+	if err := p.Run(t.Context(), script, struct{}{}, &answer); err != nil {
+		t.Fatal(err)
+	}
+	if left := children(); len(left) > 0 {
+		t.Errorf("still there: %v", left)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	// Whoever waits as long as it would have sees nothing written.
+	if err := exec.CommandContext(ctx, "sleep", "1.3").Run(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(late); err == nil {
+		t.Error("written after the script had ended")
+	}
+}
+
+// What works in a folder of the site is waited for, then ended; what works
+// elsewhere is left alone.
+func TestRequestsEnd(t *testing.T) {
+	site, other := t.TempDir(), t.TempDir()
+	start := func(name, dir string) *exec.Cmd {
+		path := filepath.Join(t.TempDir(), name)
+		sleep, err := exec.LookPath("sleep")
+		if err == nil {
+			err = os.Symlink(sleep, path)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), path, "60")
+		cmd.Dir = dir
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return cmd
+	}
+	inside := func(dir string) bool { return dir == site }
+	busy, apache, elsewhere := start("php-fpm8.2", site), start("apache2", site), start("php-fpm8.2", other)
+	FinishRequests(t.Context(), inside, 50*time.Millisecond, slog.New(slog.DiscardHandler))
+	for _, cmd := range []*exec.Cmd{busy, apache} {
+		var killed *exec.ExitError
+		if err := cmd.Wait(); !errors.As(err, &killed) {
+			t.Errorf("%s: %v", cmd.Path, err)
+		}
+	}
+	if err := unix.Kill(elsewhere.Process.Pid, 0); err != nil {
+		t.Errorf("what works elsewhere: %v", err)
+	}
+	_ = elsewhere.Process.Kill() // it is a sleep
+	_ = elsewhere.Wait()
+}
