@@ -135,6 +135,25 @@ func prepareFolder(dir string, owner *syscall.Credential) error {
 	if err := passable(parent, owner); err != nil {
 		return err
 	}
+	return give(dir, owner)
+}
+
+// give hands dir to the owner, for good: the folder above is ours, so what it
+// says cannot be changed by a site. A root folder that has become another
+// account's, or a link to one, would else have the agent of one site work with
+// another's rights, and bring to the first what it read of the second.
+func give(dir string, owner *syscall.Credential) error {
+	had, err := stat(dir)
+	if err != nil {
+		return err
+	}
+	if had.Uid != uint32(os.Geteuid()) && had.Uid != owner.Uid {
+		return upkeep.Errorf(upkeep.CodeConflict, "the site belonged to account %d and belongs to account %d now", had.Uid, owner.Uid).
+			WithHint("If that is meant to be so: chown %d %s.", owner.Uid, dir)
+	}
+	if had.Uid == owner.Uid && had.Gid != owner.Gid && !slices.Contains(owner.Groups, owner.Gid) {
+		owner.Gid = had.Gid // nor does a site choose a group that its account is not in
+	}
 	return os.Lchown(dir, int(owner.Uid), int(owner.Gid))
 }
 

@@ -152,8 +152,13 @@ func (c *Custody) giveFolder(ctx context.Context, id upkeep.BackupID, dir string
 	if err != nil {
 		return err
 	}
+	// What is given is the folder that was made, not what somebody put there.
+	made, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
 	st := owner.Sys().(*syscall.Stat_t)
-	return os.Lchown(dir, int(st.Uid), int(st.Gid))
+	return errors.Join(made.Chown(int(st.Uid), int(st.Gid)), made.Close())
 }
 
 // restore has the agent of the backup's site restore, or compare.

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"upkeep"
@@ -94,7 +95,11 @@ func (c *Custody) agentDir(id upkeep.SiteID) string { return filepath.Join(c.Age
 // Examine asks which CMS is at root, for a site that is not kept yet.
 func (c *Custody) Examine(ctx context.Context, root string) (_ *agent.Survey, err error) {
 	defer upkeep.Wrap(&err, "examine %s", root)
-	dir := filepath.Join(c.AgentsDir, fmt.Sprintf(examinations+"%x", sha256.Sum256([]byte(root)))[:28])
+	var owner uint32 // what one account examined says nothing of another's
+	if info, err := os.Stat(root); err == nil {
+		owner = info.Sys().(*syscall.Stat_t).Uid
+	}
+	dir := filepath.Join(c.AgentsDir, fmt.Sprintf(examinations+"%x", sha256.Sum256(fmt.Appendf(nil, "%d %s", owner, root)))[:28])
 	client, err := agent.Start(ctx, agent.Launch{Dir: dir, Root: root, Command: c.Guard})
 	if err != nil {
 		return nil, err
