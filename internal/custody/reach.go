@@ -140,22 +140,28 @@ func (r *Reached) Stage(ctx context.Context, update upkeep.Update) error {
 	return err
 }
 
-// Freeze closes the gate, and makes sure that visitors meet it.
+// Freeze closes the gate, and makes sure that visitors meet it. Those who were
+// still let in meanwhile are waited for again: only then nothing is written.
 func (r *Reached) Freeze(ctx context.Context) (time.Time, error) {
-	frozen, err := r.client.Freeze(ctx, r.site.Policy.DrainTimeout)
-	if err != nil {
-		return time.Time{}, err
+	for {
+		frozen, err := r.client.Freeze(ctx, r.site.Policy.DrainTimeout)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if waited, err := r.refuses(ctx); err != nil || !waited {
+			return frozen.At, err
+		}
 	}
-	return frozen.At, r.refuses(ctx)
 }
 
 // unavailable is the HTTP status of a closed site.
 const unavailable = 503
 
-// refuses waits until the site answers visitors 503, or not at all. A cache of
-// code may need some seconds to see the gate. A site that is broken refuses
-// visitors in its own way, before it comes to the gate.
-func (r *Reached) refuses(ctx context.Context) error {
+// refuses waits until the site answers visitors 503, or not at all, and says
+// whether it had to. A cache of code may need some seconds to see the gate. A
+// site that is broken refuses visitors in its own way, before it comes to the
+// gate.
+func (r *Reached) refuses(ctx context.Context) (waited bool, err error) {
 	page := []upkeep.Page{{Path: "/", Role: "home"}}
 	for _, known := range r.pages {
 		if known.Role == "api" { // no page cache answers for it
@@ -165,20 +171,21 @@ func (r *Reached) refuses(ctx context.Context) error {
 	for wait := 50 * time.Millisecond; ; wait *= 2 {
 		probes, err := r.Probe(ctx, page, false)
 		if err != nil {
-			return err
+			return waited, err
 		}
 		status := probes[0].Status
 		if status == 0 || status == unavailable || r.broken && status >= 400 {
-			return nil
+			return waited, nil
 		}
+		waited = true
 		if wait > 4*time.Second {
 			address := strings.TrimSuffix(r.site.URL, "/") + page[0].Path
-			return upkeep.Errorf(upkeep.CodeConflict, "visitors of %s get %d although the gate is closed", address, status).
+			return waited, upkeep.Errorf(upkeep.CodeConflict, "visitors of %s get %d although the gate is closed", address, status).
 				WithHint("Does the address lead to this folder? Does a cache in front of the site answer for it?")
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return waited, ctx.Err()
 		case <-time.After(wait):
 		}
 	}
