@@ -243,22 +243,38 @@ func (s *session) places() []string {
 	return dirs
 }
 
-// database opens the site's database once per agent.
+// database opens the site's database once per agent. Nothing is held
+// meanwhile: a server that takes the connection and then is silent must not
+// keep the guard from its duty.
 func (a *Agent) database(ctx context.Context, config *cms.Database) (*database.DB, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	key := config.Host + "|" + strconv.Itoa(config.Port) + "|" + config.Socket + "|" + config.Name + "|" + config.User + "|" + config.Password
-	if db, ok := a.databases[key]; ok {
+	a.mu.Lock()
+	db := a.databases[key]
+	a.mu.Unlock()
+	if db != nil {
 		// Who else is in the database is not known yet when it is first opened.
 		return db.Of(*config), nil
 	}
-	db, err := database.Open(ctx, *config)
+	opening, cancel := context.WithTimeoutCause(ctx, openTime, upkeep.Errorf(upkeep.CodeUnreachable, "database %s: no answer within %s", config.Name, openTime))
+	defer cancel()
+	db, err := database.Open(opening, *config)
+	if err != nil && opening.Err() != nil && ctx.Err() == nil {
+		err = context.Cause(opening)
+	}
 	if err != nil {
 		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if first := a.databases[key]; first != nil {
+		return first.Of(*config), db.Close()
 	}
 	a.databases[key] = db
 	return db, nil
 }
+
+// openTime bounds how long a database server may take to let us in.
+const openTime = 20 * time.Second
 
 // makeWork makes a folder on the same file system as area: beside it where
 // that is allowed, else inside it under a name that cannot be guessed. The

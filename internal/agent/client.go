@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -38,6 +39,7 @@ type Client struct {
 	held     *upkeep.InterventionID // that operations are for; nil for any
 	progress func(upkeep.Progress)
 	stop     context.CancelFunc // ends serving blobs
+	glance   time.Duration      // between two looks whether the agent lives
 }
 
 // NewClient returns a client of the agent whose folder is dir on this host.
@@ -95,7 +97,7 @@ func newClient(dial func(ctx context.Context) (net.Conn, error)) *Client {
 		MaxIdleConns:    2,
 		IdleConnTimeout: time.Minute,
 	}
-	c := &Client{dial: dial, http: &http.Client{Transport: transport}, progress: func(upkeep.Progress) {}, stop: func() {}}
+	c := &Client{dial: dial, http: &http.Client{Transport: transport}, progress: func(upkeep.Progress) {}, stop: func() {}, glance: clientGlance}
 	transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx) }
 	return c
 }
@@ -111,6 +113,8 @@ func (c *Client) Close() {
 
 // ask sends a request and decodes the result, reporting progress meanwhile.
 func ask[R any](ctx context.Context, c *Client, op string, request any) (result R, err error) {
+	ctx, stop := c.watch(ctx)
+	defer stop()
 	body, err := json.Marshal(request)
 	if err != nil {
 		return result, err
@@ -152,13 +156,56 @@ func ask[R any](ctx context.Context, c *Client, op string, request any) (result 
 	}
 }
 
+// watch returns a context that ends when the agent gives no sign of life: one
+// that hangs, or was stopped by its account, must not keep a worker for good.
+func (c *Client) watch(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		tick := time.NewTicker(c.glance)
+		defer tick.Stop()
+		for missed := 0; missed < patienceOfClients; {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if missed++; c.lives(ctx) {
+				missed = 0
+			}
+		}
+		cancel(upkeep.Errorf(upkeep.CodeUnreachable, "the agent does not answer any more"))
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+// How often a client looks whether its agent lives, and how often in vain.
+const (
+	clientGlance      = 15 * time.Second
+	patienceOfClients = 3
+)
+
+// lives reports whether the agent answers at all.
+func (c *Client) lives(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, c.glance)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://agent/alive", nil)
+	if err != nil {
+		return false
+	}
+	answer, err := c.http.Do(r)
+	if err != nil {
+		return false
+	}
+	return answer.Body.Close() == nil
+}
+
 // maxAnswer bounds what an agent, which is in the hands of the site's account,
 // may answer to one operation.
-const maxAnswer = 256 << 20
+const maxAnswer = 64 << 20
 
 func unreachable(ctx context.Context, op string, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
 	}
 	return upkeep.Errorf(upkeep.CodeUnreachable, "agent %s: %w", op, err)
 }
@@ -192,6 +239,8 @@ func (c *Client) Open(ctx context.Context, request OpenRequest) error {
 // Send uploads the package at path, whose SHA-256 is sum.
 func (c *Client) Send(ctx context.Context, path, sum string) (err error) {
 	defer upkeep.Wrap(&err, "send package %s", filepath.Base(path))
+	ctx, stop := c.watch(ctx)
+	defer stop()
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -281,16 +330,9 @@ func (c *Client) ServeBlobs(ctx context.Context, blobs vault.Blobs) (err error) 
 	if err != nil {
 		return unreachable(ctx, "blobs", err)
 	}
-	if _, err := io.WriteString(conn, "POST /blobs HTTP/1.1\r\nHost: agent\r\nConnection: Upgrade\r\nUpgrade: upkeep-blobs\r\nContent-Length: 0\r\n\r\n"); err != nil {
-		return errors.Join(err, conn.Close())
-	}
-	in := bufio.NewReaderSize(conn, 1<<20)
-	answer, err := http.ReadResponse(in, nil)
+	in, err := c.upgrade(ctx, conn)
 	if err != nil {
 		return errors.Join(err, conn.Close())
-	}
-	if answer.StatusCode != http.StatusSwitchingProtocols {
-		return errors.Join(upkeep.Errorf(upkeep.CodeUnreachable, "agent answered %s", answer.Status), conn.Close())
 	}
 	c.stop()
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -300,4 +342,31 @@ func (c *Client) ServeBlobs(ctx context.Context, blobs vault.Blobs) (err error) 
 		_ = wire.Serve(serving, &bufferedConn{Conn: conn, in: in}, blobs)
 	}()
 	return nil
+}
+
+// maxHead bounds what an agent may say before blobs go to and fro.
+const maxHead = 64 << 10
+
+// upgrade makes conn one that blobs are asked for on. What was read of it
+// beyond the answer is in the reader returned.
+func (c *Client) upgrade(ctx context.Context, conn net.Conn) (*bufio.Reader, error) {
+	ended := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) }) // reading and writing fail
+	defer ended()
+	if err := conn.SetDeadline(time.Now().Add(c.glance)); err != nil {
+		return nil, err
+	}
+	if _, err := io.WriteString(conn, "POST /blobs HTTP/1.1\r\nHost: agent\r\nConnection: Upgrade\r\nUpgrade: upkeep-blobs\r\nContent-Length: 0\r\n\r\n"); err != nil {
+		return nil, unreachable(ctx, "blobs", err)
+	}
+	head := &io.LimitedReader{R: conn, N: maxHead}
+	in := bufio.NewReaderSize(head, maxHead)
+	answer, err := http.ReadResponse(in, nil)
+	if err != nil {
+		return nil, unreachable(ctx, "blobs", err)
+	}
+	if answer.StatusCode != http.StatusSwitchingProtocols {
+		return nil, upkeep.Errorf(upkeep.CodeUnreachable, "agent answered %s", answer.Status)
+	}
+	head.N = math.MaxInt64
+	return in, conn.SetDeadline(time.Time{})
 }

@@ -2,7 +2,9 @@ package agent
 
 import (
 	"context"
+	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -196,3 +198,53 @@ func TestPackagesAreWhatTheyAreCalled(t *testing.T) {
 		t.Errorf("left: %v", left)
 	}
 }
+
+// An agent is in the hands of its site's account: one that is silent, or never
+// ends what it says, costs neither a worker nor its memory.
+func TestAnAgentThatMisbehavesIsLeft(t *testing.T) {
+	behave := map[string]func(conn net.Conn){
+		"is silent":  func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) },
+		"never ends": func(conn net.Conn) { _, _ = io.Copy(conn, endless{}) },
+		"talks aside": func(conn net.Conn) {
+			_, _ = io.WriteString(conn, "HTTP/1.1 101 Go\r\n")
+			_, _ = io.Copy(conn, endless{})
+		},
+	}
+	for name, how := range behave {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			listener := must[net.Listener](t)(listen(dir))
+			defer listener.Close()
+			go func() {
+				for {
+					conn, err := listener.Accept()
+					if err != nil {
+						return
+					}
+					go how(conn)
+				}
+			}()
+			c := NewClient(dir)
+			c.glance = 50 * time.Millisecond
+			defer c.Close()
+			began := time.Now()
+			if _, err := c.Detect(t.Context()); upkeep.CodeOf(err) != upkeep.CodeUnreachable {
+				t.Errorf("detect: %v", err)
+			}
+			if err := c.ServeBlobs(t.Context(), &shelf{}); upkeep.CodeOf(err) != upkeep.CodeUnreachable {
+				t.Errorf("blobs: %v", err)
+			}
+			if err := c.Send(t.Context(), os.Args[0], "sum"); upkeep.CodeOf(err) != upkeep.CodeUnreachable {
+				t.Errorf("package: %v", err)
+			}
+			if took := time.Since(began); took > 10*time.Second {
+				t.Errorf("left after %v", took)
+			}
+		})
+	}
+}
+
+// endless says header after header.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return copy(p, "X-Header: again\r\n"), nil }

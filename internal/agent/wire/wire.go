@@ -13,6 +13,8 @@ import (
 	"net"
 	"sync"
 
+	"golang.org/x/sync/semaphore"
+
 	"upkeep"
 	"upkeep/internal/vault"
 )
@@ -20,6 +22,10 @@ import (
 // maxFrame bounds a frame: the largest chunk restic's format knows is 8 MiB,
 // a folder with very many names can be larger.
 const maxFrame = 64 << 20
+
+// maxHeld bounds the requests that are held at once: a host that lies about
+// their size, or sends the largest, has no more of our memory than others.
+const maxHeld = maxFrame + 32<<20
 
 type op byte
 
@@ -40,7 +46,8 @@ type frame struct {
 
 const frameHead = 5
 
-func readFrame(r io.Reader) (frame, error) {
+// readFrame asks grant for the memory before it takes it.
+func readFrame(r io.Reader, grant func(size int64) error) (frame, error) {
 	var head [4 + frameHead]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return frame{}, err
@@ -48,6 +55,9 @@ func readFrame(r io.Reader) (frame, error) {
 	size := binary.BigEndian.Uint32(head[:])
 	if size < frameHead || size > maxFrame {
 		return frame{}, upkeep.Errorf(upkeep.CodeRefused, "frame of %d bytes", size)
+	}
+	if err := grant(int64(size)); err != nil {
+		return frame{}, err
 	}
 	f := frame{op: op(head[4]), number: binary.BigEndian.Uint32(head[5:]), payload: make([]byte, size-frameHead)}
 	_, err := io.ReadFull(r, f.payload)
@@ -87,11 +97,11 @@ func Serve(ctx context.Context, conn net.Conn, blobs vault.Blobs) error {
 
 	out := &writer{conn: conn}
 	in := bufio.NewReaderSize(conn, 1<<20)
-	slots := make(chan struct{}, 8)
+	slots, held := make(chan struct{}, 8), semaphore.NewWeighted(maxHeld)
 	var answering sync.WaitGroup
 	defer answering.Wait()
 	for {
-		request, err := readFrame(in)
+		request, err := readFrame(in, func(size int64) error { return held.Acquire(ctx, size) })
 		if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
 			return ctx.Err()
 		}
@@ -101,6 +111,7 @@ func Serve(ctx context.Context, conn net.Conn, blobs vault.Blobs) error {
 		slots <- struct{}{}
 		answering.Go(func() {
 			defer func() { <-slots }()
+			defer held.Release(int64(len(request.payload)) + frameHead)
 			answer, err := handle(ctx, blobs, request)
 			if err == nil {
 				err = out.send(opOK, request.number, answer)
@@ -173,7 +184,7 @@ func (c *Client) Err() error {
 
 func (c *Client) receive(in io.Reader) {
 	for {
-		answer, err := readFrame(in)
+		answer, err := readFrame(in, func(int64) error { return nil })
 		if err != nil {
 			c.fail(err)
 			return

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
+	"io"
 	"net"
 	"sync"
 	"testing"
+	"time"
 
 	"upkeep"
 	"upkeep/internal/agent/wire"
@@ -101,4 +104,51 @@ func TestACutConnectionFailsEveryCall(t *testing.T) {
 	if _, err := client.Load(t.Context(), vault.DataBlob, vault.ID{}); upkeep.CodeOf(err) != upkeep.CodeUnreachable {
 		t.Errorf("later calls fail too: %v", err)
 	}
+}
+
+// slow is a vault that takes its time.
+type slow struct {
+	memory
+	let chan struct{}
+}
+
+func (s *slow) Save(context.Context, vault.BlobType, vault.ID, []byte) error {
+	<-s.let
+	return nil
+}
+
+// A host that sends the largest requests there can be, faster than they are
+// dealt with, waits before they fill our memory.
+func TestRequestsAreHeldBounded(t *testing.T) {
+	here, there := net.Pipe()
+	blobs := &slow{let: make(chan struct{})}
+	go func() { _ = wire.Serve(t.Context(), there, blobs) }() // ends with the test
+	const size = 40 << 20
+	sent := make(chan int)
+	go func() {
+		payload := make([]byte, size)
+		payload[0] = byte(vault.DataBlob)
+		for i := range 3 {
+			head := binary.BigEndian.AppendUint32(nil, size+5)
+			head = append(head, 2, 0, 0, 0, byte(i)) // save
+			if _, err := here.Write(head); err != nil {
+				return
+			}
+			if _, err := here.Write(payload); err != nil {
+				return
+			}
+			sent <- i
+		}
+	}()
+	go func() { _, _ = io.Copy(io.Discard, here) }() // the answers
+	<-sent
+	<-sent
+	select {
+	case <-sent:
+		t.Error("120 MB are held")
+	case <-time.After(100 * time.Millisecond):
+	}
+	close(blobs.let)
+	<-sent
+	here.Close()
 }
