@@ -136,6 +136,11 @@ func (a *Agent) resume(ctx context.Context) (_ *session, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+	damage := err
+	if upkeep.CodeOf(err) == upkeep.CodeDamaged {
+		a.config.Log.Error("opening the site by what is left of the journal", "error", err)
+		j, err = journal.Salvage(a.journalPath(), a.config.Now)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -153,6 +158,12 @@ func (a *Agent) resume(ctx context.Context) (_ *session, err error) {
 	}
 	if thawed := journal.Last(j.Entries(), journal.Thawed); thawed != nil && len(thawed.Note) > 0 {
 		if err := unmarshal(thawed.Note, &s.alone); err != nil {
+			return nil, err
+		}
+	}
+	if damage != nil && !s.committed() { // whether the changes stand, and since when, is not known
+		unknown := &upkeep.Identity{Differences: []upkeep.Difference{{Path: "journal", Change: damage.Error()}}}
+		if err := s.note(journal.Undone, unknown); err != nil {
 			return nil, err
 		}
 	}

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -167,6 +168,30 @@ func TestVaultIsWaitedFor(t *testing.T) {
 			t.Errorf("%+v", status)
 		}
 	})
+}
+
+// A journal of which a line cannot be read any more says too little for an
+// undo, and enough to let visitors in: what it came to is for a person.
+func TestDamagedJournalKeepsNobodyOut(t *testing.T) {
+	b := newBench(t)
+	_, s := applied(t, b)
+	crash(t, s)
+	path := filepath.Join(b.dir, JournalName)
+	lines := bytes.SplitAfter(must[[]byte](t)(os.ReadFile(path)), []byte("\n"))
+	for i := range lines {
+		if bytes.Contains(lines[i], []byte(`"op":"aside"`)) {
+			lines[i] = []byte("\x00\x00\n")
+			break
+		}
+	}
+	if err := os.WriteFile(path, bytes.Join(lines, nil), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	next := b.agent(t)
+	b.recovered(t, next)
+	b.openedUnproven(t, next, "journal")
+	must[Nothing](t)(next.opClose(t.Context(), quiet(), Nothing{}))
+	b.gone(t)
 }
 
 // Somebody else's hands in the site while it is frozen keep nobody out of it.

@@ -78,9 +78,10 @@ func Start(path string, now upkeep.Clock) (j *Journal, err error) {
 	return &Journal{file: file, now: now}, nil
 }
 
-// Resume opens the journal at path and reads what it says. An unfinished last
-// line is a write that was cut before its act began: it is dropped.
-// fs.ErrNotExist when there is none.
+// Resume opens the journal at path and reads what it says. A last line that is
+// unfinished, or does not read, is a write that was cut before its act began:
+// it is dropped. fs.ErrNotExist when there is none, CodeDamaged when another
+// line does not read back.
 func Resume(path string, now upkeep.Clock) (j *Journal, err error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -118,7 +119,11 @@ func parse(text []byte) (entries []Entry, whole int, err error) {
 			break
 		}
 		var entry Entry
-		if err := json.Unmarshal(text[whole:whole+end], &entry); err != nil || entry.Seq != len(entries)+1 {
+		err := json.Unmarshal(text[whole:whole+end], &entry)
+		if err != nil && whole+end+1 == len(text) {
+			break // a power cut kept the end of a line and lost what is before
+		}
+		if err != nil || entry.Seq != len(entries)+1 {
 			return nil, 0, upkeep.Errorf(upkeep.CodeDamaged, "line %d does not read back", len(entries)+1).
 				WithHint("Keep the file and restore the site with upkeep backup restore.")
 		}
@@ -128,31 +133,78 @@ func parse(text []byte) (entries []Entry, whole int, err error) {
 	return entries, whole, nil
 }
 
+// Salvage makes a damaged journal at path one of those lines that can be read,
+// numbered anew, and keeps the damaged one beside it. What the others said is
+// not known: nobody may undo by what is left, but it says how to open the
+// site. CodeDamaged when the first line cannot be read either.
+func Salvage(path string, now upkeep.Clock) (j *Journal, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer upkeep.Wrap(&err, "salvage journal %s", path)
+	var entries []Entry
+	numbers := map[int]int{}
+	for line := range bytes.Lines(text) {
+		var e Entry
+		if json.Unmarshal(line, &e) != nil || numbers[e.Seq] != 0 {
+			continue
+		}
+		numbers[e.Seq] = len(entries) + 1
+		e.Seq, e.Of = len(entries)+1, numbers[e.Of]
+		entries = append(entries, e)
+	}
+	if len(entries) == 0 || entries[0].Op != Open {
+		return nil, upkeep.Errorf(upkeep.CodeDamaged, "its beginning does not read back").
+			WithHint("Keep the file, remove it from there, and restore the site with upkeep backup restore.")
+	}
+	fresh := path + ".new"
+	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if j, err = Start(fresh, now); err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if err := j.append(e); err != nil {
+			return nil, errors.Join(err, j.Close())
+		}
+	}
+	if err := errors.Join(j.Close(), os.WriteFile(path+".damaged", text, 0o600), os.Rename(fresh, path), syncDir(filepath.Dir(path))); err != nil {
+		return nil, err
+	}
+	return Resume(path, now)
+}
+
 // Write appends e and returns once it is on disk, with its number set. What a
 // full disk cut short is taken away again, so that a later entry can be read.
 func (j *Journal) Write(e Entry) (Entry, error) {
 	e.Seq = len(j.Entries()) + 1
 	e.At = j.now().UTC()
+	return e, j.append(e)
+}
+
+func (j *Journal) append(e Entry) error {
 	line, err := json.Marshal(e)
 	if err != nil {
-		return e, err
+		return err
 	}
 	line = append(line, '\n')
 	if err := j.file.Truncate(j.size); err != nil {
-		return e, err
+		return err
 	}
 	_, err = j.file.Write(line)
 	if err == nil {
 		err = j.file.Sync()
 	}
 	if err != nil {
-		return e, spaced(errors.Join(err, j.file.Truncate(j.size)))
+		return spaced(errors.Join(err, j.file.Truncate(j.size)))
 	}
 	j.size += int64(len(line))
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.entries = append(j.entries, e)
-	return e, nil
+	return nil
 }
 
 // spaced gives the error of a full disk its code.

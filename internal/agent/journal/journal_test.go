@@ -65,6 +65,59 @@ func TestResumeGoesOnWhereTheLastWholeLineEnded(t *testing.T) {
 	}
 }
 
+// A file system may keep the end of the last line and lose what is before it.
+func TestLastLineThatWasTornIsDropped(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.jsonl")
+	text := "{\"seq\":1,\"op\":\"open\"}\n" + strings.Repeat("\x00", 4000) + "\"kept\":\"/x\"}\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	j, err := journal.Resume(path, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	if e := write(t, j, journal.Entry{Op: journal.Thawed}); e.Seq != 2 {
+		t.Errorf("next is %d", e.Seq)
+	}
+	if entries, err := journal.Read(path); err != nil || len(entries) != 2 {
+		t.Errorf("%v %v", entries, err)
+	}
+}
+
+func TestSalvageKeepsWhatReads(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.jsonl")
+	damaged := `{"seq":1,"op":"open"}` + "\n" + `{"seq":2,"op":"gate","target":"/a"}` + "\n\x00\x00\n" +
+		`{"seq":4,"op":"gate","target":"/b"}` + "\n" + `{"seq":5,"op":"reverted","of":4}` + "\n"
+	if err := os.WriteFile(path, []byte(damaged), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	j, err := journal.Salvage(path, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, j, journal.Entry{Op: journal.Thawed})
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := journal.Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if standing := journal.Standing(entries, journal.Gate); len(entries) != 5 || len(standing) != 1 || standing[0].Target != "/a" {
+		t.Errorf("%+v", entries)
+	}
+	if kept, err := os.ReadFile(path + ".damaged"); err != nil || string(kept) != damaged {
+		t.Errorf("the damaged one: %q %v", kept, err)
+	}
+	if err := os.WriteFile(path, []byte("\x00\n"+`{"seq":2,"op":"gate","target":"/a"}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := journal.Salvage(path, time.Now); upkeep.CodeOf(err) != upkeep.CodeDamaged {
+		t.Errorf("without its beginning: %v", err)
+	}
+}
+
 func TestDamageIsNotReadOver(t *testing.T) {
 	for name, text := range map[string]string{
 		"line that is no json": "{\"seq\":1,\"op\":\"open\"}\n{\"seq\":2,\"o\n{\"seq\":3,\"op\":\"thawed\"}\n",
