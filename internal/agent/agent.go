@@ -21,6 +21,7 @@ import (
 	"upkeep"
 	"upkeep/internal/agent/database"
 	"upkeep/internal/agent/journal"
+	"upkeep/internal/agent/place"
 	"upkeep/internal/agent/process"
 	"upkeep/internal/agent/wire"
 	"upkeep/internal/cms"
@@ -303,6 +304,10 @@ func makeUnseen(parent, name string) error {
 		return err
 	}
 	if err := os.Mkdir(filepath.Join(parent, name), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	// What is kept there must not be lost with the name of its folder.
+	if err := place.SyncDir(parent); err != nil && !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
 	return keepTime(parent, info)

@@ -9,8 +9,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -346,27 +344,4 @@ func TestRestoreInPlace(t *testing.T) {
 	must[Nothing](t)(a.opClose(t.Context(), quiet(), Nothing{}))
 	b.same(t, wanted)
 	b.gone(t)
-}
-
-func TestLogChecks(t *testing.T) {
-	dir := t.TempDir()
-	path := func(name string) string { return filepath.Join(dir, name) }
-	put(t, path("quiet"), "PHP Fatal error: an old one\n")
-	put(t, path("long"), strings.Repeat("x", 1<<20)+"\n[now] PHP Fatal error: Uncaught Error in shop.php\n")
-	put(t, path("begun anew"), "Uncaught TypeError\n")
-	if err := errors.Join(syscall.Mkfifo(path("pipe"), 0o600), os.Symlink("long", path("link"))); err != nil {
-		t.Fatal(err)
-	}
-	checks := logChecks(map[string]int64{path("quiet"): 28, path("long"): 10, path("begun anew"): 5000, path("pipe"): 0, path("link"): 0, path("none"): 0})
-	want := map[string]string{"begun anew": "Uncaught TypeError", "long": "[now] PHP Fatal error: Uncaught Error in shop.php", "pipe": "", "quiet": ""}
-	for _, check := range checks {
-		name := filepath.Base(check.Subject)
-		if got, known := want[name]; !known || check.Got != got || check.OK != (got == "") {
-			t.Errorf("%s: %+v", name, check)
-		}
-		delete(want, name)
-	}
-	if len(want) > 0 {
-		t.Errorf("not looked at: %v", want)
-	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/agent/journal"
+	"upkeep/internal/agent/place"
 	"upkeep/internal/cms"
 	"upkeep/internal/vault"
 	"upkeep/internal/vault/archive"
@@ -228,7 +229,7 @@ func writeManifest(dir string, m *upkeep.Manifest) (err error) {
 	for i := range m.Tables {
 		err = errors.Join(err, enc.Encode(manifestLine{Object: &m.Tables[i]}))
 	}
-	return errors.Join(err, out.Flush(), f.Sync(), f.Close())
+	return errors.Join(err, out.Flush(), f.Sync(), f.Close(), place.SyncDir(dir), place.SyncDir(filepath.Dir(dir)))
 }
 
 type manifestLine struct {

@@ -14,6 +14,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/agent/journal"
+	"upkeep/internal/agent/phplog"
 	"upkeep/internal/cms"
 )
 
@@ -188,7 +189,7 @@ func (s *session) begin(request OpenRequest) (err error) {
 			return err
 		}
 	}
-	s.opened.Logs = logSizes(s.layout, request.PHPLog)
+	s.opened.Logs = phplog.Sizes(s.layout, request.PHPLog)
 	return s.note(journal.Open, s.opened)
 }
 
@@ -291,7 +292,7 @@ func (a *Agent) opReadBack(ctx context.Context, _ *call, request ApplyRequest) (
 	if err != nil {
 		return nil, err
 	}
-	return append(append(checks, rows...), logChecks(s.opened.Logs)...), nil
+	return append(append(checks, rows...), phplog.Checks(s.opened.Logs)...), nil
 }
 
 // ungated leaves out of the expected files those that the gate keeps aside:

@@ -1,22 +1,16 @@
 package agent
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"upkeep"
-	"upkeep/internal/cms"
 	"upkeep/internal/cms/unpack"
 )
 
@@ -32,14 +26,7 @@ func (a *Agent) opStage(ctx context.Context, c *call, request StageRequest) (_ *
 		return nil, err
 	}
 	if s.before == nil {
-		gate, err := s.driver.Gate(ctx, s.host, s.layout, s.opened.Token)
-		if err == nil {
-			err = s.canClose(gate)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if s.before, err = s.driver.Inventory(ctx, s.host, s.layout); err != nil {
+		if err := a.examine(ctx, s); err != nil {
 			return nil, err
 		}
 	}
@@ -74,6 +61,30 @@ func (a *Agent) opStage(ctx context.Context, c *call, request StageRequest) (_ *
 	s.staged[request.Update.Ref()] = *staged
 	c.progress(upkeep.Progress{Code: "stage", Done: int64(len(s.staged)), Unit: "updates"})
 	return &StageResult{Bytes: report.Bytes}, nil
+}
+
+// examine makes sure, before the first package is unpacked, that the gate can be
+// closed and that a backup would be complete, and notes how the site is.
+func (a *Agent) examine(ctx context.Context, s *session) error {
+	gate, err := s.driver.Gate(ctx, s.host, s.layout, s.opened.Token)
+	if err == nil {
+		err = s.canClose(gate)
+	}
+	if err != nil {
+		return err
+	}
+	if s.layout.Database != nil {
+		db, err := a.database(ctx, s.layout.Database)
+		if err == nil {
+			err = db.SeesAll(ctx)
+		}
+		if err != nil {
+			// Of the site, not of the package: nothing of it is held.
+			return upkeep.Errorf(upkeep.CodeConflict, "%w", err).WithHint("%s", upkeep.HintOf(err))
+		}
+	}
+	s.before, err = s.driver.Inventory(ctx, s.host, s.layout)
+	return err
 }
 
 func emptyFolder(dir string) error {
@@ -188,64 +199,4 @@ func removeWork(dir, name string) error {
 		return err
 	}
 	return keepTime(dir, info)
-}
-
-// logSizes notes how long the site's PHP logs are now.
-func logSizes(layout *cms.Layout, named string) map[string]int64 {
-	sizes := map[string]int64{}
-	for _, path := range []string{named, layout.Options["php_log"], filepath.Join(layout.Dirs["content"], "debug.log"), filepath.Join(layout.Root, "error_log")} {
-		if path == "" || !filepath.IsAbs(path) {
-			continue
-		}
-		sizes[path] = 0
-		if info, err := os.Stat(path); err == nil {
-			sizes[path] = info.Size()
-		}
-	}
-	return sizes
-}
-
-var seriousLine = regexp.MustCompile(`PHP (Fatal error|Parse error)|Uncaught `)
-
-// maxLog is how much of what a log grew by is looked at, its end.
-const maxLog = 16 << 20
-
-// logChecks looks for serious errors logged since logSizes.
-func logChecks(sizes map[string]int64) []upkeep.Check {
-	var checks []upkeep.Check
-	for _, path := range slices.Sorted(maps.Keys(sizes)) {
-		f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-		if err != nil {
-			continue
-		}
-		check := upkeep.Check{Code: "log", Subject: path}
-		check.Got = seriousIn(f, sizes[path])
-		check.OK = check.Got == ""
-		f.Close()
-		checks = append(checks, check)
-	}
-	return checks
-}
-
-// seriousIn returns the first serious error in f after from, "" for none. A
-// log that was begun anew is looked at from its start; a line can have any
-// length.
-func seriousIn(f *os.File, from int64) string {
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return ""
-	}
-	if info.Size() < from {
-		from = 0
-	}
-	from = max(from, info.Size()-maxLog)
-	grown := make([]byte, info.Size()-from)
-	n, _ := f.ReadAt(grown, from) // what could be read is what there is
-	at := seriousLine.FindIndex(grown[:n])
-	if at == nil {
-		return ""
-	}
-	begin := bytes.LastIndexByte(grown[:at[0]], '\n') + 1
-	line, _, _ := bytes.Cut(grown[max(begin, at[0]-200):n], []byte("\n"))
-	return strings.ToValidUTF8(string(line[:min(len(line), 1000)]), "?")
 }

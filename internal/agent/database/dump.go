@@ -50,6 +50,9 @@ func (db *DB) Dump(ctx context.Context, dir string, progress func(upkeep.Progres
 	if err != nil {
 		return nil, err
 	}
+	if err := db.SeesAll(ctx); err != nil {
+		return nil, err
+	}
 	snap, err := db.snapshot(ctx)
 	if err != nil {
 		return nil, err
@@ -78,6 +81,17 @@ func (db *DB) Dump(ctx context.Context, dir string, progress func(upkeep.Progres
 		return nil, err
 	}
 	return snap.Manifest(), ix.write(dir)
+}
+
+// SeesAll fails with CodeUnauthorized where the account is not shown all that a
+// dump must hold.
+func (db *DB) SeesAll(ctx context.Context) error {
+	s, err := db.session(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return schema.NewDescriber(s, &db.site).SeesAll(ctx, db.site.Name, db.site.User)
 }
 
 const readme = `Dump of one site's database by Upkeep.

@@ -10,6 +10,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/agent/database/schema"
+	"upkeep/internal/agent/place"
 )
 
 // indexName is the file of a dump that says what its other files hold. It is
@@ -73,7 +74,7 @@ func (ix *index) write(dir string) (err error) {
 	if err := os.Rename(f.Name(), filepath.Join(dir, indexName)); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return place.SyncDir(dir)
 }
 
 // readIndex reads the index of a dump. CodeNotFound when dir holds no complete
@@ -133,14 +134,4 @@ func (ix *index) catalogue() *schema.Catalogue {
 		c.Objects = append(c.Objects, d.Object)
 	}
 	return c
-}
-
-// syncDir makes names in a folder survive a power cut, as Sync does content.
-func syncDir(dir string) (err error) {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	return d.Sync()
 }

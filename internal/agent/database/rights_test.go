@@ -23,7 +23,7 @@ func TestDumpOfALiveSiteIsOneState(t *testing.T) {
 	site := newDatabase(t)
 	sql(t, site, "CREATE TABLE a (id INT PRIMARY KEY, v INT NOT NULL) ENGINE=InnoDB; CREATE TABLE b LIKE a;"+
 		"INSERT INTO a SELECT seq, 100 FROM seq_1_to_5000; INSERT INTO b SELECT * FROM a;"+
-		"CREATE USER poor@localhost IDENTIFIED BY 'p'; GRANT SELECT, SHOW VIEW, TRIGGER ON `"+site.Name+"`.* TO poor@localhost;")
+		"CREATE USER poor@localhost IDENTIFIED BY 'p'; GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, EXECUTE ON `"+site.Name+"`.* TO poor@localhost;")
 	poor := *site
 	poor.User, poor.Password = "poor", "p"
 	ctx, cancel := context.WithCancel(t.Context())
@@ -73,6 +73,42 @@ func sumOf(t *testing.T, dir, table string) (sum int) {
 		}
 	}
 	return sum
+}
+
+// A server does not say that it hides something: a dump by an account that is
+// not shown everything would look complete.
+func TestDumpRefusesWhatItCannotSee(t *testing.T) {
+	site := newDatabase(t)
+	sql(t, site, "CREATE TABLE t (a INT PRIMARY KEY); CREATE TRIGGER audit BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 1;"+
+		"CREATE EVENT ev ON SCHEDULE EVERY 1 YEAR DO DELETE FROM t; "+
+		"CREATE USER blind@localhost IDENTIFIED BY 'p'; CREATE ROLE seer; GRANT ALL ON `"+site.Name+"`.* TO seer;")
+	blind := *site
+	blind.User, blind.Password = "blind", "p"
+	for _, c := range []struct{ grants, lacks string }{
+		{"GRANT SELECT, INSERT, CREATE, SHOW VIEW, LOCK TABLES ON `%s`.* TO blind@localhost", "triggers"},
+		{"GRANT TRIGGER ON `%s`.* TO blind@localhost", "events"},
+		{"GRANT EVENT ON `%s`.* TO blind@localhost", "routines"},
+		{"GRANT EXECUTE ON `d_%%`.* TO blind@localhost; SELECT '%s'", "routines"},
+		{"REVOKE ALL, GRANT OPTION FROM blind@localhost; GRANT SELECT, SHOW VIEW, LOCK TABLES ON `%s`.* TO blind@localhost; GRANT TRIGGER, EVENT, ALTER ROUTINE ON *.* TO blind@localhost", ""},
+		{"REVOKE ALL, GRANT OPTION FROM blind@localhost; GRANT ALL ON `d_%%`.* TO blind@localhost; SELECT '%s'", ""},
+		{"REVOKE ALL, GRANT OPTION FROM blind@localhost; GRANT ALL ON `other`.* TO blind@localhost; GRANT SELECT ON `%s`.* TO blind@localhost", "triggers"},
+		{"GRANT seer TO blind@localhost; SET DEFAULT ROLE seer FOR blind@localhost; SELECT '%s'", ""},
+	} {
+		sql(t, site, fmt.Sprintf(c.grants, site.Name)+";")
+		db := open(t, &blind)
+		objects, err := db.Dump(t.Context(), t.TempDir(), nil)
+		if c.lacks != "" {
+			if upkeep.CodeOf(err) != upkeep.CodeUnauthorized || !strings.Contains(err.Error(), c.lacks) || upkeep.HintOf(err) == "" {
+				t.Errorf("%s: %v", c.grants, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.grants, err)
+			continue
+		}
+		same(t, scan(t, open(t, server.Admin(site.Name))), objects)
+	}
 }
 
 func TestRestoreSaysWhichDefinerItMayNotSet(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/agent/place"
 )
 
 // Op says what an entry announces.
@@ -72,7 +73,7 @@ func Start(path string, now upkeep.Clock) (j *Journal, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := syncDir(filepath.Dir(path)); err != nil {
+	if err := place.SyncDir(filepath.Dir(path)); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
 	return &Journal{file: file, now: now}, nil
@@ -170,7 +171,7 @@ func Salvage(path string, now upkeep.Clock) (j *Journal, err error) {
 			return nil, errors.Join(err, j.Close())
 		}
 	}
-	if err := errors.Join(j.Close(), os.WriteFile(path+".damaged", text, 0o600), os.Rename(fresh, path), syncDir(filepath.Dir(path))); err != nil {
+	if err := errors.Join(j.Close(), os.WriteFile(path+".damaged", text, 0o600), os.Rename(fresh, path), place.SyncDir(filepath.Dir(path))); err != nil {
 		return nil, err
 	}
 	return Resume(path, now)
@@ -265,13 +266,5 @@ func (j *Journal) Finish() (err error) {
 	if err := errors.Join(j.file.Close(), os.Remove(path)); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return place.SyncDir(filepath.Dir(path))
 }

@@ -201,12 +201,24 @@ func (s *Spot) Delete() error {
 	return s.sync()
 }
 
-func (s *Spot) sync() error {
-	err := s.dir.Sync()
+func (s *Spot) sync() error { return syncFolder(s.dir) }
+
+func syncFolder(dir *os.File) error {
+	err := dir.Sync()
 	if errors.Is(err, unix.EINVAL) { // a file system that cannot sync folders
 		return nil
 	}
 	return err
+}
+
+// SyncDir makes the names in a folder survive a power cut, as syncing a file
+// does its content.
+func SyncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(syncFolder(dir), dir.Close())
 }
 
 func (s *Spot) wrap(op string, err error) error {
