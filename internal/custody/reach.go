@@ -251,8 +251,9 @@ func (r *Reached) frozenTrees(ctx context.Context, repository *vault.Repository)
 			continue
 		}
 		snapshot, err := repository.Snapshot(ctx, id)
-		if err != nil {
-			return nil, err
+		if err != nil { // an older one, pruned by restic meanwhile, does not take the newest away
+			r.c.Log.Warn("a backup is not in the vault", "backup", b.ID, "error", err)
+			continue
 		}
 		trees = append(trees, *snapshot.Tree)
 	}

@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
+
+	"upkeep"
 )
 
 // references returns what a tree blob refers to.
@@ -40,7 +42,7 @@ func (r *Repository) reachable(ctx context.Context, trees []ID) (map[Handle]stru
 	w.group.SetLimit(4)
 	w.group.Go(func() error {
 		for _, id := range trees {
-			if err := w.tree(id); err != nil {
+			if err := w.tree(id, 0); err != nil {
 				return err
 			}
 		}
@@ -60,9 +62,16 @@ type reach struct {
 	found map[Handle]struct{}
 }
 
-func (w *reach) tree(id ID) error {
+// maxDepth bounds how deep folders may lie in each other. A host can store a
+// chain of trees that no file system has: following it takes a stack as deep.
+const maxDepth = 20_000
+
+func (w *reach) tree(id ID, depth int) error {
 	if !w.add(Handle{TreeBlob, id}) {
 		return nil
+	}
+	if depth > maxDepth {
+		return upkeep.Errorf(upkeep.CodeRefused, "tree %s lies deeper than %d folders", id, maxDepth)
 	}
 	text, err := w.r.Load(w.ctx, TreeBlob, id)
 	if err != nil {
@@ -77,7 +86,7 @@ func (w *reach) tree(id ID) error {
 			w.add(h)
 			continue
 		}
-		descend := func() error { return w.tree(h.ID) }
+		descend := func() error { return w.tree(h.ID, depth+1) }
 		// When all readers are busy this one goes on itself.
 		if !w.group.TryGo(descend) {
 			if err := descend(); err != nil {

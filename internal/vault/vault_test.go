@@ -343,3 +343,29 @@ func TestAPruneOfAnotherIsNoticed(t *testing.T) {
 		t.Error(out)
 	}
 }
+
+// A hacked host can store folders in folders without end, which no file system
+// has: whoever follows them must not run out of stack.
+func TestChainsOfTreesAreFollowedOnlySoFar(t *testing.T) {
+	repo, _ := create(t)
+	ctx, release, err := repo.Lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	text := `{"nodes":[]}` + "\n"
+	var id vault.ID
+	for range 20_010 {
+		id = sha256.Sum256([]byte(text))
+		if err := repo.Save(ctx, vault.TreeBlob, id, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		text = `{"nodes":[{"name":"a","type":"dir","subtree":"` + id.String() + `"}]}` + "\n"
+	}
+	if _, err := repo.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := repo.VerifyTree(ctx, id, vault.VerifyOptions{}); upkeep.CodeOf(err) != upkeep.CodeRefused {
+		t.Errorf("got %v", err)
+	}
+}
