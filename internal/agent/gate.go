@@ -185,6 +185,23 @@ func (s *session) frozen() bool {
 	return closed != nil && (thawed == nil || thawed.Seq < closed.Seq)
 }
 
+// openedByOthers reports whether what refuses visitors, the gate's first file,
+// is not there any more although we have not taken it away.
+func (s *session) openedByOthers() bool {
+	gates := s.standingGate()
+	if len(gates) == 0 {
+		return false
+	}
+	first := gates[0]
+	for _, e := range gates {
+		if e.Target == first.Target {
+			first = e // closed again
+		}
+	}
+	inode, err := s.inode(first.Target)
+	return err != nil || inode != first.New
+}
+
 // freeze closes the gate and waits until no request is under way any more.
 func (a *Agent) freeze(ctx context.Context, s *session, drain upkeep.Duration) (_ *Frozen, err error) {
 	defer upkeep.Wrap(&err, "freeze")

@@ -144,7 +144,7 @@ func (a *Agent) opOpen(ctx context.Context, c *call, request OpenRequest) (_ Not
 	a.mu.Lock()
 	a.session = s
 	a.mu.Unlock()
-	if err := a.reserve(); err != nil {
+	if err := a.reserve(s); err != nil {
 		return Nothing{}, errors.Join(err, a.end(s))
 	}
 	return Nothing{}, nil
@@ -244,7 +244,7 @@ func (a *Agent) opApply(ctx context.Context, c *call, request ApplyRequest) (_ N
 	if err != nil {
 		return Nothing{}, err
 	}
-	if err := a.reserve(); err != nil { // an undo before this trial used it
+	if err := a.reserve(s); err != nil { // an undo before this trial used it
 		return Nothing{}, err
 	}
 	w := &work{host: s.host, s: s}
@@ -357,7 +357,7 @@ func (a *Agent) thaw(s *session) error {
 	if !s.frozen() {
 		return nil
 	}
-	if err := a.releaseReserve(); err != nil {
+	if err := a.releaseReserve(s); err != nil {
 		return err
 	}
 	a.mu.Lock()

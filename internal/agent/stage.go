@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -154,10 +155,32 @@ func firstFile(dir string) (os.FileMode, bool) {
 	return 0, false
 }
 
+// reserves names the files that keep space free: one in the agent's folder,
+// for its journal, and one on each other file system of the site, for what an
+// undo has to write there.
+func (a *Agent) reserves(s *session) []string {
+	files, beside := []string{a.path("reserve")}, []string{a.config.Dir}
+	for _, dir := range s.opened.Work {
+		if !slices.ContainsFunc(beside, func(other string) bool { return sameDevice(dir, other) }) {
+			files, beside = append(files, filepath.Join(dir, "reserve")), append(beside, dir)
+		}
+	}
+	return files
+}
+
 // reserve takes space now that an undo may need on a full disk.
-func (a *Agent) reserve() (err error) {
+func (a *Agent) reserve(s *session) (err error) {
 	defer upkeep.Wrap(&err, "reserve space")
-	f, err := os.OpenFile(a.path("reserve"), os.O_CREATE|os.O_RDWR, 0o600)
+	for _, path := range a.reserves(s) {
+		if err := reserve(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func reserve(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
 	}
@@ -165,19 +188,20 @@ func (a *Agent) reserve() (err error) {
 	if errors.Is(err, unix.EOPNOTSUPP) {
 		err = f.Truncate(0)
 	}
-	if errors.Is(err, unix.ENOSPC) {
-		err = upkeep.Errorf(upkeep.CodeNoSpace, "less than %d MB free for the agent", reserved>>20).
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		err = upkeep.Errorf(upkeep.CodeNoSpace, "less than %d MB free in %s", reserved>>20, filepath.Dir(path)).
 			WithHint("Free some space on this file system, then try again.")
 	}
 	return errors.Join(err, f.Close())
 }
 
-func (a *Agent) releaseReserve() error {
-	err := os.Remove(a.path("reserve"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+func (a *Agent) releaseReserve(s *session) error {
+	for _, path := range a.reserves(s) {
+		if err := os.Remove(path); err != nil && !gone(err) && !elsewhere(err) {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // removeWork removes the folder of what was kept or staged, when it is in

@@ -37,9 +37,10 @@ func (a *Agent) undo(ctx context.Context, s *session, progress func(upkeep.Progr
 // takeBack does what undo says, but for the note that it is done.
 func (a *Agent) takeBack(ctx context.Context, s *session, progress func(upkeep.Progress)) (_ *upkeep.Identity, err error) {
 	defer upkeep.Wrap(&err, "undo")
-	if err := a.releaseReserve(); err != nil {
+	if err := a.releaseReserve(s); err != nil {
 		return nil, err
 	}
+	opened := s.openedByOthers()
 	process.EndRequests(ctx, s.holds, a.config.Log)
 	if err := s.remakeWork(); err != nil {
 		return nil, err
@@ -55,7 +56,11 @@ func (a *Agent) takeBack(ctx context.Context, s *session, progress func(upkeep.P
 	if err := a.resetCode(ctx, s); err != nil {
 		return nil, err
 	}
-	return a.restoreRest(ctx, s, progress)
+	identity, err := a.restoreRest(ctx, s, progress)
+	if err == nil && opened {
+		identity.Differences = append(identity.Differences, upkeep.Difference{Path: "gate", Change: "opened by somebody: what visitors wrote since may be lost"})
+	}
+	return identity, err
 }
 
 // proof returns what the last undo proved, nil when nothing was ever changed.

@@ -7,8 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"upkeep"
 	"upkeep/internal/demo"
@@ -140,6 +143,47 @@ func disconnect(a *Agent) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.blobs = nil
+}
+
+// Somebody who opens a frozen site has visitors write what the undo takes away:
+// that is not passed over in silence.
+func TestUndoOfASiteThatOthersOpened(t *testing.T) {
+	b := newBench(t)
+	a, _ := applied(t, b)
+	if err := errors.Join(os.Chmod(b.root, 0o755), os.Remove(filepath.Join(b.root, ".maintenance"))); err != nil {
+		t.Fatal(err)
+	}
+	must[*upkeep.Identity](t)(a.opUndo(t.Context(), quiet(), Nothing{}))
+	must[Nothing](t)(a.opThaw(t.Context(), quiet(), Nothing{}))
+	b.openedUnproven(t, a, "gate")
+}
+
+// The file system of a site is full when its files have to be brought back.
+func TestUndoOnAFullFileSystem(t *testing.T) {
+	b := newBench(t)
+	if err := unix.Mount("tmpfs", b.root, "tmpfs", 0, "size=64m"); err != nil {
+		t.Skip("mount a file system:", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(b.root, unix.MNT_DETACH) })
+	put(t, filepath.Join(b.root, "plugins/shop/shop.php"), "version 1")
+	put(t, filepath.Join(b.root, "plugins/shop/install.php"), "install 1")
+	put(t, filepath.Join(b.root, "uploads/cat.jpg"), strings.Repeat("cat", 1<<20))
+	put(t, filepath.Join(b.root, "index.php"), strings.Repeat("<?php", 1<<20))
+	b.driver.migrate = func(_ context.Context, root string) error {
+		return os.Truncate(filepath.Join(root, "index.php"), 0)
+	}
+	a, s := applied(t, b)
+	// Somebody else's file, which no undo may remove, takes what is free.
+	other := filepath.Join(s.workFor(b.root), "theirs")
+	if err := os.WriteFile(other, make([]byte, 64<<20), 0o600); !errors.Is(err, unix.ENOSPC) {
+		t.Fatal(err)
+	}
+	if identity := must[*upkeep.Identity](t)(a.opUndo(t.Context(), quiet(), Nothing{})); !identity.Proven() {
+		t.Error(identity.Differences)
+	}
+	if info := must[os.FileInfo](t)(os.Stat(filepath.Join(b.root, "index.php"))); info.Size() != 5<<20 {
+		t.Errorf("%d bytes are back", info.Size())
+	}
 }
 
 // openedUnproven asserts that visitors are let in to a site of which it is

@@ -1,4 +1,4 @@
-package agent
+package rows
 
 import (
 	"testing"
@@ -6,7 +6,7 @@ import (
 	"upkeep"
 )
 
-func TestCompareRowsNoticesLostData(t *testing.T) {
+func TestCompareNoticesLostData(t *testing.T) {
 	table := func(name string, rows int64) upkeep.Object {
 		return upkeep.Object{Kind: "table", Name: name, Rows: rows}
 	}
@@ -27,7 +27,7 @@ func TestCompareRowsNoticesLostData(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var lost []string
-			for _, check := range compareRows(before, test.now) {
+			for _, check := range Compare(before, test.now) {
 				if !check.OK {
 					lost = append(lost, check.Subject)
 				}
