@@ -179,7 +179,9 @@ func (c *Custody) vault(ctx context.Context) (_ *vault.Repository, err error) {
 	defer upkeep.Wrap(&err, "open the vault")
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.repository != nil {
+	// One that could not store something, on a full disk, stores nothing more:
+	// whoever comes next gets a new one.
+	if c.repository != nil && c.repository.Failed() == nil {
 		return c.repository, nil
 	}
 	password, err := c.Password(ctx)

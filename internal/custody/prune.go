@@ -39,7 +39,7 @@ func (c *Custody) Prune(ctx context.Context, site *upkeep.Site, keep upkeep.Rete
 			return nil, nil, 0, err
 		}
 	}
-	pruned, err := repository.Prune(ctx, vault.PruneOptions{DryRun: dryRun})
+	pruned, err := repository.Prune(ctx, vault.PruneOptions{DryRun: dryRun, Without: expired})
 	if err != nil {
 		return nil, nil, 0, err
 	}

@@ -218,14 +218,35 @@ func (r *Reached) Undo(ctx context.Context) (*upkeep.Identity, error) {
 	return r.client.Undo(ctx)
 }
 
+// lockPatience is how long an undo waits for a lock of the vault: a prune may
+// hold it for hours.
+const lockPatience = 5 * time.Second
+
+// lockSoon is Lock without waiting for long.
+func lockSoon(ctx context.Context, repository *vault.Repository) (held context.Context, release func(), err error) {
+	waiting, cancel := context.WithCancel(ctx)
+	patience := time.AfterFunc(lockPatience, cancel)
+	held, release, err = repository.Lock(waiting)
+	if !patience.Stop() && err == nil { // it came in the last moment
+		release()
+		err = context.DeadlineExceeded
+	}
+	if err != nil {
+		cancel()
+		return nil, nil, err
+	}
+	return held, func() { release(); cancel() }, nil
+}
+
 // serveFrozen connects the vault for an undo. It reads only: on a full disk,
-// where a lock cannot be written, it does without.
+// where a lock cannot be written, or while a prune holds the vault, it does
+// without.
 func (r *Reached) serveFrozen(ctx context.Context) (release func(), err error) {
 	repository, err := r.c.vault(ctx)
 	if err != nil {
 		return func() {}, err
 	}
-	held, release, err := repository.Lock(ctx)
+	held, release, err := lockSoon(ctx, repository)
 	if err != nil {
 		r.c.Log.Warn("undo without a lock of the vault", "site", r.site.Name, "error", err)
 		held, release = ctx, func() {}

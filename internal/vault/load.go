@@ -10,6 +10,7 @@ import (
 	"maps"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"upkeep"
 	"upkeep/internal/vault/seal"
@@ -65,13 +66,7 @@ func (r *Repository) loadPlace(ctx context.Context, place location) ([]byte, err
 	if place.length < seal.Overhead || place.length > maxBlob || place.plain > maxBlob {
 		return nil, damaged(fmt.Errorf("pack %s: blob of %d bytes", place.pack, place.length))
 	}
-	sealed, err := r.storage.Load(ctx, fileName(dataFolder, place.pack), int64(place.offset), int(place.length))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, damaged(fmt.Errorf("pack %s is gone: %w", place.pack, err))
-	}
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, damaged(fmt.Errorf("pack %s is cut short: %w", place.pack, err))
-	}
+	sealed, err := r.loadPart(ctx, place.pack, int64(place.offset), int(place.length))
 	if err != nil {
 		return nil, err
 	}
@@ -80,6 +75,21 @@ func (r *Repository) loadPlace(ctx context.Context, place location) ([]byte, err
 		return nil, damaged(fmt.Errorf("pack %s: %w", place.pack, err))
 	}
 	return data, nil
+}
+
+// loadPart reads a part of a pack, or all of it when length is 0. What the
+// storage cannot give, a disk with a bad spot too, is damage like any other.
+func (r *Repository) loadPart(ctx context.Context, pack ID, offset int64, length int) ([]byte, error) {
+	data, err := r.storage.Load(ctx, fileName(dataFolder, pack), offset, length)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = damaged(fmt.Errorf("pack %s is gone: %w", pack, err))
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		err = damaged(fmt.Errorf("pack %s is cut short: %w", pack, err))
+	case errors.Is(err, unix.EIO):
+		err = damaged(fmt.Errorf("pack %s cannot be read: %w", pack, err))
+	}
+	return data, err
 }
 
 // unpack decrypts sealed in place, decompresses it into buffer where it was

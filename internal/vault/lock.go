@@ -20,8 +20,10 @@ const (
 	lockStale   = 30 * time.Minute
 	// lockLost is how long refreshing may fail before the lock counts as
 	// lost, which is before others may take it for stale.
-	lockLost = lockStale - 2*lockRefresh
-	lockPoll = 250 * time.Millisecond
+	lockLost  = lockStale - 2*lockRefresh
+	lockRetry = 30 * time.Second // after a refresh that did not work
+	lockWatch = time.Second
+	lockPoll  = 250 * time.Millisecond
 )
 
 // lockFile is a file in locks/.
@@ -42,6 +44,7 @@ type heldLock struct {
 	id      ID
 	stop    context.CancelFunc
 	done    chan struct{}
+	hangups chan os.Signal
 	release sync.Once
 }
 
@@ -57,10 +60,15 @@ func (r *Repository) Lock(ctx context.Context) (held context.Context, release fu
 
 func (r *Repository) lock(ctx context.Context, exclusive bool) (_ context.Context, _ func(), err error) {
 	defer upkeep.Wrap(&err, "lock repository")
-	l := &heldLock{r: r, done: make(chan struct{})}
+	l := &heldLock{r: r, done: make(chan struct{}), hangups: make(chan os.Signal, 1)}
 	l.file = lockFile{Exclusive: exclusive, PID: os.Getpid(), UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
 	l.file.Hostname, l.file.Username = whereAndWho()
+	// restic sends SIGHUP to see whether the holder of a lock lives, which
+	// would otherwise end this process: from before the lock file is there
+	// until it is gone.
+	signal.Notify(l.hangups, unix.SIGHUP)
 	if err := l.acquire(ctx); err != nil {
+		signal.Stop(l.hangups)
 		return nil, nil, err
 	}
 	held, cancel := context.WithCancel(ctx)
@@ -200,24 +208,24 @@ func (f *lockFile) stale(now time.Time, host string) bool {
 // keep refreshes the lock until it is given back or lost.
 func (l *heldLock) keep(ctx context.Context) {
 	defer close(l.done)
-	// restic sends SIGHUP to see whether the holder of a lock lives, which
-	// would otherwise end this process.
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, unix.SIGHUP)
-	defer signal.Stop(hangups)
-	ticker := time.NewTicker(lockRefresh)
+	// Timers stand still while a machine sleeps, the clock goes on: it is
+	// looked at often, so that little is written under a lock that was lost.
+	ticker := time.NewTicker(lockWatch)
 	defer ticker.Stop()
+	tried := l.file.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-hangups:
 		case <-ticker.C:
-			// A machine that slept longer than the lock lives has lost it.
-			if l.r.Clock().Sub(l.file.Time) > lockLost {
-				l.stop()
-				return
-			}
+		}
+		now := l.r.Clock()
+		if now.Sub(l.file.Time) > lockLost {
+			l.stop()
+			return
+		}
+		if now.Sub(l.file.Time) >= lockRefresh && now.Sub(tried) >= lockRetry {
+			tried = now
 			l.refreshOnce(ctx)
 		}
 	}
@@ -244,5 +252,6 @@ func (l *heldLock) unlock() {
 		// Nobody could act on an error here: the lock becomes stale with
 		// this process at the latest.
 		_ = l.remove(context.Background(), l.id)
+		signal.Stop(l.hangups)
 	})
 }

@@ -22,6 +22,8 @@ type PruneOptions struct {
 	MaxUnused float64
 	// DryRun only says what would be done.
 	DryRun bool
+	// Without are snapshots that count as forgotten, for a dry run only.
+	Without []ID
 }
 
 const (
@@ -91,6 +93,7 @@ func (r *Repository) Prune(ctx context.Context, options PruneOptions) (_ *Pruned
 // pruning is the plan of a prune.
 type pruning struct {
 	r       *Repository
+	oldest  time.Time    // what is unused and younger stays
 	indexes []ID         // index files there were
 	kept    []*prunePack // stay as they are
 	moved   []*prunePack // their used part is written anew, then they go
@@ -121,11 +124,14 @@ func (p *pruning) result() *Pruned {
 
 // survey finds out what is used and decides about each pack.
 func (r *Repository) survey(ctx context.Context, options PruneOptions) (*pruning, error) {
-	used, err := r.usedBlobs(ctx)
+	if !options.DryRun {
+		options.Without = nil
+	}
+	used, err := r.usedBlobs(ctx, options.Without)
 	if err != nil {
 		return nil, err
 	}
-	p := &pruning{r: r}
+	p := &pruning{r: r, oldest: r.Clock().Add(-grace(options.Grace))}
 	if p.indexes, err = r.listIDs(ctx, indexFolder); err != nil {
 		return nil, err
 	}
@@ -140,18 +146,17 @@ func (r *Repository) survey(ctx context.Context, options PruneOptions) (*pruning
 	if err != nil {
 		return nil, err
 	}
-	oldest := r.Clock().Add(-grace(options.Grace))
 	for id, file := range files {
 		if pack := packs[id]; pack != nil {
 			pack.file, pack.there = file, true
-		} else if file.Modified.Before(oldest) {
+		} else if file.Modified.Before(p.oldest) {
 			p.strays = append(p.strays, file)
 		}
 	}
 	if err := claim(packs, used); err != nil {
 		return nil, err
 	}
-	p.decide(packs, oldest)
+	p.decide(packs)
 	p.choose(options.MaxUnused)
 	return p, nil
 }
@@ -163,15 +168,17 @@ func grace(d time.Duration) time.Duration {
 	return cmp.Or(d, defaultGrace)
 }
 
-// usedBlobs returns all that any snapshot needs.
-func (r *Repository) usedBlobs(ctx context.Context) (map[Handle]struct{}, error) {
+// usedBlobs returns all that any snapshot needs, but for those in without.
+func (r *Repository) usedBlobs(ctx context.Context, without []ID) (map[Handle]struct{}, error) {
 	snapshots, err := r.Snapshots(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var trees []ID
 	for i := range snapshots {
-		trees = append(trees, *snapshots[i].Tree)
+		if !slices.Contains(without, snapshots[i].ID) {
+			trees = append(trees, *snapshots[i].Tree)
+		}
 	}
 	return r.reachable(ctx, trees)
 }
@@ -209,13 +216,13 @@ func claim(packs map[ID]*prunePack, used map[Handle]struct{}) error {
 	return nil
 }
 
-func (p *pruning) decide(packs map[ID]*prunePack, oldest time.Time) {
+func (p *pruning) decide(packs map[ID]*prunePack) {
 	for _, id := range slices.SortedFunc(maps.Keys(packs), compareIDs) {
 		pack := packs[id]
 		switch {
 		case !pack.there:
 			p.gone = true
-		case len(pack.keep) > 0 || !pack.file.Modified.Before(oldest):
+		case len(pack.keep) > 0 || !pack.file.Modified.Before(p.oldest):
 			p.kept = append(p.kept, pack)
 		default:
 			p.dropped = append(p.dropped, pack)
@@ -231,8 +238,8 @@ func (p *pruning) choose(maxUnused float64) {
 	small := map[BlobType]int{}
 	for _, pack := range p.kept {
 		total += pack.file.Size
-		if len(pack.keep) == 0 {
-			continue // within grace
+		if p.spared(pack) {
+			continue
 		}
 		unused += pack.unused()
 		if pack.file.Size < smallPack {
@@ -242,7 +249,7 @@ func (p *pruning) choose(maxUnused float64) {
 	slices.SortStableFunc(p.kept, func(a, b *prunePack) int { return cmp.Compare(b.unused(), a.unused()) })
 	allowed := int64(maxUnused * float64(total))
 	p.kept = slices.DeleteFunc(p.kept, func(pack *prunePack) bool {
-		if len(pack.keep) == 0 {
+		if p.spared(pack) {
 			return false
 		}
 		wasteful := unused > allowed && pack.unused() > 0
@@ -253,6 +260,12 @@ func (p *pruning) choose(maxUnused float64) {
 		p.moved = append(p.moved, pack)
 		return true
 	})
+}
+
+// spared reports whether a pack stays as it is because of what is unused in
+// it and within grace.
+func (p *pruning) spared(pack *prunePack) bool {
+	return pack.unused() > 0 && !pack.file.Modified.Before(p.oldest)
 }
 
 // repack writes the used part of the moved packs into new packs. Blobs stay

@@ -38,7 +38,8 @@ type Repository struct {
 	decoder *zstd.Decoder
 	locks   atomic.Int32 // held by this Repository
 
-	refreshing sync.Mutex // one refresh of the index at a time
+	refreshing sync.Mutex   // one at a time reads or writes index files
+	saving     sync.RWMutex // read-locked while a blob is on its way into a pack
 
 	mu       sync.RWMutex
 	index    *index
@@ -49,11 +50,12 @@ type Repository struct {
 	written  []Handle            // since the last Flush
 	failed   error               // first error of storing; every later write returns it
 
-	distrusted map[ID]bool // packs that were found damaged
+	distrusted map[ID]bool             // packs that were found damaged
+	unproven   map[ID]bool             // packs stored by this Repository and not yet read back whole
+	stores     map[*pack]chan struct{} // packs being stored; closed when each is
 
 	storing chan struct{} // limits packs being stored, and so memory
-	stores  sync.WaitGroup
-	scratch sync.Pool // *[]byte, for compressing and sealing
+	scratch sync.Pool     // *[]byte, for compressing and sealing
 }
 
 var _ Blobs = (*Repository)(nil)
@@ -189,9 +191,18 @@ func newRepository(storage Storage, key *seal.Key) (*Repository, error) {
 	return &Repository{
 		Clock: time.Now, storage: storage, key: key, encoder: encoder, decoder: decoder,
 		index: &index{}, pending: map[Handle]struct{}{}, unlisted: map[ID][]packedBlob{},
+		unproven: map[ID]bool{}, stores: map[*pack]chan struct{}{},
 		storing: make(chan struct{}, 2),
 		scratch: sync.Pool{New: func() any { return new([]byte) }},
 	}, nil
+}
+
+// Failed returns the error after which the Repository stores nothing more, nil
+// while all is well. It still reads.
+func (r *Repository) Failed() error {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.failed
 }
 
 // Polynomial returns what files of this repository are cut with. It is
@@ -243,6 +254,7 @@ func whereAndWho() (host, name string) {
 
 func findKey(ctx context.Context, storage Storage, password string) (*seal.Key, error) {
 	var found *seal.Key
+	var unusable error
 	stop := errors.New("found")
 	err := storage.List(ctx, keysFolder, func(info FileInfo) error {
 		key, err := tryKey(ctx, storage, info.Name, password)
@@ -250,7 +262,9 @@ func findKey(ctx context.Context, storage Storage, password string) (*seal.Key, 
 			return nil // another password's key
 		}
 		if err != nil {
-			return err
+			// One that is damaged must not keep the others from opening.
+			unusable = errors.Join(unusable, err)
+			return ctx.Err()
 		}
 		found = key
 		return stop
@@ -258,7 +272,7 @@ func findKey(ctx context.Context, storage Storage, password string) (*seal.Key, 
 	if found != nil {
 		return found, nil
 	}
-	if err == nil {
+	if err = errors.Join(err, unusable); err == nil {
 		err = upkeep.Errorf(upkeep.CodeUnauthorized, "no key fits the password").
 			WithHint("Check the vault's password.")
 	}
@@ -274,8 +288,8 @@ func tryKey(ctx context.Context, storage Storage, name, password string) (*seal.
 	if err := json.Unmarshal(data, &file); err != nil || file.KDF != "scrypt" {
 		return nil, upkeep.Errorf(upkeep.CodeDamaged, "%s is not a key file", name)
 	}
-	// Bounds on what a planted key file may make us spend.
-	if file.N > 1<<22 || file.R > 64 || file.P > 64 {
+	// Bounds on what a planted key file may make us spend: 1 GiB at most.
+	if file.N < 2 || file.N > 1<<22 || file.R < 1 || file.R > (1<<23)/file.N || file.P < 1 || file.P > 64 {
 		return nil, upkeep.Errorf(upkeep.CodeDamaged, "%s asks for too much work", name)
 	}
 	protect, err := seal.FromPassword(password, file.Salt, file.N, file.R, file.P)

@@ -3,6 +3,8 @@ package vault
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
+	"maps"
 	"slices"
 
 	"upkeep"
@@ -55,6 +57,8 @@ func (r *Repository) Save(ctx context.Context, t BlobType, id ID, data []byte) (
 		return upkeep.Errorf(upkeep.CodeRefused, "the content is not what its ID says")
 	}
 	h := Handle{t, id}
+	r.saving.RLock()
+	defer r.saving.RUnlock()
 	if again, err := r.announce(h); again || err != nil {
 		return err
 	}
@@ -113,33 +117,43 @@ func (r *Repository) append(h Handle, sealed []byte, plain int) *pack {
 }
 
 // store closes a pack and stores it in the background. It waits while too
-// many are under way.
+// many are under way. A caller whose context ends does not wait any more, but
+// the pack is stored all the same: it holds blobs of others.
 func (r *Repository) store(ctx context.Context, p *pack) error {
+	begun, done := make(chan struct{}), make(chan struct{})
+	r.mu.Lock()
+	r.stores[p] = done
+	r.mu.Unlock()
+	go func() {
+		r.storing <- struct{}{}
+		close(begun)
+		r.storePack(context.WithoutCancel(ctx), p)
+		r.mu.Lock()
+		delete(r.stores, p)
+		r.mu.Unlock()
+		close(done)
+		<-r.storing
+	}()
 	select {
-	case r.storing <- struct{}{}:
+	case <-begun:
+		return nil
 	case <-ctx.Done():
-		r.fail(ctx.Err())
 		return ctx.Err()
 	}
-	// The caller may be done, and its context over, before this is.
-	ctx = context.WithoutCancel(ctx)
-	r.stores.Go(func() {
-		defer func() { <-r.storing }()
-		id := p.close(r.key)
-		if err := r.storage.Save(ctx, fileName(dataFolder, id), p.data); err != nil {
-			r.fail(err)
-			return
-		}
-		if r.stored(id, p.blobs) < indexLimit {
-			return
-		}
-		// A long first backup that is interrupted need not send again
-		// what an index lists already.
-		if err := r.writeIndex(ctx); err != nil {
-			r.fail(err)
-		}
-	})
-	return nil
+}
+
+func (r *Repository) storePack(ctx context.Context, p *pack) {
+	id := p.close(r.key)
+	if err := r.storage.Save(ctx, fileName(dataFolder, id), p.data); err != nil {
+		r.fail(err)
+		return
+	}
+	if r.stored(id, p.blobs) < indexLimit {
+		return
+	}
+	// A long first backup that is interrupted need not send again what an
+	// index lists already.
+	_ = r.writeIndex(ctx) // its error is kept in failed
 }
 
 // stored makes the blobs of a stored pack findable and returns how many no
@@ -148,7 +162,7 @@ func (r *Repository) stored(id ID, blobs []packedBlob) (unlisted int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.index.addPack(id, blobs)
-	r.unlisted[id] = blobs
+	r.unlisted[id], r.unproven[id] = blobs, true
 	for i := range blobs {
 		delete(r.pending, blobs[i].Handle)
 		r.written = append(r.written, blobs[i].Handle)
@@ -167,18 +181,33 @@ func (r *Repository) fail(err error) {
 	}
 }
 
-// writeIndex lists the packs that no index file lists yet.
-func (r *Repository) writeIndex(ctx context.Context) error {
+// writeIndex lists the packs that no index file lists yet. When it returns nil,
+// what others were listing meanwhile is listed too: their packs may hold blobs
+// that the caller's snapshot refers to.
+func (r *Repository) writeIndex(ctx context.Context) (err error) {
+	r.refreshing.Lock()
+	defer r.refreshing.Unlock()
 	r.mu.Lock()
-	packs := r.unlisted
-	r.unlisted = map[ID][]packedBlob{}
+	packs, failed := r.unlisted, r.failed
+	if failed == nil {
+		r.unlisted = map[ID][]packedBlob{}
+	}
 	r.mu.Unlock()
+	if failed != nil {
+		return failed
+	}
+	defer func() {
+		if err != nil {
+			r.fail(err)
+		}
+	}()
 	texts, err := formatIndexes(packs)
 	if err != nil {
 		return err
 	}
 	for _, text := range texts {
-		id, err := r.saveFile(ctx, indexFolder, text)
+		// It also lists packs of others, who go on when ctx ends.
+		id, err := r.saveFile(context.WithoutCancel(ctx), indexFolder, text)
 		if err != nil {
 			return err
 		}
@@ -190,8 +219,10 @@ func (r *Repository) writeIndex(ctx context.Context) error {
 }
 
 // Flush stores every open pack and then the index that lists them, and
-// returns the blobs stored since the last Flush, for VerifyBlobs. After an
-// error the Repository stores nothing more and must be opened anew.
+// returns the blobs stored since the last Flush, for VerifyBlobs: also those of
+// others who write at the same time, and without those that their Flush
+// returned. After an error of the storage the Repository stores nothing more
+// and must be opened anew.
 func (r *Repository) Flush(ctx context.Context) (written []Handle, err error) {
 	defer upkeep.Wrap(&err, "vault: flush")
 	if err := r.ensureIndex(ctx); err != nil {
@@ -201,7 +232,6 @@ func (r *Repository) Flush(ctx context.Context) (written []Handle, err error) {
 		return nil, err
 	}
 	if err := r.writeIndex(ctx); err != nil {
-		r.fail(err)
 		return nil, err
 	}
 	r.mu.Lock()
@@ -210,22 +240,30 @@ func (r *Repository) Flush(ctx context.Context) (written []Handle, err error) {
 	return slices.Clip(written), nil
 }
 
-// storeOpen stores the packs being filled and waits for all under way.
-func (r *Repository) storeOpen(ctx context.Context) error {
+// storeOpen stores the packs being filled and waits for all under way, but not
+// for those that others begin meanwhile.
+func (r *Repository) storeOpen(ctx context.Context) (err error) {
+	// A blob that another is saving just now counts as stored for whoever asks.
+	r.saving.Lock()
 	r.mu.Lock()
 	packs := r.open
 	r.open = [2]*pack{}
 	r.mu.Unlock()
 	for _, p := range packs {
-		if p == nil {
-			continue
-		}
-		if err := r.store(ctx, p); err != nil {
-			break // it is kept in failed
+		if p != nil {
+			err = errors.Join(err, r.store(ctx, p))
 		}
 	}
-	r.stores.Wait()
+	r.saving.Unlock()
 	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.failed
+	stores := slices.Collect(maps.Values(r.stores))
+	r.mu.RUnlock()
+	for _, done := range stores {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return errors.Join(err, r.Failed())
 }

@@ -78,6 +78,10 @@ func (r *Repository) verifyTree(ctx context.Context, tree ID, options VerifyOpti
 	if result.Bytes, err = r.checkSizes(ctx, packs); err != nil {
 		return nil, err
 	}
+	never := r.neverReadBack(packs)
+	for _, h := range never {
+		delete(found, h)
+	}
 	var data []Handle
 	for h := range found { // in random order
 		if h.Type == TreeBlob {
@@ -86,9 +90,29 @@ func (r *Repository) verifyTree(ctx context.Context, tree ID, options VerifyOpti
 			data = append(data, h)
 		}
 	}
-	sample := r.within(data, options.Limit)
+	sample := append(r.within(data, options.Limit), never...)
 	result.ReadBack += len(sample)
 	return result, r.readBack(ctx, sample, options.Progress)
+}
+
+// neverReadBack returns the data blobs in packs that this Repository stored and
+// nobody has read back since: another who writes at the same time has them from
+// its Flush, and may not have come to it, or never will.
+func (r *Repository) neverReadBack(packs map[ID][]packedBlob) []Handle {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var found []Handle
+	for id, blobs := range packs {
+		if !r.unproven[id] {
+			continue
+		}
+		for i := range blobs {
+			if blobs[i].Type == DataBlob {
+				found = append(found, blobs[i].Handle)
+			}
+		}
+	}
+	return found
 }
 
 // within returns as many of blobs as are stored in limit bytes; 0 is all.
@@ -120,21 +144,25 @@ func (r *Repository) VerifyBlobs(ctx context.Context, blobs []Handle) (err error
 	return r.readBack(ctx, blobs, nil)
 }
 
-// locate returns the packs that hold blobs, and where in them.
+// locate returns the packs that hold blobs, and where in them: in packs that
+// are trusted, where there is a choice.
 func (r *Repository) locate(blobs []Handle) (map[ID][]packedBlob, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	packs := map[ID][]packedBlob{}
 	for _, h := range blobs {
-		found := false
+		var chosen *location
 		r.index.find(h, func(place location) bool {
-			packs[place.pack] = append(packs[place.pack], place.packedBlob)
-			found = true
-			return false
+			trusted := !r.distrusted[place.pack]
+			if chosen == nil || trusted {
+				chosen = &place
+			}
+			return !trusted
 		})
-		if !found {
+		if chosen == nil {
 			return nil, damaged(fmt.Errorf("%s is in no index", h))
 		}
+		packs[chosen.pack] = append(packs[chosen.pack], chosen.packedBlob)
 	}
 	return packs, nil
 }
@@ -206,7 +234,7 @@ func (r *Repository) readBack(ctx context.Context, blobs []Handle, progress func
 	for id, list := range packs {
 		group.Go(func() error {
 			err := r.readPack(groupCtx, id, list, sizes[id], nil)
-			bad := upkeep.CodeOf(err) == upkeep.CodeDamaged || errors.Is(err, fs.ErrNotExist)
+			bad := upkeep.CodeOf(err) == upkeep.CodeDamaged
 			spare := bad && r.stands(groupCtx, id, list)
 			mu.Lock()
 			defer mu.Unlock()
@@ -214,6 +242,8 @@ func (r *Repository) readBack(ctx context.Context, blobs []Handle, progress func
 				progress(done, len(blobs))
 			}
 			switch {
+			case err == nil && packSize(list) == sizes[id]:
+				r.proven(id)
 			case !bad:
 				return err
 			case !spare:
@@ -252,6 +282,13 @@ func (r *Repository) stands(ctx context.Context, damaged ID, blobs []packedBlob)
 		}
 	}
 	return true
+}
+
+// proven notes that a pack was read back whole.
+func (r *Repository) proven(pack ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.unproven, pack)
 }
 
 // distrust makes what only this pack holds count as not stored.
@@ -304,10 +341,7 @@ func (r *Repository) readPack(ctx context.Context, id ID, blobs []packedBlob, si
 
 // loadPack reads a whole pack and compares it with its name.
 func (r *Repository) loadPack(ctx context.Context, id ID, size int64) ([]byte, error) {
-	data, err := r.storage.Load(ctx, fileName(dataFolder, id), 0, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, upkeep.Errorf(upkeep.CodeDamaged, "pack %s is gone: %w", id, err)
-	}
+	data, err := r.loadPart(ctx, id, 0, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -322,7 +356,7 @@ func (r *Repository) loadPack(ctx context.Context, id ID, size int64) ([]byte, e
 
 func (r *Repository) sealedBlob(ctx context.Context, id ID, blob *packedBlob, whole, buffer []byte) ([]byte, error) {
 	if whole == nil {
-		return r.storage.Load(ctx, fileName(dataFolder, id), int64(blob.offset), int(blob.length))
+		return r.loadPart(ctx, id, int64(blob.offset), int(blob.length))
 	}
 	end := int64(blob.offset) + int64(blob.length)
 	if end > int64(len(whole)) {
