@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"upkeep"
@@ -105,6 +106,9 @@ has views or programs of other accounts):
 The files must be read in the order of their names, in one session. Rows are
 written as raw bytes: do not open and save the files with an editor.
 index.jsonl describes the files for Upkeep itself and is not needed.
+
+A view of tables that were not there when this was written cannot be made
+again by anybody: its file comes last, and the client stops there.
 `
 
 // clearDump makes dir an empty folder for a dump. It deletes only what a
@@ -183,7 +187,7 @@ func writeHead(w *bufio.Writer, o *schema.Object) (int64, error) {
 	if o.Counter > 0 {
 		create += fmt.Sprintf(";\nALTER TABLE %s AUTO_INCREMENT = %d", session.Ident(o.Name), o.Counter)
 	}
-	head += "SET SESSION unique_checks = 0;\nSET NAMES utf8mb4;\n" + o.Drop() + ";\n" + create + ";\nSET NAMES binary;\nSET autocommit = 0;\n"
+	head += "SET SESSION unique_checks = 0;\nSET NAMES utf8mb4;\n" + strings.Join(o.Drop(), ";\n") + ";\n" + create + ";\nSET NAMES binary;\nSET autocommit = 0;\n"
 	n, err := w.WriteString(head)
 	return int64(n), err
 }
@@ -197,10 +201,7 @@ func (dw *dumpWriter) program(o *schema.Object, collation string) error {
 		}
 		end := delimiter(o.Create)
 		fmt.Fprintf(w, "DELIMITER %s\n", end)
-		if drop := o.Drop(); drop != "" {
-			fmt.Fprintf(w, "%s\n%s\n", drop, end)
-		}
-		for _, statement := range o.Statements(collation) {
+		for _, statement := range append(o.Drop(), o.Statements(collation)...) {
 			fmt.Fprintf(w, "%s\n%s\n", statement, end)
 		}
 		_, err := w.WriteString("DELIMITER ;\n")

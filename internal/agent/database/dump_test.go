@@ -76,6 +76,9 @@ CREATE PROCEDURE addone(OUT x INT) COMMENT 'é;;' BEGIN DECLARE s TEXT DEFAULT '
 SET NAMES latin1 //
 SET sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES' //
 CREATE PROCEDURE old_style() BEGIN SELECT 'a\', "id" FROM types; END //
+SET sql_mode = 'ORACLE' //
+CREATE PACKAGE pack AS FUNCTION f RETURN INT; END; //
+CREATE PACKAGE BODY pack AS FUNCTION f RETURN INT AS BEGIN RETURN 1; END; END; //
 SET sql_mode = '', NAMES utf8mb4 //
 CREATE TRIGGER t2 BEFORE INSERT ON uni FOR EACH ROW SET NEW.a = IFNULL(NEW.a, 0) + 1 //
 CREATE TRIGGER t1 BEFORE INSERT ON uni FOR EACH ROW PRECEDES t2 SET NEW.a = IFNULL(NEW.a, 0) * 2 //
@@ -102,7 +105,7 @@ func TestDumpImportedByTheClientIsIdentical(t *testing.T) {
 	for _, o := range objects {
 		kinds[o.Kind]++
 	}
-	want := map[string]int{"schema": 1, "sequence": 1, "table": 14, "routine": 3, "view": 2, "trigger": 3, "event": 1}
+	want := map[string]int{"schema": 1, "sequence": 1, "table": 14, "routine": 5, "view": 2, "trigger": 3, "event": 1}
 	for kind, n := range want {
 		if kinds[kind] != n {
 			t.Errorf("%d of kind %s, want %d", kinds[kind], kind, n)

@@ -86,8 +86,18 @@ func (r *reading) add(row []driver.Value) error {
 		r.body = append(r.body, ",\n"...)
 	}
 	r.body = r.appendRow(r.body, row)
-	r.rows++
 	length := len(r.body) - start
+	if length >= segmentMax && r.rows > 0 {
+		// It fits into a statement of its own, as it once did, and perhaps
+		// into none that has more.
+		large := bytes.Clone(r.body[start+len(",\n"):])
+		r.body = r.body[:start]
+		if err := r.cut(); err != nil {
+			return err
+		}
+		r.body, length = append(r.body, large...), len(large)
+	}
+	r.rows++
 	r.last = r.last[:0]
 	for _, i := range r.key {
 		r.last = append(appendKey(r.last, r.table.Columns[i], r.forms[i], row[i]), 0)

@@ -1,6 +1,8 @@
 package database_test
 
 import (
+	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,7 +32,7 @@ var damages = map[string]string{
 	"dropped":         "SET foreign_key_checks = 0; DROP TABLE parent, types, Twin, keyless; DROP SEQUENCE seq; DROP VIEW z_base;",
 	"created":         "CREATE TABLE stray (a INT REFERENCES parent (id)); CREATE VIEW stray_v AS SELECT * FROM stray; CREATE SEQUENCE stray_s; CREATE FUNCTION stray_f() RETURNS INT RETURN 1; CREATE TRIGGER stray_t BEFORE INSERT ON twin FOR EACH ROW SET NEW.a = 1; CREATE EVENT stray_e ON SCHEDULE EVERY 1 DAY DO DELETE FROM twin;",
 	"kinds swapped":   "DROP TABLE twin; CREATE VIEW twin AS SELECT 1 AS a; DROP VIEW a_top; CREATE TABLE a_top (a INT); DROP SEQUENCE seq; CREATE TABLE seq (a INT); DROP FUNCTION addone; DROP PROCEDURE addone; CREATE FUNCTION addone() RETURNS INT RETURN 1;",
-	"programs":        "DROP TRIGGER t1; CREATE OR REPLACE VIEW z_base AS SELECT 1 AS id, 2 AS tx; DROP EVENT ev; ALTER EVENT ev2 ENABLE; DROP PROCEDURE old_style;",
+	"programs":        "DELIMITER //\nSET sql_mode = 'ORACLE'//\nCREATE OR REPLACE PACKAGE pack AS FUNCTION g RETURN INT; END//\nSET sql_mode = ''//\nDELIMITER ;\nDROP TRIGGER t1; CREATE OR REPLACE VIEW z_base AS SELECT 1 AS id, 2 AS tx; DROP EVENT ev; ALTER EVENT ev2 ENABLE; DROP PROCEDURE old_style;",
 	"sequence":        "DO NEXTVAL(seq); DO NEXTVAL(seq); DO NEXTVAL(seq); ALTER SEQUENCE seq MAXVALUE 999;",
 	"schema":          "ALTER DATABASE CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;",
 	"odd names":       "UPDATE `odd ``name\n; é -- $1 %s` SET `Ünï` = 77; INSERT INTO Twin VALUES (5); RENAME TABLE nothing TO something;",
@@ -75,6 +77,52 @@ func TestRestoreUndoesEveryDamage(t *testing.T) {
 			t.Errorf("into a full one: %v", err)
 		}
 	})
+}
+
+// TestWhatCannotBeMadeAgainKeepsNothingElse: a view whose table is gone is
+// backed up, and lost where it has to be made again; everything else is not.
+func TestWhatCannotBeMadeAgainKeepsNothingElse(t *testing.T) {
+	site := newDatabase(t)
+	sql(t, site, "CREATE TABLE gone (a INT); CREATE VIEW a_broken AS SELECT a FROM gone; CREATE VIEW b_too AS SELECT a FROM a_broken; DROP TABLE gone;"+
+		"CREATE TABLE there (a INT PRIMARY KEY); INSERT INTO there VALUES (1); CREATE VIEW whole AS SELECT a FROM there;"+
+		"CREATE TRIGGER after_views BEFORE INSERT ON there FOR EACH ROW SET NEW.a = NEW.a + 1;")
+	db := open(t, server.Admin(site.Name))
+	dir, objects := dump(t, db)
+	sql(t, site, "DELETE FROM there;")
+	same(t, objects, restore(t, db, dir).Objects)
+	creatable := slices.DeleteFunc(slices.Clone(objects), func(o upkeep.Object) bool { return o.Name == "a_broken" || o.Name == "b_too" })
+
+	copied := newDatabase(t)
+	cmd := exec.Command("sh", "-c", "cat "+dir+"/*.sql | mariadb --no-defaults --socket="+site.Socket+" "+copied.Name)
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "gone") {
+		t.Errorf("the client made a view of nothing: %s", out)
+	}
+	same(t, creatable, scan(t, open(t, server.Admin(copied.Name))))
+
+	empty := newDatabase(t)
+	into := open(t, server.Admin(empty.Name))
+	if _, err := into.RestoreInto(t.Context(), dir, nil); upkeep.CodeOf(err) != upkeep.CodeNotIdentical || !strings.Contains(err.Error(), "a_broken") {
+		t.Errorf("made again: %v", err)
+	}
+	same(t, creatable, scan(t, into))
+}
+
+// TestRowsAsLargeAsThePacket: a row that the server once took in a statement
+// gets one of its own.
+func TestRowsAsLargeAsThePacket(t *testing.T) {
+	site := newDatabase(t)
+	limit := strings.TrimSpace(sql(t, site, "SELECT @@GLOBAL.max_allowed_packet;"))
+	sql(t, site, "SET GLOBAL max_allowed_packet = 1048576;")
+	defer sql(t, site, "SET GLOBAL max_allowed_packet = "+limit[strings.LastIndexByte(limit, '\n')+1:]+";")
+	sql(t, site, "CREATE TABLE large (id INT PRIMARY KEY, b LONGBLOB); INSERT INTO large SELECT seq, REPEAT('s', 1000) FROM seq_1_to_30;"+
+		"INSERT INTO large VALUES (31, REPEAT('x', 1040000)), (33, REPEAT('y', 900000)), (34, 'z');")
+	db := open(t, server.Admin(site.Name))
+	dir, objects := dump(t, db)
+	copied := newDatabase(t)
+	importDump(t, copied, dir)
+	same(t, objects, scan(t, open(t, server.Admin(copied.Name))))
+	sql(t, site, "DELETE FROM large WHERE id IN (3, 31); UPDATE large SET b = 'w' WHERE id = 33; INSERT INTO large VALUES (32, '');")
+	same(t, objects, restore(t, db, dir).Objects)
 }
 
 func withoutObjects(stats database.Stats) database.Stats {

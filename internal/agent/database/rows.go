@@ -90,7 +90,7 @@ func (tr *tableRestorer) rows(ctx context.Context, have *schema.Catalogue) error
 	}
 	for _, o := range have.Objects { // they must not act on what we do; create makes them again
 		if o.Kind == schema.KindTrigger && o.Table == tr.goal.Name {
-			if err := tr.Exec(ctx, o.Drop()); err != nil {
+			if err := tr.ExecAll(ctx, o.Drop()); err != nil {
 				return err
 			}
 		}

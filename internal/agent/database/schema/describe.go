@@ -156,6 +156,7 @@ func (d *Describer) tables(ctx context.Context, c *Catalogue) error {
 				return err
 			}
 			o.Create, o.Setting = []byte(row[1]), Creation{Client: row[2], Connection: row[3]}
+			o.Broken = strings.Contains(t.comment, "references invalid")
 		default:
 			return upkeep.Errorf(upkeep.CodeInvalid, "table %q is of type %s, whose history cannot be kept", t.Name, strings.ToLower(t.Kind)).
 				WithHint("Remove system versioning from it, or take it out of the site's database.")

@@ -42,6 +42,7 @@ type Object struct {
 	Routine string   `json:"routine,omitempty"` // "PROCEDURE", "FUNCTION", "PACKAGE", "PACKAGE BODY"
 	Table   string   `json:"table,omitempty"`   // of a trigger
 	Order   int      `json:"order,omitempty"`   // of a trigger among those of its table
+	Broken  bool     `json:"broken,omitempty"`  // a view of what is not there: it cannot be made again
 	Engine  string   `json:"engine,omitempty"`
 	Columns []Column `json:"columns,omitempty"`
 	Key     []string `json:"key,omitempty"` // columns that order the rows; nil when none are unique
@@ -147,8 +148,18 @@ func (o *Object) Statements(schemaCollation string) []string {
 	return append(append(before, string(o.Create)), after...)
 }
 
-// Drop returns the statement that removes the object.
-func (o *Object) Drop() string {
+// Drop returns the statements that remove the object.
+func (o *Object) Drop() []string {
+	if strings.HasPrefix(o.Routine, "PACKAGE") { // only this mode knows the word
+		return []string{"SET SESSION sql_mode = 'ORACLE'", o.drop(), session.SetMode}
+	}
+	if drop := o.drop(); drop != "" {
+		return []string{drop}
+	}
+	return nil
+}
+
+func (o *Object) drop() string {
 	switch o.Kind {
 	case KindRoutine:
 		return "DROP " + o.Routine + " IF EXISTS " + session.Ident(strings.TrimPrefix(o.Name, strings.ToLower(o.Routine)+" "))
@@ -212,6 +223,9 @@ func (sc scope) has(name string) bool {
 // sortObjects puts objects into the order in which they can be created.
 func sortObjects(objects []*Object) {
 	slices.SortStableFunc(objects, func(a, b *Object) int {
+		if a.Broken != b.Broken { // whatever reads the dump may stop there
+			return map[bool]int{true: 1, false: -1}[a.Broken]
+		}
 		if d := slices.Index(kinds, a.Kind) - slices.Index(kinds, b.Kind); d != 0 {
 			return d
 		}
@@ -246,7 +260,7 @@ func orderViews(objects []*Object) {
 		return
 	}
 	last := first
-	for last < len(objects) && objects[last].Kind == KindView {
+	for last < len(objects) && objects[last].Kind == KindView && !objects[last].Broken {
 		last++
 	}
 	views := slices.Clone(objects[first:last])
@@ -291,5 +305,9 @@ func (o *Object) FileName(position int) string {
 	if o.Kind == KindView || o.Kind == KindTrigger || o.Kind == KindRoutine {
 		name = fmt.Sprintf("%05d-%s", position, name)
 	}
-	return fmt.Sprintf("%d-%s-%s.sql", slices.Index(kinds, o.Kind), o.Kind, name)
+	place := slices.Index(kinds, o.Kind)
+	if o.Broken {
+		place = len(kinds)
+	}
+	return fmt.Sprintf("%d-%s-%s.sql", place, o.Kind, name)
 }

@@ -81,6 +81,16 @@ func (s *Session) Exec(ctx context.Context, query string) error {
 	return err
 }
 
+// ExecAll runs statements one after the other.
+func (s *Session) ExecAll(ctx context.Context, queries []string) error {
+	for _, query := range queries {
+		if err := s.Exec(ctx, query); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // execCount runs a statement and returns how many rows it changed.
 func (s *Session) execCount(ctx context.Context, query string) (int64, error) {
 	result, err := s.raw.(driver.ExecerContext).ExecContext(ctx, query, nil)
