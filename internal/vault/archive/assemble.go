@@ -16,6 +16,7 @@ type assembly struct {
 	w       *walker
 	parent  *assembly   // nil above the sources
 	slot    int         // in parent.nodes
+	depth   int         // 0 above the sources
 	path    string      // with a slash at the end, "" above the sources
 	nodes   []node.Node // in name order; one without a name vanished
 	waiting atomic.Int64

@@ -68,7 +68,7 @@ func keepOut(ctx context.Context, repo *vault.Repository, site string) error {
 	options := archive.Options{Polynomial: repo.Polynomial(), InPlace: true}
 	sub, deep := filepath.Join(site, "sub"), filepath.Join(site, "sub/deep")
 	err = errors.Join(os.MkdirAll(deep, 0o755), os.WriteFile(filepath.Join(deep, "file"), []byte("a"), 0o444),
-		os.Chmod(deep, 0o555), os.Chmod(sub, 0o555))
+		os.WriteFile(filepath.Join(deep, "quarantined"), []byte("b"), 0), os.Chmod(deep, 0o555), os.Chmod(sub, 0o555))
 	if err != nil {
 		return err
 	}
@@ -203,7 +203,9 @@ func TestKilledAtAnyPointNothingCommittedIsLost(t *testing.T) {
 	for tree, entries := range committed {
 		b.restores(repo, tree, entries)
 	}
-	if locks, _ := filepath.Glob(filepath.Join(b.dir, "locks/*")); len(locks) != 0 {
+	// A child may be killed while it writes its lock; what it leaves then is no
+	// lock yet, and goes an hour later.
+	if locks, _ := filepath.Glob(filepath.Join(b.dir, "locks/[0-9a-f]*")); len(locks) != 0 {
 		t.Errorf("%d locks stayed", len(locks))
 	}
 }

@@ -137,7 +137,7 @@ func (w *walker) walk(sources []Source) error {
 			return err
 		}
 		top.waiting.Add(1)
-		a := &assembly{w: w, parent: top, slot: i, path: source.Name + "/"}
+		a := &assembly{w: w, parent: top, slot: i, depth: 1, path: source.Name + "/"}
 		if err := w.folder(a, dir, source.Name, source); err != nil {
 			return err
 		}
@@ -274,6 +274,10 @@ func (w *walker) whereabouts(path string, dir *folder.Folder, name string) (*fol
 // descend reads a folder below another. One that cannot be opened is a problem
 // of its own and keeps nothing else from being read.
 func (w *walker) descend(a *assembly, slot int, dir *folder.Folder, name string, source *Source) error {
+	if a.depth >= maxDepth { // no backup is better than one that cannot be restored
+		w.problems.add(a.path+name, errTooDeep)
+		return nil
+	}
 	child, err := dir.Child(name)
 	if errors.Is(err, unix.ENOENT) {
 		w.leaveOut(&a.nodes[slot], a.path+name, false)
@@ -284,7 +288,7 @@ func (w *walker) descend(a *assembly, slot int, dir *folder.Folder, name string,
 		return nil
 	}
 	a.waiting.Add(1)
-	return w.folder(&assembly{w: w, parent: a, slot: slot, path: a.path + name + "/"}, child, name, source)
+	return w.folder(&assembly{w: w, parent: a, slot: slot, depth: a.depth + 1, path: a.path + name + "/"}, child, name, source)
 }
 
 // file takes a regular file's content from memory or has it read.

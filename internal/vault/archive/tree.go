@@ -93,11 +93,13 @@ type flattener struct {
 // maxDepth is more folders than any system lets programs nest by path.
 const maxDepth = 4096
 
+var errTooDeep = errors.New("folders are nested too deep")
+
 // folder adds a folder and everything below it.
 func (f *flattener) folder(path string, tree vault.ID, depth int) error {
 	nodes, err := loadTree(f.ctx, f.blobs, tree)
 	if err == nil && depth > maxDepth {
-		err = errors.New("folders are nested too deep")
+		err = errTooDeep
 	}
 	if err != nil {
 		return err

@@ -6,6 +6,8 @@ package folder
 import (
 	"errors"
 	"io/fs"
+	"math"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -114,8 +116,12 @@ func (f *Folder) Readlink(name string) (string, error) {
 // OpenFile opens a regular file for reading. NONBLOCK keeps a pipe that took its
 // place from holding us up; the caller checks what was opened.
 func (f *Folder) OpenFile(name string) (int, error) {
-	flags := unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC | unix.O_NOCTTY
-	return Retry(func() (int, error) { return unix.Openat(f.FD, name, flags, 0) })
+	const flags = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC | unix.O_NOCTTY
+	fd, err := Retry(func() (int, error) { return unix.Openat(f.FD, name, flags|unix.O_NOFOLLOW, 0) })
+	if errors.Is(err, unix.EACCES) && os.Geteuid() != 0 {
+		return f.openOwn(name, flags)
+	}
+	return fd, err
 }
 
 // handle is a path that reaches exactly this name in this folder, for calls
@@ -201,8 +207,18 @@ func ValidName(name string) bool {
 	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/\x00")
 }
 
-// Nanoseconds is a time of stat(2) as nanoseconds since 1970.
-func Nanoseconds(ts unix.Timespec) int64 { return ts.Sec*int64(time.Second) + ts.Nsec }
+// Nanoseconds is a time of stat(2) as nanoseconds since 1970, or the nearest
+// that they can say: the years from 1677 to 2262.
+func Nanoseconds(ts unix.Timespec) int64 {
+	const whole = math.MaxInt64 / int64(time.Second)
+	switch {
+	case ts.Sec >= whole:
+		return math.MaxInt64
+	case ts.Sec <= -whole:
+		return math.MinInt64
+	}
+	return ts.Sec*int64(time.Second) + ts.Nsec
+}
 
 // CodeOf gives file system errors the code that says who can help.
 func CodeOf(err error) upkeep.Code {

@@ -37,6 +37,33 @@ func widen(dir *Folder, name string) (changed bool, err error) {
 	return true, errors.Join(unix.Chmod(procPath(fd), st.Mode&0o7777|0o700), unix.Close(fd))
 }
 
+// openOwn opens a file of ours that its mode keeps even us from reading, as
+// hosts do to files they take out of service. It is widened for no longer than
+// that takes. Bits that changing the mode might lose are not risked.
+func (f *Folder) openOwn(name string, flags int) (fd int, err error) {
+	handle, err := OpenHandle(f, name, TypeFile)
+	if err != nil {
+		return -1, err
+	}
+	defer func() { err = errors.Join(err, unix.Close(handle)) }()
+	var st unix.Stat_t
+	if err := unix.Fstat(handle, &st); err != nil {
+		return -1, err
+	}
+	mode := st.Mode & 0o7777
+	if int(st.Uid) != os.Geteuid() || mode&0o6400 != 0 {
+		return -1, unix.EACCES
+	}
+	if err := unix.Chmod(procPath(handle), mode|0o400); err != nil {
+		return -1, err
+	}
+	fd, err = Retry(func() (int, error) { return unix.Open(procPath(handle), flags, 0) })
+	if back := unix.Chmod(procPath(handle), mode); back != nil && err == nil {
+		return -1, errors.Join(back, unix.Close(fd))
+	}
+	return fd, err
+}
+
 // Remove removes a name and everything below, following nothing.
 func Remove(dir *Folder, name string) error {
 	err := unix.Unlinkat(dir.FD, name, 0)
