@@ -246,6 +246,9 @@ func (c *Custody) RestoreInPlace(ctx context.Context, id upkeep.BackupID, progre
 }
 
 func (r *Reached) restoreFrozen(ctx context.Context, id upkeep.BackupID, layout *cms.Layout) (*agent.RestoreResult, *upkeep.Backup, error) {
+	if err := r.holdVault(ctx); err != nil {
+		return nil, nil, err
+	}
 	if _, err := r.Freeze(ctx); err != nil {
 		return nil, nil, err
 	}

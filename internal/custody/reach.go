@@ -24,6 +24,7 @@ type Reached struct {
 	warmed int64         // bytes that the vault grew by to make the next backup short
 	broken bool          // the site may be in ruins
 	beat   context.CancelFunc
+	letGo  func() // of the vault's lock, where it is held
 }
 
 // Reach connects to the agent of a site. From now on until Close it hears
@@ -95,6 +96,9 @@ func (r *Reached) status(ctx context.Context) (*agent.Status, error) {
 func (r *Reached) Close() {
 	r.beat()
 	r.client.Close()
+	if r.letGo != nil {
+		r.letGo()
+	}
 }
 
 // Open begins the intervention and returns the inventory it begins with.
@@ -143,6 +147,11 @@ func (r *Reached) Stage(ctx context.Context, update upkeep.Update) error {
 // Freeze closes the gate, and makes sure that visitors meet it. Those who were
 // still let in meanwhile are waited for again: only then nothing is written.
 func (r *Reached) Freeze(ctx context.Context) (time.Time, error) {
+	if r.held != 0 { // a backup follows
+		if err := r.holdVault(ctx); err != nil {
+			return time.Time{}, err
+		}
+	}
 	for {
 		frozen, err := r.client.Freeze(ctx, r.site.Policy.DrainTimeout)
 		if err != nil {
@@ -218,24 +227,48 @@ func (r *Reached) Undo(ctx context.Context) (*upkeep.Identity, error) {
 	return r.client.Undo(ctx)
 }
 
-// lockPatience is how long an undo waits for a lock of the vault: a prune may
-// hold it for hours.
-const lockPatience = 5 * time.Second
+// How long a lock of the vault is waited for, which a prune may hold for hours:
+// by an undo, and before a site is frozen.
+const (
+	undoPatience   = 5 * time.Second
+	freezePatience = 2 * time.Minute
+)
 
-// lockSoon is Lock without waiting for long.
-func lockSoon(ctx context.Context, repository *vault.Repository) (held context.Context, release func(), err error) {
+// lockSoon is Lock without waiting for longer than patience.
+func lockSoon(ctx context.Context, repository *vault.Repository, patience time.Duration) (context.Context, func(), error) {
 	waiting, cancel := context.WithCancel(ctx)
-	patience := time.AfterFunc(lockPatience, cancel)
-	held, release, err = repository.Lock(waiting)
-	if !patience.Stop() && err == nil { // it came in the last moment
-		release()
+	timer := time.AfterFunc(patience, cancel)
+	held, unlock, err := repository.Lock(waiting)
+	if !timer.Stop() && err == nil { // it came in the last moment
+		unlock()
 		err = context.DeadlineExceeded
 	}
 	if err != nil {
 		cancel()
 		return nil, nil, err
 	}
-	return held, func() { release(); cancel() }, nil
+	return held, func() { unlock(); cancel() }, nil
+}
+
+// holdVault keeps whoever wants the vault alone, to prune it, from beginning
+// before Close: a frozen site would wait for the end of it with its backup.
+// What else keeps the lock from being taken, the backup meets too and tells.
+func (r *Reached) holdVault(ctx context.Context) (err error) {
+	defer upkeep.Wrap(&err, "hold the vault")
+	repository, err := r.c.vault(ctx)
+	if err != nil || r.letGo != nil {
+		return err
+	}
+	_, release, err := lockSoon(context.WithoutCancel(ctx), repository, freezePatience)
+	if upkeep.CodeOf(err) == upkeep.CodeConflict {
+		return err
+	}
+	if err != nil {
+		r.c.Log.Warn("freeze without a lock of the vault", "site", r.site.Name, "error", err)
+		return nil
+	}
+	r.letGo = release
+	return nil
 }
 
 // serveFrozen connects the vault for an undo. It reads only: on a full disk,
@@ -246,7 +279,7 @@ func (r *Reached) serveFrozen(ctx context.Context) (release func(), err error) {
 	if err != nil {
 		return func() {}, err
 	}
-	held, release, err := lockSoon(ctx, repository)
+	held, release, err := lockSoon(ctx, repository, undoPatience)
 	if err != nil {
 		r.c.Log.Warn("undo without a lock of the vault", "site", r.site.Name, "error", err)
 		held, release = ctx, func() {}

@@ -74,6 +74,9 @@ func (w *reach) tree(id ID, depth int) error {
 		return upkeep.Errorf(upkeep.CodeRefused, "tree %s lies deeper than %d folders", id, maxDepth)
 	}
 	text, err := w.r.Load(w.ctx, TreeBlob, id)
+	if upkeep.CodeOf(err) == upkeep.CodeNotFound {
+		err = damaged(err) // what refers to it says that it was stored
+	}
 	if err != nil {
 		return err
 	}

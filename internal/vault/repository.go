@@ -313,6 +313,13 @@ func (r *Repository) saveFile(ctx context.Context, folder string, text []byte) (
 	return id, r.storage.Save(ctx, fileName(folder, id), data)
 }
 
+// repairs says what to do about a damaged file of a folder.
+var repairs = map[string]string{
+	indexFolder:     "Run restic repair index on the vault (restic rebuild-index before 0.16): it is made again from the packs.",
+	locksFolder:     "Run restic unlock --remove-all on the vault when nothing else works in it.",
+	snapshotsFolder: "Bring the file back from a copy of the vault. Without one that backup is lost: move the file away.",
+}
+
 // loadFile returns the text of an index, lock or snapshot file.
 func (r *Repository) loadFile(ctx context.Context, folder string, id ID) (text []byte, err error) {
 	defer upkeep.Wrap(&err, "%s/%s", folder, id)
@@ -321,11 +328,10 @@ func (r *Repository) loadFile(ctx context.Context, folder string, id ID) (text [
 		return nil, err
 	}
 	if sha256.Sum256(data) != id {
-		return nil, upkeep.Errorf(upkeep.CodeDamaged, "content does not match the name").
-			WithHint("Run restic check on the vault; an index can be rebuilt from the packs.")
+		return nil, upkeep.Errorf(upkeep.CodeDamaged, "content does not match the name").WithHint("%s", repairs[folder])
 	}
 	if text, err = r.key.Open(data); err != nil {
-		return nil, upkeep.Errorf(upkeep.CodeDamaged, "%w", err)
+		return nil, upkeep.Errorf(upkeep.CodeDamaged, "%w", err).WithHint("%s", repairs[folder])
 	}
 	switch {
 	case len(text) == 0 || text[0] == '{' || text[0] == '[':
