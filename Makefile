@@ -21,7 +21,7 @@ build: ## the command, static, in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/upkeep
 
 setup: ## what the demo and the tests need; nothing where it is present
-	$(GO) run ./tools/setup
+	CGO_ENABLED=0 $(GO) run -trimpath ./tools/setup
 
 demo: setup build ## a real WordPress brought up to date, then a broken update undone
 	$(BIN) demo --dir $(DEMO)
@@ -31,7 +31,7 @@ demo-clean: build ## stops and deletes the demo
 
 # The tests come last, so that their closing lines do too.
 test: setup ## everything
-	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l $$(find . -name '*.go' -not -path '*/.*')); test -z "$$unformatted" || { echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
 	@$(call each_fuzz,$(FUZZBRIEF))
 	$(GO) test -p 2 -parallel 2 -timeout 50m ./...
@@ -65,7 +65,7 @@ clean:
 
 # each_fuzz runs every fuzz target of the tree for the given time.
 define each_fuzz
-git grep -nE '^func Fuzz' -- '*_test.go' | sed -E 's#/?[^/]*_test\.go:[0-9]+:func (Fuzz[A-Za-z0-9_]*).*# \1#' | sort | while read -r dir name; do \
+grep -rnE '^func Fuzz' --include='*_test.go' . | sed -E 's#/?[^/]*_test\.go:[0-9]+:func (Fuzz[A-Za-z0-9_]*).*# \1#' | sort | while read -r dir name; do \
 	test -n "$$name" || { name=$$dir; dir=; }; \
 	$(GO) test "./$$dir" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(1) -parallel 2 </dev/null || exit 1; done
 endef

@@ -240,7 +240,7 @@ func output(ctx context.Context, dir, name string, args ...string) ([]byte, erro
 	cmd.Stderr = &errout
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, upkeep.Errorf(upkeep.CodeUnreachable, "%s %s: %s: %w", name, strings.Join(args, " "), bytes.TrimSpace(errout.Bytes()), err)
+		return nil, upkeep.Errorf(upkeep.CodeUnreachable, "%s %s: %s", name, strings.Join(args, " "), strings.TrimPrefix(string(bytes.TrimSpace(errout.Bytes()))+": "+err.Error(), ": "))
 	}
 	return out, nil
 }
