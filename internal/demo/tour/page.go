@@ -112,7 +112,7 @@ func (d *Tour) visitNow(ctx context.Context) error {
 			return err
 		}
 	}
-	return d.fact(d.text("demo.visit", "address", d.shop.URL), strconv.Itoa(seen.Status)+" “"+seen.Title+"”")
+	return d.fact(d.text("demo.visit", "address", d.shop.URL), d.text("demo.seen", "status", seen.Status, "title", seen.Title))
 }
 
 func (d *Tour) cleanCommand() string {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"time"
 
 	"upkeep"
@@ -50,6 +51,23 @@ func nextReleases() []fixtures.Release {
 		fixtures.Plugin(culprit, "1.2").With(fixtures.Fatal),
 		fixtures.Theme(fixtures.Paper, "1.2"), fixtures.Theme(fixtures.PaperChild, "1.2"),
 	}
+}
+
+// equipped refuses to begin where a program is missing, naming all of them.
+func (d *Tour) equipped() error {
+	fetched := false
+	for _, dir := range []string{cacheDir, d.ground.packages()} {
+		if dir, err := filepath.Abs(dir); err == nil {
+			_, err = packages.Open(dir)
+			fetched = fetched || err == nil
+		}
+	}
+	missing := strings.Join(packages.MissingToPlay(fetched), " ")
+	if missing == "" {
+		return nil
+	}
+	return upkeep.Errorf(upkeep.CodeNotFound, "%s", d.text("demo.lacks", "names", missing)).
+		WithHint("%s", d.text("demo.lacks_hint", "names", missing))
 }
 
 // fetchPackages finds the WordPress releases, or fetches them.

@@ -61,6 +61,9 @@ func (d *Tour) State() string { return d.ground.State }
 // CodeConflict when the folder holds something else. CodeInterrupted when ctx
 // ended or a command was interrupted.
 func (d *Tour) Play(ctx context.Context) error {
+	if err := d.equipped(); err != nil {
+		return err
+	}
 	if err := d.ground.take(); err != nil {
 		return err
 	}
