@@ -81,7 +81,7 @@ func ownerOf(root string) (*syscall.Credential, error) {
 		return nil, err
 	}
 	if !info.IsDir() {
-		return nil, upkeep.Errorf(upkeep.CodeInvalid, "%s is not a folder", root)
+		return nil, upkeep.Errorf(upkeep.CodeInvalid, "%s is not a folder", root).WithHint("Give the folder that holds the CMS.")
 	}
 	st := info.Sys().(*syscall.Stat_t)
 	self := os.Geteuid()

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -159,6 +160,23 @@ func (c *Custody) layout(ctx context.Context, id upkeep.SiteID) (_ *cms.Layout, 
 	}
 	layout := &cms.Layout{}
 	return layout, json.Unmarshal(text, layout)
+}
+
+// Holds reports whether a layout is the CMS of a site that is kept: the same
+// folder, or one above or below with the same database.
+func (c *Custody) Holds(ctx context.Context, site *upkeep.Site, layout *cms.Layout) bool {
+	if site.Root == layout.Root {
+		return true
+	}
+	if !strings.HasPrefix(site.Root, layout.Root+"/") && !strings.HasPrefix(layout.Root, site.Root+"/") {
+		return false
+	}
+	known, err := c.layout(ctx, site.ID)
+	if err != nil || known.Database == nil || layout.Database == nil {
+		return false // it was never read: nothing speaks for it
+	}
+	a, b := known.Database, layout.Database
+	return a.Name == b.Name && a.Prefix == b.Prefix && a.Host == b.Host && a.Port == b.Port && a.Socket == b.Socket && a.File == b.File
 }
 
 // secretVault names the vault's password among the secrets.

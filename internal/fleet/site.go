@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/agent"
 	"upkeep/internal/web"
 )
 
@@ -147,6 +148,9 @@ func (f SiteList) AddSite(ctx context.Context, actor string, req web.AddSiteRequ
 	if err := site.Validate(); err != nil {
 		return nil, err
 	}
+	if err := f.unclaimed(ctx, site, survey); err != nil {
+		return nil, err
+	}
 	if req.DryRun {
 		shown := &web.Site{Site: *site, Status: web.Live}
 		f.showInventory(ctx, shown, survey.Inventory)
@@ -163,6 +167,22 @@ func (f SiteList) AddSite(ctx context.Context, actor string, req web.AddSiteRequ
 		return nil, err
 	}
 	return f.show(ctx, site)
+}
+
+// unclaimed refuses a site whose folder, or whose CMS by way of a folder above
+// or below, is one already: two interventions would work on it at once.
+func (f SiteList) unclaimed(ctx context.Context, site *upkeep.Site, survey *agent.Survey) error {
+	sites, err := f.Config.Sites.Sites(ctx)
+	if err != nil {
+		return err
+	}
+	for _, other := range sites {
+		if other.Name != site.Name && f.Custody.Holds(ctx, other, survey.Layout) {
+			return upkeep.Errorf(upkeep.CodeConflict, "%s is already site %s, at %s", site.Root, other.Name, other.Root).
+				WithHint("Look at it: upkeep site show %s.", other.Name)
+		}
+	}
+	return nil
 }
 
 // nameFrom makes a site's name of its address.

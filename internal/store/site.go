@@ -148,5 +148,6 @@ func checkSiteUnique(ctx context.Context, tx *tx, site *upkeep.Site, self upkeep
 		return upkeep.Errorf(upkeep.CodeConflict, "site %s exists already, at %s", other.Name, other.Root).
 			WithHint("Choose another name with --name.")
 	}
-	return upkeep.Errorf(upkeep.CodeConflict, "%s is already site %s", other.Root, other.Name)
+	return upkeep.Errorf(upkeep.CodeConflict, "%s is already site %s", other.Root, other.Name).
+		WithHint("Look at it: upkeep site show %s.", other.Name)
 }

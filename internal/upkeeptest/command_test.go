@@ -243,6 +243,10 @@ func TestBadInputChangesNothing(t *testing.T) {
 		{2, "wp-load.php", []string{"site", "add", filepath.Join(site.Root, "wp-load.php"), "--name", "two"}},
 		{1, "shop", []string{"site", "add", site.Root, "--name", "two"}},
 		{1, "shop", []string{"site", "add", site.Root, "--name", "shop"}},
+		{1, "already site shop", []string{"site", "add", site.Root, "--name", "two", "--dry-run"}},
+		{1, "already site shop", []string{"site", "add", filepath.Dir(site.Root), "--name", "two"}},
+		{1, "upkeep intervention list", []string{"intervention", "log", "99"}},
+		{1, "upkeep backup list", []string{"backup", "show", "99"}},
 	} {
 		fails(t, p, c.status, c.words, c.args...)
 	}
@@ -255,9 +259,9 @@ func TestBadInputChangesNothing(t *testing.T) {
 	entries := upkeeptest.JSON[[]upkeep.LedgerEntry](t, p, "ledger", "list")
 	for _, args := range [][]string{
 		{"site", "update", "shop", "--dry-run"}, {"site", "freeze", "shop", "--dry-run"}, {"site", "remove", "shop", "--dry-run"},
-		{"site", "add", site.Root, "--name", "three", "--dry-run"}, {"backup", "prune", "shop", "--dry-run"},
+		{"backup", "prune", "shop", "--dry-run"},
 	} {
-		if out, code := p.Run(t, args...); code != 0 && args[1] != "add" {
+		if out, code := p.Run(t, args...); code != 0 {
 			t.Errorf("upkeep %s: exit %d: %s", strings.Join(args, " "), code, out)
 		}
 	}
