@@ -85,12 +85,15 @@ func (p *Progress) Work(work upkeep.Progress) {
 	}
 }
 
-// Event says a line of the log.
-func (p *Progress) Event(event *upkeep.Event) { p.Say(p.screen.Event(event)) }
+// Event says a line of the log, with the time it was written: who follows late
+// reads when it was.
+func (p *Progress) Event(event *upkeep.Event) { p.say(event.At, p.screen.Event(event)) }
 
 // Say says a line, with the time, above what is redrawn.
-func (p *Progress) Say(text string) {
-	at := clockTime(p.screen.Clock())
+func (p *Progress) Say(text string) { p.say(p.screen.Clock(), text) }
+
+func (p *Progress) say(when time.Time, text string) {
+	at := clockTime(when)
 	parts := Wrap(Line(text), max(0, p.screen.Width-len(at)-gap))
 	line := p.screen.In(Dim, at) + "  " + strings.Join(parts, "\n"+strings.Repeat(" ", len(at)+gap)) + "\n"
 	var out io.Writer = p.screen.Out

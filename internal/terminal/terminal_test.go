@@ -138,3 +138,16 @@ func TestPlainProgressIsPaced(t *testing.T) {
 		t.Errorf("%d lines in 100 seconds:\n%s", n, out)
 	}
 }
+
+// Who follows an intervention late reads when things happened, not when they
+// are told.
+func TestEventsAreToldWithTheirTime(t *testing.T) {
+	s, out := screen(0)
+	p := terminal.NewProgress(s)
+	at := time.Unix(0, 0).Add(-90 * time.Minute)
+	p.Event(&upkeep.Event{At: at, State: upkeep.Applying, Code: "x"})
+	p.Close()
+	if want := at.Local().Format("15:04:05"); !strings.HasPrefix(out.String(), want) {
+		t.Errorf("want %s, got %s", want, out)
+	}
+}
