@@ -39,8 +39,13 @@ func newBackupPruneCommand(e *console.Env) *cobra.Command {
 
 // runBackupPrune shows what would be dropped, asks, and drops.
 func runBackupPrune(ctx context.Context, e *console.Env, c web.Restores, site string, opts backupPruneOptions) error {
-	if opts.Keep.Last < 0 || opts.Keep.Days < 0 || opts.Keep.Monthly < 0 {
-		return console.Usagef("%s", e.Text("usage.negative", "flag", "--keep-…", "value", min(opts.Keep.Last, opts.Keep.Days, opts.Keep.Monthly)))
+	for _, keep := range []struct {
+		flag  string
+		count int
+	}{{"--keep-last", opts.Keep.Last}, {"--keep-days", opts.Keep.Days}, {"--keep-monthly", opts.Keep.Monthly}} {
+		if keep.count < 0 {
+			return console.Usagef("%s", e.Text("usage.negative", "flag", keep.flag, "value", keep.count))
+		}
 	}
 	req := web.PruneRequest{DryRun: true}
 	if opts.Keep != (upkeep.Retention{}) {

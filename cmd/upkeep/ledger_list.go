@@ -41,8 +41,11 @@ func newLedgerListCommand(e *console.Env) *cobra.Command {
 }
 
 func runLedgerList(ctx context.Context, e *console.Env, c web.Ledger, opts ledgerListOptions) error {
-	if opts.Limit < 0 || opts.After < 0 {
-		return console.Usagef("%s", e.Text("usage.negative", "flag", "--limit, --after", "value", min(int64(opts.Limit), opts.After)))
+	if opts.Limit < 0 {
+		return console.Usagef("%s", e.Text("usage.negative", "flag", "--limit", "value", opts.Limit))
+	}
+	if opts.After < 0 {
+		return console.Usagef("%s", e.Text("usage.negative", "flag", "--after", "value", opts.After))
 	}
 	entries, err := c.Entries(ctx, web.LedgerFilter{Site: opts.Site, After: opts.After, Limit: opts.Limit})
 	if err != nil {

@@ -32,6 +32,8 @@ func runLedgerVerify(ctx context.Context, e *console.Env, c web.Ledger, format s
 	switch {
 	case format == "json":
 		err = terminal.JSON(e.Stdout, check)
+	case check.OK && check.Entries == 0:
+		err = e.Say("ledger.none")
 	case check.OK:
 		err = e.Say("ledger.good", "count", check.Entries, "head", check.Head)
 	default:

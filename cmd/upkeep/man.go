@@ -21,7 +21,7 @@ func newManCommand(e *console.Env) *cobra.Command {
 // set, so that packages are reproducible.
 func runMan(e *console.Env, root *cobra.Command, folder string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return upkeep.Errorf(upkeep.CodeInvalid, "%s", err)
+		return upkeep.Errorf(upkeep.CodeInvalid, "%s", err).WithHint("%s", e.Text("man.hint"))
 	}
 	root.DisableAutoGenTag = true
 	return doc.GenManTree(root, &doc.GenManHeader{Title: "UPKEEP", Section: "1", Source: "upkeep " + e.Version}, folder)

@@ -109,7 +109,7 @@ func serveToken(e *console.Env, opts serveOptions) (string, error) {
 	if opts.TokenFile != "" {
 		info, err := os.Stat(opts.TokenFile)
 		if err != nil {
-			return "", upkeep.Errorf(upkeep.CodeInvalid, "token file: %w", err)
+			return "", upkeep.Errorf(upkeep.CodeInvalid, "token file: %w", err).WithHint("%s", e.Text("serve.token_hint"))
 		}
 		if info.Mode().Perm()&0o077 != 0 {
 			return "", upkeep.Errorf(upkeep.CodeInvalid, "token file %s: others can read it", opts.TokenFile).WithHint("chmod 600 %s", opts.TokenFile)

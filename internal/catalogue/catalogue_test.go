@@ -39,7 +39,7 @@ func raw(texts *catalogue.Texts, key, count string) string {
 func names() []string {
 	return strings.Fields(`all address argument because backup branch bytes check checks code command component components
 		database dir differences digest failed files finding flag from go got have head held hint id kept locale moment names
-		one other page pages publishers rate root rows security seq since site slug source span state subject target to trial type
+		one other page pages publishers rate root rows security seq since site slug source span state status subject target title to trial type
 		uri until value version want when where why word`)
 }
 
@@ -189,6 +189,9 @@ func TestCodesHaveTexts(t *testing.T) {
 		for _, code := range constants(t, "../intervention/steps.go", prefix) {
 			has(family, code)
 		}
+	}
+	for _, code := range constants(t, "../fleet/site.go", "kind") {
+		has("ledger", code)
 	}
 }
 

@@ -108,6 +108,9 @@ func (f *Fleet) addConsequences(ctx context.Context, record *web.Record) error {
 
 // Events returns the log after an event ID.
 func (f Record) Events(ctx context.Context, id upkeep.InterventionID, after int64) ([]upkeep.Event, error) {
+	if _, err := f.Config.Interventions.Intervention(ctx, id); err != nil {
+		return nil, err
+	}
 	return f.Config.Interventions.Events(ctx, id, after, 0)
 }
 

@@ -34,14 +34,14 @@ func (f *Fleet) plan(ctx context.Context, site *upkeep.Site, inventory *upkeep.I
 		return nil, err
 	}
 	in := resolve.Input{
-		Site: *site, Inventory: inventory, Releases: known.Releases, Closed: known.Closed,
+		Site: *site, Inventory: shownTo(site, inventory), Releases: known.Releases, Closed: known.Closed,
 		Findings: known.Findings,
 		Now:      f.Now(), Compare: publisher.Compare, Meets: publisher.Meets,
 	}
 	for _, hold := range holds {
 		in.Holds = append(in.Holds, *hold)
 	}
-	return &resolved{Plan: resolve.Resolve(in), known: known, findings: append(below(site.Root, inventory.Findings), in.Findings...)}, nil
+	return &resolved{Plan: resolve.Resolve(in), known: known, findings: slices.Concat(in.Inventory.Findings, in.Findings)}, nil
 }
 
 // below names what lies below a site's root from there, as people do.

@@ -15,7 +15,7 @@ type Updates interface {
 	Updates(ctx context.Context, site string, refresh bool) (*UpdateList, error)
 	// StartIntervention plans an intervention on the site and returns it at
 	// once; Follow tells how it goes on. CodeConflict while another one runs
-	// on the site or when nothing is ready, CodeInvalid when req names what
+	// on the site or when nothing is ready, CodeNotFound when req names what
 	// the site does not have. With req.DryRun nothing is kept, the ID is 0,
 	// and nothing ready is no error but no batches.
 	StartIntervention(ctx context.Context, actor, site string, req InterventionRequest) (*upkeep.Intervention, error)

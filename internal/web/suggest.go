@@ -8,16 +8,26 @@ import (
 	"upkeep"
 )
 
-// suggest completes an error about a site that does not exist with the names
-// that come near it. It reads the sites only then, never for an answer.
+// suggest completes an error about what does not exist with where to find
+// what does. It reads the sites only then, never for an answer.
 func (s *Server) suggest(r *http.Request, e *upkeep.Error) {
 	name := r.PathValue("site")
 	if name == "" {
 		name = r.URL.Query().Get("site")
 	}
-	if name == "" || e.Hint != "" {
-		return
+	switch {
+	case e.Hint != "":
+	case name != "":
+		s.suggestSite(r, name, e)
+	case strings.HasPrefix(r.URL.Path, "/v1/interventions/"):
+		e.Hint = "Known interventions: upkeep intervention list."
+	case strings.HasPrefix(r.URL.Path, "/v1/backups/"):
+		e.Hint = "Known backups: upkeep backup list."
 	}
+}
+
+// suggestSite offers the names that come near the wrong one.
+func (s *Server) suggestSite(r *http.Request, name string, e *upkeep.Error) {
 	sites, err := s.Sites.Sites(r.Context())
 	if err != nil {
 		return // the first error is the one to show

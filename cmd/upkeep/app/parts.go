@@ -129,5 +129,15 @@ func (d doctor) Requirements(ctx context.Context) ([]web.Requirement, error) {
 			break
 		}
 	}
-	return append(list, restic), nil
+	return onlyNeeded(append(list, restic)), nil
+}
+
+// onlyNeeded takes the remedy from what needs none.
+func onlyNeeded(list []web.Requirement) []web.Requirement {
+	for i := range list {
+		if list[i].OK {
+			list[i].Fix = ""
+		}
+	}
+	return list
 }

@@ -30,6 +30,9 @@ func (e *Env) Noun(name, use string, verbs ...*cobra.Command) *cobra.Command {
 		Long:  e.Text("cmd." + name + ".long"),
 		Args:  cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 && args[0] == "help" {
+				return e.helpOn(cmd, args[1:])
+			}
 			if len(args) > 0 {
 				return e.noCommand(cmd, args[0])
 			}
@@ -39,6 +42,19 @@ func (e *Env) Noun(name, use string, verbs ...*cobra.Command) *cobra.Command {
 	}
 	cmd.AddCommand(verbs...)
 	return cmd
+}
+
+// helpOn is --help for those who type it as a verb.
+func (e *Env) helpOn(cmd *cobra.Command, words []string) error {
+	target, rest, err := cmd.Find(words)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		return e.noCommand(target, rest[0])
+	}
+	e.help(target)
+	return nil
 }
 
 func (e *Env) noCommand(cmd *cobra.Command, word string) error {
@@ -237,6 +253,7 @@ func (e *Env) SetRoot(root *cobra.Command) {
 		cmd.Hidden = true
 		root.AddCommand(cmd)
 	}
+	root.Long += "\n\n" + e.Text(string(UpdateExits))
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetIn(e.Stdin)

@@ -94,6 +94,20 @@ func (e *Env) Exit(err error) int {
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
+// kind says what a flag wants; the flag library's names are for programmers.
+func (e *Env) kind(name string) string {
+	switch name {
+	case "int", "int64":
+		return e.Text("usage.number")
+	case "duration":
+		return e.Text("usage.span")
+	}
+	if strings.Contains(name, "|") {
+		return e.Text("usage.one_of", "names", strings.ReplaceAll(name, "|", ", "))
+	}
+	return name
+}
+
 // flagError says in the reader's language what is wrong with a flag.
 func (e *Env) flagError(err error, cmd *cobra.Command) error {
 	text := err.Error()
@@ -107,7 +121,7 @@ func (e *Env) flagError(err error, cmd *cobra.Command) error {
 		text = e.Text("usage.flag_needs_value", "flag", "--"+bad.GetFlag().Name)
 	}
 	if bad, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
-		text = e.Text("usage.flag_value", "flag", "--"+bad.GetFlag().Name, "value", bad.GetValue(), "type", bad.GetFlag().Value.Type())
+		text = e.Text("usage.flag_value", "flag", "--"+bad.GetFlag().Name, "value", bad.GetValue(), "type", e.kind(bad.GetFlag().Value.Type()))
 	}
 	return Usagef("%s", text).WithHint("%s", e.Text("usage.see_help", "command", cmd.CommandPath()))
 }

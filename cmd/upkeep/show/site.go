@@ -19,7 +19,7 @@ func Site(e *console.Env, s *web.Site) error {
 		{Label: e.Text("col.root"), Value: s.Root},
 		{Label: e.Text("col.cms"), Value: strings.TrimSpace(e.Texts.Code("cms", string(s.CMS), nil) + " " + string(s.Core))},
 		{Label: e.Text("col.components"), Value: e.Text("site.components", "count", s.Components, "when", e.Out.Since(s.Inventoried))},
-		{Label: e.Text("col.pending"), Value: e.Text("site.pending", "count", s.Pending, "security", s.Security, "held", s.Held)},
+		{Label: e.Text("col.updates"), Value: e.Text("site.pending", "count", s.Pending, "security", s.Security, "held", s.Held)},
 		{Label: e.Text("col.last_backup"), Value: terminal.Instant(s.LastBackup)},
 		{Label: e.Text("col.policy"), Value: policy(e, &s.Policy)},
 	}
@@ -50,7 +50,7 @@ func Findings(e *console.Env, found []upkeep.Finding) []terminal.Field {
 	label := e.Text("col.findings")
 	for _, f := range found {
 		text := e.Texts.Code("finding", f.Code, nil)
-		if f.Detail != "" {
+		if f.Detail != "" && f.Code != "modified" { // of those the files say it
 			text += " (" + f.Detail + ")"
 		}
 		if f.Component != "" {
