@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -28,10 +29,7 @@ func systemClock() time.Time { return time.Now() }
 func ListenUnix(ctx context.Context, path string) (_ net.Listener, err error) {
 	defer upkeep.Wrap(&err, "listen on %s", path)
 	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(dir, 0o700); err != nil {
+	if err := PrivateFolder(dir); err != nil {
 		return nil, err
 	}
 	var dialer net.Dialer
@@ -56,6 +54,36 @@ func ListenUnix(ctx context.Context, path string) (_ net.Listener, err error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// ours are the files that say whose a state folder is.
+var ours = [...]string{"upkeep.db", "config.json"}
+
+// PrivateFolder makes a state folder, and keeps others out of one that is
+// ours. It takes no rights from a folder that holds something else: somebody
+// named it by mistake, and others may need it.
+func PrivateFolder(dir string) (err error) {
+	defer upkeep.Wrap(&err, "state folder %s", dir)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return upkeep.Errorf(upkeep.CodeInvalid, "%w", err).WithHint("Name another folder with --state.")
+	}
+	info, err := os.Stat(dir)
+	if err != nil || info.Mode().Perm()&0o077 == 0 {
+		return err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	isOurs := len(entries) == 0
+	for _, entry := range entries {
+		isOurs = isOurs || slices.Contains(ours[:], entry.Name())
+	}
+	if !isOurs {
+		return upkeep.Errorf(upkeep.CodeConflict, "it holds something else, and others may enter it").
+			WithHint("Name a folder of its own with --state.")
+	}
+	return os.Chmod(dir, 0o700)
 }
 
 // removeSocket removes path if it is a socket; whatever else bears its name

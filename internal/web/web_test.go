@@ -412,3 +412,39 @@ func TestVaultPasswordStaysHere(t *testing.T) {
 		}
 	})
 }
+
+// A state folder is for its owner; a folder of others, named by mistake,
+// keeps its rights.
+func TestPrivateFolder(t *testing.T) {
+	dir := t.TempDir()
+	mode := func(name string) os.FileMode {
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Mode().Perm()
+	}
+	for name, file := range map[string]string{"empty": "", "old": "upkeep.db", "prepared": "config.json", "foreign": "letter.txt"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if file != "" {
+			if err := os.WriteFile(filepath.Join(dir, name, file), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, code := os.FileMode(0o700), upkeep.Code("")
+		if name == "foreign" {
+			want, code = 0o755, upkeep.CodeConflict
+		}
+		if err := web.PrivateFolder(filepath.Join(dir, name)); upkeep.CodeOf(err) != code || mode(name) != want {
+			t.Errorf("%s: mode %o, %v", name, mode(name), err)
+		}
+	}
+	if err := web.PrivateFolder(filepath.Join(dir, "a", "new")); err != nil || mode("a/new") != 0o700 {
+		t.Error(err)
+	}
+	if err := web.PrivateFolder(filepath.Join(dir, "foreign", "letter.txt", "x")); upkeep.CodeOf(err) != upkeep.CodeInvalid || upkeep.HintOf(err) == "" {
+		t.Error(err)
+	}
+}

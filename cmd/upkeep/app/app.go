@@ -4,7 +4,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,51 +26,6 @@ import (
 	"upkeep/internal/verify"
 	"upkeep/internal/web"
 )
-
-// settings is what config.json in the state folder may say.
-type settings struct {
-	WordPress struct {
-		API       string `json:"api"`       // of api.wordpress.org or a mirror
-		Downloads string `json:"downloads"` // of downloads.wordpress.org or a mirror
-	} `json:"wordpress"`
-	Trusted []string `json:"trusted"` // hosts that may be asked by plain http or at private addresses
-	Agents  string   `json:"agents"`  // folder of the agents' folders; "" is the state folder's name with "-agents"
-	Vault   string   `json:"vault"`   // folder of the repository; "" is "vault" in the state folder
-
-	Silence upkeep.Duration `json:"silence"`  // after which an agent that hears nothing undoes and thaws
-	FeedAge upkeep.Duration `json:"feed_age"` // up to which publishers' answers are used without asking again
-}
-
-// What config.json need not say.
-const (
-	defaultSilence = 90 * time.Second
-	defaultFeedAge = time.Minute
-)
-
-func readSettings(dir string) (s settings, err error) {
-	path := filepath.Join(dir, "config.json")
-	defer upkeep.Wrap(&err, "read %s", path)
-	s.Agents, s.Vault = dir+"-agents", filepath.Join(dir, "vault")
-	s.Silence, s.FeedAge = upkeep.Duration(defaultSilence), upkeep.Duration(defaultFeedAge)
-	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return s, nil
-	}
-	if err != nil {
-		return s, err
-	}
-	defer f.Close()
-	decoder := json.NewDecoder(f)
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&s); err != nil {
-		return s, upkeep.Errorf(upkeep.CodeInvalid, "%w", err).
-			WithHint("Known are wordpress.api, wordpress.downloads, trusted, agents, vault, silence, feed_age.")
-	}
-	if s.Silence < upkeep.Duration(time.Second) || s.FeedAge < 0 {
-		return s, upkeep.Errorf(upkeep.CodeInvalid, "silence must be at least 1s, feed_age not negative")
-	}
-	return s, nil
-}
 
 // app is the application on one state folder.
 type app struct {
@@ -118,7 +72,7 @@ func Open(ctx context.Context, dir, version string) (_ http.Handler, _ func() er
 }
 
 func (a *app) open(ctx context.Context) (err error) {
-	if err := os.MkdirAll(a.dir, 0o700); err != nil {
+	if err := web.PrivateFolder(a.dir); err != nil {
 		return err
 	}
 	if a.settings, err = readSettings(a.dir); err != nil {

@@ -113,7 +113,7 @@ func (d doctor) Requirements(ctx context.Context) ([]web.Requirement, error) {
 	list := []web.Requirement{
 		{Name: "php", OK: err == nil, Detail: php, Fix: "apt-get install php-cli"},
 		{Name: "mysqli", OK: modules["mysqli"], Fix: "apt-get install php-mysql"},
-		{Name: "state_folder", OK: unix.Access(d.dir, unix.W_OK) == nil, Detail: d.dir, Fix: "chmod 700 " + d.dir},
+		{Name: "state_folder", OK: private(d.dir), Detail: d.dir, Fix: "chmod 700 " + d.dir},
 		{Name: "root", OK: os.Geteuid() == 0, Optional: true, Fix: "sudo upkeep …"},
 	}
 	var fs unix.Statfs_t
@@ -130,6 +130,12 @@ func (d doctor) Requirements(ctx context.Context) ([]web.Requirement, error) {
 		}
 	}
 	return onlyNeeded(append(list, restic)), nil
+}
+
+// private reports whether we can write in a folder and others cannot enter.
+func private(dir string) bool {
+	info, err := os.Stat(dir)
+	return err == nil && info.Mode().Perm()&0o077 == 0 && unix.Access(dir, unix.W_OK) == nil
 }
 
 // onlyNeeded takes the remedy from what needs none.

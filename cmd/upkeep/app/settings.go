@@ -1,0 +1,92 @@
+package app
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"upkeep"
+)
+
+// settings is what config.json in the state folder may say.
+type settings struct {
+	WordPress struct {
+		API       string `json:"api"`       // of api.wordpress.org or a mirror
+		Downloads string `json:"downloads"` // of downloads.wordpress.org or a mirror
+	} `json:"wordpress"`
+	Trusted []string `json:"trusted"` // hosts that may be asked by plain http or at private addresses
+	Agents  string   `json:"agents"`  // folder of the agents' folders; "" is the state folder's name with "-agents"
+	Vault   string   `json:"vault"`   // folder of the repository; "" is "vault" in the state folder
+
+	Silence upkeep.Duration `json:"silence"`  // after which an agent that hears nothing undoes and thaws
+	FeedAge upkeep.Duration `json:"feed_age"` // up to which publishers' answers are used without asking again
+}
+
+// What config.json need not say.
+const (
+	defaultSilence = 90 * time.Second
+	defaultFeedAge = time.Minute
+)
+
+func readSettings(dir string) (s settings, err error) {
+	path := filepath.Join(dir, "config.json")
+	defer upkeep.Wrap(&err, "read %s", path)
+	s.Agents, s.Vault = dir+"-agents", filepath.Join(dir, "vault")
+	s.Silence, s.FeedAge = upkeep.Duration(defaultSilence), upkeep.Duration(defaultFeedAge)
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	defer f.Close()
+	decoder := json.NewDecoder(f)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&s); err != nil {
+		return s, upkeep.Errorf(upkeep.CodeInvalid, "%s", inWords(err)).
+			WithHint("Known are wordpress.api, wordpress.downloads, trusted, agents, vault, silence, feed_age.")
+	}
+	return s, s.validate()
+}
+
+// inWords says what is wrong with the form of the settings without the names
+// that only a programmer knows.
+func inWords(err error) string {
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		if wrong.Field == "" {
+			return "want an object in braces, got " + wrong.Value
+		}
+		return wrong.Field + ": " + wrong.Value + " does not fit"
+	}
+	if wrong, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Sprintf("no JSON at byte %d: %s", wrong.Offset, wrong)
+	}
+	return strings.TrimPrefix(err.Error(), "json: ")
+}
+
+// validate returns CodeInvalid naming the first setting that is wrong.
+func (s *settings) validate() error {
+	for name, folder := range map[string]string{"agents": s.Agents, "vault": s.Vault} {
+		if !filepath.IsAbs(folder) {
+			return upkeep.Errorf(upkeep.CodeInvalid, "%s %q: want an absolute folder", name, folder)
+		}
+	}
+	for name, address := range map[string]string{"wordpress.api": s.WordPress.API, "wordpress.downloads": s.WordPress.Downloads} {
+		if u, err := url.Parse(address); address != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+			return upkeep.Errorf(upkeep.CodeInvalid, "%s %q: want http:// or https:// and a host", name, address)
+		}
+	}
+	if s.Silence < upkeep.Duration(time.Second) {
+		return upkeep.Errorf(upkeep.CodeInvalid, "silence %s: want at least 1s", time.Duration(s.Silence))
+	}
+	if s.FeedAge < 0 {
+		return upkeep.Errorf(upkeep.CodeInvalid, "feed_age %s: want 0s or more", time.Duration(s.FeedAge))
+	}
+	return nil
+}
