@@ -1,6 +1,7 @@
 package php
 
 import (
+	"errors"
 	"math"
 	"strconv"
 	"strings"
@@ -132,7 +133,9 @@ func (d *decoder) scalar(v *Value, letter byte) (err error) {
 		}
 	case 'i':
 		v.Kind = Int
-		if v.Int, err = strconv.ParseInt(word, 10, 64); err != nil {
+		// PHP takes what it cannot hold for the nearest that it can.
+		v.Int, err = strconv.ParseInt(word, 10, 64)
+		if err != nil && !(errors.Is(err, strconv.ErrRange) && strings.Trim(word[1:], "0123456789") == "") {
 			return d.invalid("bad integer")
 		}
 	case 'd':
@@ -308,6 +311,14 @@ func (d *decoder) object(v *Value, custom bool, depth int) (err error) {
 		return err
 	}
 	if !custom {
+		// PHP reads this count, and no other, like an integer.
+		if d.pos < len(d.in) && d.in[d.pos] == '+' {
+			d.pos++
+		}
+		if strings.HasPrefix(d.in[d.pos:], ":{}") {
+			d.pos += len(":{}")
+			return nil
+		}
 		return d.items(v, depth)
 	}
 	v.Kind = Opaque
@@ -346,7 +357,7 @@ func isClassName(s string) bool {
 			return false
 		}
 	}
-	return s != ""
+	return s != "" && s[0] != '\\'
 }
 
 // IsNameByte reports whether PHP allows a byte in names, not at their start.

@@ -120,7 +120,7 @@ func canonicalVersion(version string) string {
 
 // isBoundary reports whether a number ends or begins between two characters.
 func isBoundary(last, c byte) bool {
-	fromWord := !IsDigit(last) && last != '.' && !isSeparator(last) && IsDigit(c)
+	fromWord := !IsDigit(last) && last != '.' && IsDigit(c)
 	return fromWord || IsDigit(last) && !IsDigit(c) && c != '.'
 }
 
