@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -136,12 +137,13 @@ func (db *DB) Query(ctx context.Context, query string, args ...any) (_ [][][]byt
 }
 
 // address returns the network and address of the server. Like PHP, it takes
-// "localhost" for the local socket when there is one.
+// "localhost" for the local socket when there is one, whatever the port.
 func address(site *cms.Database) (network, addr string) {
 	if site.Socket != "" {
 		return "unix", site.Socket
 	}
-	if site.Host == "" || site.Host == "localhost" && site.Port == 0 {
+	local := site.Host == "" || strings.EqualFold(site.Host, "localhost")
+	if local {
 		for _, path := range []string{"/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock"} {
 			if info, err := os.Stat(path); err == nil && info.Mode()&os.ModeSocket != 0 {
 				return "unix", path
@@ -149,7 +151,7 @@ func address(site *cms.Database) (network, addr string) {
 		}
 	}
 	host, port := site.Host, site.Port
-	if host == "" || host == "localhost" {
+	if local {
 		host = "127.0.0.1"
 	}
 	if port == 0 {

@@ -122,7 +122,11 @@ func (s *settings) database() (*cms.Database, error) {
 	if !ok {
 		return nil, upkeep.Errorf(upkeep.CodeInvalid, "DB_HOST names no host")
 	}
-	db.Host, db.Port, db.Socket = address.host, address.port, address.socket
+	db.Host, db.Port = address.host, address.port
+	// PHP's client takes a socket for this machine only, under its one name.
+	if address.host == "" || strings.EqualFold(address.host, "localhost") {
+		db.Socket = address.socket
+	}
 	return db, nil
 }
 
@@ -153,7 +157,10 @@ func parseDBHost(value string) (dbAddress, bool) {
 	if match == nil {
 		return a, false
 	}
-	a.host = match[1]
+	// PHP takes "0" for nothing.
+	if match[1] != "0" {
+		a.host = match[1]
+	}
 	if port, err := strconv.Atoi(match[2]); err == nil {
 		a.port = port
 	}

@@ -63,3 +63,16 @@ func FuzzDBHost(f *testing.F) {
 		}
 	})
 }
+
+func TestOnlyThisMachineIsReachedThroughASocket(t *testing.T) {
+	for host, want := range map[string]string{
+		"localhost:/run/x.sock": "/run/x.sock", "LOCALHOST:3307:/run/x.sock": "/run/x.sock", ":/run/x.sock": "/run/x.sock",
+		"127.0.0.1:/run/x.sock": "", "db:3306:/run/x.sock": "", "[::1]:/run/x.sock": "", "localhost:3307": "",
+	} {
+		s := &settings{prefix: "wp_", constants: map[string]string{"DB_NAME": "shop", "DB_HOST": host}}
+		db, err := s.database()
+		if err != nil || db.Socket != want {
+			t.Errorf("%s: %+v, %v", host, db, err)
+		}
+	}
+}
