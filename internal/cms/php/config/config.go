@@ -39,6 +39,7 @@ type Config struct {
 	constants  map[string]*setting
 	variables  map[string]*setting
 	properties map[string]*setting // "class::name", class in lower case
+	bound      map[string]bool     // variables that references lead to: what is assigned elsewhere may set them
 
 	foreign bool // code that is not in the file may have set anything
 	unsure  bool // from here on statements may not run at all
@@ -67,14 +68,17 @@ func Read(file []byte, source Source) *Config {
 		constants:  map[string]*setting{},
 		variables:  map[string]*setting{},
 		properties: map[string]*setting{},
+		bound:      map[string]bool{},
 		source:     source,
 	}
 	for constant, value := range source.Defined {
 		c.constants[constant] = &setting{&php.Value{Kind: php.String, Str: value}}
 	}
 	r := reader{Config: c, tokens: tokenize(string(file))}
-	for _, t := range r.tokens {
-		c.foreign = c.foreign || t.is("namespace")
+	for i, t := range r.tokens {
+		// Another name for a function or constant may be one of those known here.
+		imported := t.is("use") && (r.tok(i+1).is("function") || r.tok(i+1).is("const"))
+		c.foreign = c.foreign || t.is("namespace") || imported
 		c.unsure = c.unsure || t.kind == unclear || t.is("goto")
 	}
 	c.foreign = c.foreign || c.unsure
@@ -121,7 +125,7 @@ func (c *Config) define(name string, value *php.Value) {
 
 // assign sets a variable: the last one wins.
 func (c *Config) assign(name string, value *php.Value) {
-	if c.unsure || superglobal(name) {
+	if c.unsure || c.bound[name] || superglobal(name) {
 		value = nil
 	}
 	c.variables[name] = &setting{value}
@@ -220,6 +224,8 @@ func (r *reader) statement(i, end int) int {
 		return next
 	case t.kind != name:
 		return r.simple(i, end)
+	case r.tok(i + 1).is(":"):
+		return i + 2 // a label
 	case t.is("if"):
 		return r.conditional(i, end)
 	case t.is("function") && r.tok(i+1).kind == name, t.is("function") && r.tok(i+1).is("&"):

@@ -14,6 +14,11 @@ func (r *reader) assignment(i, at, end int) {
 		r.effects(i, end)
 		return
 	}
+	if r.tok(at + 1).is("&") {
+		r.effects(at+1, end)
+		r.bind(i, end)
+		return
+	}
 	value, known := r.chained(at+1, end)
 	if !known || r.tok(at).is("??=") {
 		r.effects(at+1, end)
@@ -146,7 +151,9 @@ func (s *effectScan) run(i, end int) {
 			s.lose()
 		case t.is(")") && s.tok(i+1).is("("), t.is("]") && s.tok(i+1).is("("), t.is("$"):
 			s.lose()
-		case t.is("]") && s.tok(i+1).is("="), t.is("&"), t.is("++"), t.is("--"):
+		case t.is("&") && s.isReference(i):
+			s.bind(i-12, i+2)
+		case t.is("]") && s.tok(i+1).is("="), t.is("++"), t.is("--"):
 			// Destructuring, references and steps name their variables
 			// nearby; taking all of the range is simple and safe.
 			s.loseVariables(i-40, i+40)
@@ -171,6 +178,23 @@ func (s *effectScan) variable(i, end int) {
 		s.lose()
 	case next.kind == operator && strings.HasSuffix(next.text, "=") && !isComparison(next.text):
 		s.variables[word] = &setting{}
+	}
+}
+
+// isReference reports whether the & at i is one, not the operator.
+func (s *effectScan) isReference(i int) bool {
+	before := s.tok(i - 1)
+	return s.tok(i+1).kind == variable && (before.is("=") || before.is("=>") || before.is("(") || before.is(",") ||
+		before.is("[") || before.is("as"))
+}
+
+// bind makes the variables in [from, to) dynamic for good.
+func (r *reader) bind(from, to int) {
+	for i := max(from, 0); i < to && r.spend(); i++ {
+		if t := r.tok(i); t.kind == variable {
+			r.bound[t.text] = true
+			r.assign(t.text, nil)
+		}
 	}
 }
 

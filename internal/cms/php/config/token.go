@@ -41,6 +41,9 @@ func (t token) is(text string) bool {
 // semicolon, as it ends a statement.
 func tokenize(src string) []token {
 	l := &lexer{src: strings.TrimPrefix(src, "\ufeff")}
+	if line, _, _ := strings.Cut(src, "\n"); strings.HasPrefix(line, "#!") && strings.Contains(line, "<?") {
+		l.emit(unclear, line) // skipped or not, as PHP is called
+	}
 	l.html()
 	for l.pos < len(l.src) {
 		l.next()
@@ -225,6 +228,10 @@ func (l *lexer) double(quote byte) {
 // interpolated emits the inside of a double-quoted string or heredoc.
 func (l *lexer) interpolated(raw string, quoted bool) {
 	if hasVariable(raw) {
+		if strings.Count(raw, "{") != strings.Count(raw, "}") {
+			// A quote inside {$a["b"]} does not end the string.
+			l.emit(unclear, raw)
+		}
 		l.emit(template, raw)
 		return
 	}
@@ -248,29 +255,42 @@ func hasVariable(raw string) bool {
 	return false
 }
 
+// cutLine cuts a text after its first line, whose end is returned too: PHP
+// knows all three kinds.
+func cutLine(text string) (line, end, rest string) {
+	at := strings.IndexAny(text, "\r\n")
+	if at < 0 {
+		return text, "", ""
+	}
+	length := 1
+	if strings.HasPrefix(text[at:], "\r\n") {
+		length = 2
+	}
+	return text[:at], text[at : at+length], text[at+length:]
+}
+
 // heredoc reads <<<ID and <<<'ID' and reports whether there is one.
 func (l *lexer) heredoc() bool {
-	head, _, found := strings.Cut(l.src[l.pos+3:min(len(l.src), l.pos+300)], "\n")
-	id := strings.Trim(head, " \t\r")
+	head, end, left := cutLine(l.rest()[3:])
+	id := strings.TrimLeft(head, " \t")
 	raw := strings.HasPrefix(id, "'")
-	id = strings.Trim(id, `'"`)
-	if !found || id == "" || !isNameStart(id[0]) || strings.IndexFunc(id, func(r rune) bool { return r < 0x80 && !php.IsNameByte(byte(r)) }) >= 0 {
+	if quoted := strings.Trim(id, `'"`); len(id)-len(quoted) == 2 && id[0] == id[len(id)-1] {
+		id = quoted
+	}
+	notName := func(r rune) bool { return r < 0x80 && !php.IsNameByte(byte(r)) }
+	if end == "" || id == "" || !isNameStart(id[0]) || strings.ContainsFunc(id, notName) {
 		return false
 	}
-	var lines []string
-	left := l.rest()[3+len(head)+1:]
-	for {
-		line, rest, more := strings.Cut(left, "\n")
+	var body []string // lines with their ends
+	for left != "" {
+		line, end, rest := cutLine(left)
 		text := strings.TrimLeft(line, " \t")
 		if after, ok := strings.CutPrefix(text, id); ok && (after == "" || !php.IsNameByte(after[0])) {
 			l.pos = len(l.src) - len(left) + len(line) - len(after)
-			l.heredocBody(lines, line[:len(line)-len(text)], raw)
+			l.heredocBody(body, line[:len(line)-len(text)], raw)
 			return true
 		}
-		if !more {
-			break
-		}
-		lines = append(lines, line)
+		body = append(body, line+end)
 		left = rest
 	}
 	l.pos = len(l.src)
@@ -278,7 +298,8 @@ func (l *lexer) heredoc() bool {
 	return true
 }
 
-// heredocBody takes the closing line's indentation off every line.
+// heredocBody takes the closing line's indentation off every line, and the
+// last one's end.
 func (l *lexer) heredocBody(lines []string, indent string, raw bool) {
 	for i, line := range lines {
 		cut, ok := strings.CutPrefix(line, indent)
@@ -288,7 +309,12 @@ func (l *lexer) heredocBody(lines []string, indent string, raw bool) {
 		}
 		lines[i] = cut
 	}
-	body := strings.TrimSuffix(strings.Join(lines, "\n"), "\r")
+	body := strings.Join(lines, "")
+	if cut, ok := strings.CutSuffix(body, "\r\n"); ok {
+		body = cut
+	} else if body != "" {
+		body = body[:len(body)-1]
+	}
 	if raw {
 		l.emit(literal, body)
 		return
