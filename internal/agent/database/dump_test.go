@@ -88,6 +88,8 @@ DELIMITER ;
 CREATE VIEW a_top AS SELECT id, addone(id) AS next, 'é' AS q FROM z_base WHERE id > 0;
 CREATE OR REPLACE ALGORITHM=MERGE SQL SECURITY INVOKER VIEW z_base AS SELECT id, tx FROM types WITH CHECK OPTION;
 CREATE OR REPLACE VIEW a_top AS SELECT id, addone(id) AS next, 'é' AS q FROM z_base WHERE id > 0;
+CREATE DEFINER=` + "`moved`@`away`" + ` VIEW orphan AS SELECT ti, 'it''s ` + "`db1`.`x`.`y`" + `' AS q FROM types WHERE types.ti > 0;
+CREATE TABLE ignoring (a INT NOT NULL, b INT NOT NULL, UNIQUE KEY z (b), UNIQUE KEY a_first (a) IGNORED); INSERT INTO ignoring VALUES (2, 1), (1, 2);
 `
 
 // nastyScript is nasty with the views in an order that the server accepts.
@@ -105,7 +107,7 @@ func TestDumpImportedByTheClientIsIdentical(t *testing.T) {
 	for _, o := range objects {
 		kinds[o.Kind]++
 	}
-	want := map[string]int{"schema": 1, "sequence": 1, "table": 14, "routine": 5, "view": 2, "trigger": 3, "event": 1}
+	want := map[string]int{"schema": 1, "sequence": 1, "table": 15, "routine": 5, "view": 3, "trigger": 3, "event": 1}
 	for kind, n := range want {
 		if kinds[kind] != n {
 			t.Errorf("%d of kind %s, want %d", kinds[kind], kind, n)

@@ -163,6 +163,7 @@ func TestSameContentAsMariadbDump(t *testing.T) {
 	dir, _ := dump(t, open(t, server.Admin(site.Name)))
 	ours, theirs := newDatabase(t), newDatabase(t)
 	importDump(t, ours, dir)
+	sql(t, site, "DROP VIEW orphan;") // mariadb-dump gives up at a view without a definer
 	text, err := exec.Command("mariadb-dump", "--no-defaults", "--socket="+site.Socket, "--hex-blob", "--skip-add-locks", "--routines", "--triggers", "--events", site.Name).Output()
 	if err != nil {
 		t.Fatal(err)

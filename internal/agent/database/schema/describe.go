@@ -53,13 +53,14 @@ func (c *Catalogue) Manifest() []upkeep.Object {
 // Describer reads definitions through one connection.
 type Describer struct {
 	*session.Session
-	schema string // quoted name of the database
+	name   string // of the database
+	schema string // the same, quoted
 	scope  scope
 }
 
 // NewDescriber reads the definitions of a site through s.
 func NewDescriber(s *session.Session, site *cms.Database) *Describer {
-	return &Describer{Session: s, schema: session.Literal(site.Name), scope: scope{site.Prefix, site.Neighbours}}
+	return &Describer{Session: s, name: site.Name, schema: session.Literal(site.Name), scope: scope{site.Prefix, site.Neighbours}}
 }
 
 // Describe reads all definitions of the site.
@@ -155,7 +156,7 @@ func (d *Describer) tables(ctx context.Context, c *Catalogue) error {
 			if err != nil {
 				return err
 			}
-			o.Create, o.Setting = []byte(row[1]), Creation{Client: row[2], Connection: row[3]}
+			o.Create, o.Setting = []byte(unqualified(row[1], d.name)), Creation{Client: row[2], Connection: row[3]}
 			o.Broken = strings.Contains(t.comment, "references invalid")
 		default:
 			return upkeep.Errorf(upkeep.CodeInvalid, "table %q is of type %s, whose history cannot be kept", t.Name, strings.ToLower(t.Kind)).
@@ -209,7 +210,7 @@ func (d *Describer) keys(ctx context.Context, c *Catalogue) error {
 		for n < len(rows) && rows[n][0] == rows[0][0] && rows[n][1] == rows[0][1] {
 			n++
 		}
-		if o := byName[rows[0][0]]; o != nil && o.Key == nil {
+		if o := byName[rows[0][0]]; o != nil && o.Key == nil && !o.ignores(rows[0][1]) {
 			o.Key, o.Index = usableKey(o, rows[:n]), rows[0][1]
 		}
 		rows = rows[n:]
@@ -229,6 +230,18 @@ func usableKey(o *Object, parts [][]string) []string {
 		names = append(names, part[2])
 	}
 	return names
+}
+
+// ignores reports whether the table's definition keeps an index from being used.
+// Like a column of such a name, which is no harm, it may be taken for one.
+func (o *Object) ignores(index string) bool {
+	for line := range strings.SplitSeq(string(o.Create), "\n") {
+		if rest, ok := strings.CutPrefix(line, "  UNIQUE KEY "+session.Ident(index)+" "); ok {
+			rest, _, _ = strings.Cut(rest, " COMMENT '")
+			return strings.Contains(rest, " IGNORED") || strings.Contains(rest, " INVISIBLE")
+		}
+	}
+	return false
 }
 
 // comparable reports whether a value written as SQL finds its row again.

@@ -196,6 +196,26 @@ func TakeCounter(create string) (rest string, value uint64) {
 	return create[:options+at[0]] + create[options+at[1]:], value
 }
 
+// Strings and dotted names, as the server writes them in views.
+var (
+	name       = "`(?:[^`]|``)*`"
+	nameOnly   = regexp.MustCompile(name)
+	viewTokens = regexp.MustCompile(`(?s)'(?:[^'\\]|\\.|'')*'|` + name + `(?:\.` + name + `)*`)
+)
+
+// unqualified is a view's definition without its own database before columns.
+// The server leaves that out, but not where the definer is gone, as after a
+// move; then the view could be made in no other database.
+func unqualified(create, database string) string {
+	return viewTokens.ReplaceAllStringFunc(create, func(token string) string {
+		column, ok := strings.CutPrefix(token, session.Ident(database)+".")
+		if !ok || len(nameOnly.FindAllString(token, -1)) != 3 {
+			return token // of two parts the first may be a table of the same name
+		}
+		return column
+	})
+}
+
 // scope says which names belong to the site among those of the database.
 type scope struct {
 	prefix     string
