@@ -7,6 +7,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/vault"
+	"upkeep/internal/vault/retention"
 )
 
 // Prune drops the backups of a site that keep no longer covers, pairs
@@ -52,7 +53,7 @@ func expiredOf(ctx context.Context, repository *vault.Repository, site *upkeep.S
 		return nil, err
 	}
 	snapshots = slices.DeleteFunc(snapshots, func(s vault.Snapshot) bool { return s.Site() != site.Name })
-	return vault.Expired(snapshots, keep, now()), nil
+	return retention.Expired(snapshots, keep, now()), nil
 }
 
 // forget drops the records first: a backup that is listed can be restored.

@@ -80,6 +80,9 @@ func (s *Snapshot) tag(prefix string) string {
 // Site returns the name in the snapshot's site tag, or "".
 func (s *Snapshot) Site() string { return s.tag(siteTag) }
 
+// Intervention returns the number in the snapshot's intervention tag, or "".
+func (s *Snapshot) Intervention() string { return s.tag(interventionTag) }
+
 // SaveSnapshot flushes everything, checks that the tree is stored and writes
 // the snapshot, with s.ID set. Time, host and user are filled in where empty.
 func (r *Repository) SaveSnapshot(ctx context.Context, s *Snapshot) (err error) {

@@ -1,16 +1,20 @@
-package vault
+// Package retention decides which snapshots of a vault a site's retention no
+// longer covers.
+package retention
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
 	"upkeep"
+	"upkeep/internal/vault"
 )
 
 // unit is snapshots that are kept or dropped together: those of one
 // intervention, or a single other one.
 type unit struct {
-	snapshots []ID
+	snapshots []vault.ID
 	newest    time.Time
 	pair      bool
 }
@@ -18,36 +22,36 @@ type unit struct {
 // Expired returns the snapshots that keep no longer covers at now. Sites are
 // judged apart; a snapshot without a site tag is not ours and never expires.
 // The zero Retention keeps all.
-func Expired(snapshots []Snapshot, keep upkeep.Retention, now time.Time) []ID {
+func Expired(snapshots []vault.Snapshot, keep upkeep.Retention, now time.Time) []vault.ID {
 	if keep == (upkeep.Retention{}) {
 		return nil
 	}
-	sites := map[string][]Snapshot{}
+	sites := map[string][]vault.Snapshot{}
 	for _, s := range snapshots {
 		if site := s.Site(); site != "" {
 			sites[site] = append(sites[site], s)
 		}
 	}
-	var expired []ID
+	var expired []vault.ID
 	for _, list := range sites {
 		expired = append(expired, expiredOfSite(list, keep, now)...)
 	}
-	slices.SortFunc(expired, compareIDs)
+	slices.SortFunc(expired, byID)
 	return expired
 }
 
-func expiredOfSite(snapshots []Snapshot, keep upkeep.Retention, now time.Time) []ID {
+func expiredOfSite(snapshots []vault.Snapshot, keep upkeep.Retention, now time.Time) []vault.ID {
 	units := gather(snapshots)
 	slices.SortFunc(units, func(a, b *unit) int {
 		if c := b.newest.Compare(a.newest); c != 0 {
 			return c
 		}
-		return slices.CompareFunc(a.snapshots, b.snapshots, compareIDs)
+		return slices.CompareFunc(a.snapshots, b.snapshots, byID)
 	})
 	youngest := now.AddDate(0, 0, -keep.Days)
 	counted := map[bool]int{} // pairs, others
 	months := map[string]bool{}
-	var expired []ID
+	var expired []vault.ID
 	for _, u := range units {
 		kept := keep.Days > 0 && u.newest.After(youngest)
 		counted[u.pair]++
@@ -65,12 +69,12 @@ func expiredOfSite(snapshots []Snapshot, keep upkeep.Retention, now time.Time) [
 }
 
 // gather puts the snapshots of an intervention together.
-func gather(snapshots []Snapshot) []*unit {
+func gather(snapshots []vault.Snapshot) []*unit {
 	var units []*unit
 	pairs := map[string]*unit{}
 	for i := range snapshots {
 		s := &snapshots[i]
-		name := s.tag(interventionTag)
+		name := s.Intervention()
 		if name == "0" { // of no intervention
 			name = ""
 		}
@@ -89,3 +93,5 @@ func gather(snapshots []Snapshot) []*unit {
 	}
 	return units
 }
+
+func byID(a, b vault.ID) int { return bytes.Compare(a[:], b[:]) }
