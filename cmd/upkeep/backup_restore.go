@@ -109,7 +109,7 @@ func prepareRestore(ctx context.Context, e *console.Env, c web.Restores, p *pend
 		return false, err
 	}
 	fields := []terminal.Field{{Label: e.Text("backup.differences", "count", len(plan.Differences)),
-		Value: e.Text("backup.lost", "rows", e.Texts.Number(plan.Rows), "files", e.Texts.Number(plan.Files), "since", terminal.Instant(plan.Since)), Paint: terminal.Warn}}
+		Value: e.Text("backup.lost", "rows", e.Text("record.rows", "count", plan.Rows), "files", e.Text("record.files", "count", plan.Files), "since", terminal.Instant(plan.Since)), Paint: terminal.Warn}}
 	if err := screen.Fields("", fields); err != nil || opts.DryRun {
 		return opts.DryRun, err
 	}

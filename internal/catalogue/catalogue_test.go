@@ -193,6 +193,14 @@ func TestCodesHaveTexts(t *testing.T) {
 	for _, code := range constants(t, "../fleet/site.go", "kind") {
 		has("ledger", code)
 	}
+	for _, name := range []string{"../cms/wordpress/readback/readback.go", "../cms/wordpress/parcel/arrived.go"} {
+		for _, code := range constants(t, name, "check") {
+			has("check", code)
+		}
+	}
+	for _, unit := range []string{"updates", "pages", "blobs"} {
+		has("unit", unit)
+	}
 }
 
 // constants returns the values of a file's string constants whose names begin

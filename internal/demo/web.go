@@ -13,8 +13,9 @@ import (
 )
 
 // nginxConfig is the web server of one site. Each has its own, so that adding
-// a site disturbs no other.
-const nginxConfig = `pid %[1]s/nginx-%[2]s.pid;
+// a site disturbs no other. Paths are quoted: the folder may have a space in
+// its name.
+const nginxConfig = `pid "%[1]s/nginx-%[2]s.pid";
 error_log stderr warn;
 worker_processes 1;
 daemon off;
@@ -24,11 +25,11 @@ http {
 	default_type application/octet-stream;
 	server_tokens off;
 	client_max_body_size 64m;
-	client_body_temp_path %[1]s/tmp/body;
-	proxy_temp_path %[1]s/tmp/proxy;
-	fastcgi_temp_path %[1]s/tmp/fastcgi;
-	uwsgi_temp_path %[1]s/tmp/uwsgi;
-	scgi_temp_path %[1]s/tmp/scgi;
+	client_body_temp_path "%[1]s/tmp/body";
+	proxy_temp_path "%[1]s/tmp/proxy";
+	fastcgi_temp_path "%[1]s/tmp/fastcgi";
+	uwsgi_temp_path "%[1]s/tmp/uwsgi";
+	scgi_temp_path "%[1]s/tmp/scgi";
 %[3]s}
 `
 
@@ -38,15 +39,15 @@ http {
 const siteConfig = `server {
 	listen 127.0.0.1:%[1]d;
 	server_name 127.0.0.1;
-	root %[2]s;
+	root "%[2]s";
 	index index.php index.html;
-	access_log %[3]s/access.log;
-	error_log %[3]s/error.log;
+	access_log "%[3]s/access.log";
+	error_log "%[3]s/error.log";
 	location ~ /\. { deny all; }
 %[5]s	location / { try_files $uri $uri/ %[4]s/index.php?$args; }
 	location ~ \.php$ {
 		try_files $uri =404;
-		fastcgi_pass unix:%[6]s;
+		fastcgi_pass "unix:%[6]s";
 		fastcgi_index index.php;
 		fastcgi_read_timeout 120s;
 		fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;
@@ -111,7 +112,7 @@ func (w *World) serve(ctx context.Context, s *Site) (err error) {
 		extra = fmt.Sprintf(networkConfig, path)
 	}
 	if s.Spec.Outside {
-		extra += fmt.Sprintf("\tlocation /content/ { alias %s/; location ~ \\.php$ { return 404; } }\n", s.Content)
+		extra += fmt.Sprintf("\tlocation /content/ { alias \"%s/\"; location ~ \\.php$ { return 404; } }\n", s.Content)
 	}
 	site := fmt.Sprintf(siteConfig, s.Port, s.DocumentRoot, s.logDir(), path, extra, w.PHP.socket)
 	text := fmt.Sprintf(nginxConfig, filepath.Join(w.Dir, "run"), s.Name, site)

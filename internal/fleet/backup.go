@@ -105,11 +105,28 @@ func (f Vault) DiffBackup(ctx context.Context, id, to upkeep.BackupID) ([]upkeep
 	if to != 0 {
 		return f.Custody.DiffBackups(ctx, id, to)
 	}
-	result, err := f.Custody.CompareSite(ctx, id)
+	b, err := f.Notes.Backup(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	result, err := f.compareSite(ctx, b)
 	if err != nil {
 		return nil, err
 	}
 	return result.Differences, nil
+}
+
+// compareSite compares a backup with its site, which must be open: a closed
+// one has files that the gate put there and some that it locked.
+func (f Vault) compareSite(ctx context.Context, b *upkeep.Backup) (*agent.RestoreResult, error) {
+	names, err := f.names(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.mustBeOpen(ctx, &upkeep.Site{ID: b.Site, Name: names[b.Site]}); err != nil {
+		return nil, err
+	}
+	return f.Custody.CompareSite(ctx, b.ID)
 }
 
 // PlanRestore says what a restore in place would change and lose.
@@ -122,7 +139,7 @@ func (f Vault) PlanRestore(ctx context.Context, id upkeep.BackupID, req web.Rest
 	if !req.InPlace {
 		return plan, nil
 	}
-	result, err := f.Custody.CompareSite(ctx, id)
+	result, err := f.compareSite(ctx, b)
 	if err != nil {
 		return nil, err
 	}

@@ -81,6 +81,13 @@ func (f *Fleet) show(ctx context.Context, site *upkeep.Site) (*web.Site, error) 
 	if len(last) > 0 {
 		shown.Intervention, shown.Status = last[0].ID, statusOf(last[0])
 	}
+	if shown.Status == web.Live {
+		// By hand it is frozen without an intervention. Only where there is a
+		// journal is an agent asked; one that does not answer spoils no list.
+		if frozen, err := f.Custody.Frozen(ctx, site.ID); err == nil && frozen {
+			shown.Status = web.Frozen
+		}
+	}
 	backups, err := f.Notes.Backups(ctx, upkeep.BackupFilter{Site: site.ID, Complete: true, Limit: 1})
 	if err != nil {
 		return nil, err
@@ -295,7 +302,7 @@ func (f *Fleet) Freeze(ctx context.Context, actor, name string, limit time.Durat
 	if err != nil {
 		return nil, err
 	}
-	if err := f.free(ctx, site.ID); err != nil {
+	if err := f.mustBeOpen(ctx, site); err != nil {
 		return nil, err
 	}
 	at, err := f.Custody.Freeze(ctx, site.ID, limit)
@@ -349,7 +356,7 @@ func (f *Fleet) VerifySite(ctx context.Context, name string) (*upkeep.Verdict, e
 	}
 	schema := inventory.Schema
 	verdict.Checks = append(verdict.Checks, upkeep.Check{Code: "schema", OK: !schema.Pending, Want: schema.Files, Got: schema.Database})
-	for _, finding := range inventory.Findings {
+	for _, finding := range below(site.Root, inventory.Findings) {
 		if finding.Blocks {
 			verdict.Checks = append(verdict.Checks, upkeep.Check{
 				Code: finding.Code, Component: finding.Component, Subject: strings.Join(finding.Paths, ", "), Got: finding.Detail,

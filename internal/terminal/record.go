@@ -229,6 +229,9 @@ func (s *Screen) Verdict(v *upkeep.Verdict) []Field {
 // Check describes one check with what it wanted and got.
 func (s *Screen) Check(c *upkeep.Check) string {
 	text := s.Words.Code("check", c.Code, nil)
+	if text == c.Code { // a finding that counts as one
+		text = s.Words.Code("finding", c.Code, nil)
+	}
 	if c.Subject != "" {
 		text += " " + c.Subject
 	}

@@ -50,7 +50,10 @@ func TestFreezeByHand(t *testing.T) {
 	if !state.Frozen || state.Until.Sub(state.Since) != 15*time.Minute || !closed(t, site) {
 		t.Errorf("%+v", state)
 	}
-	fails(t, p, 1, "frozen", "site", "freeze", "shop", "--yes")
+	if now := upkeeptest.JSON[web.Site](t, p, "site", "show", "shop"); now.Status != web.Frozen {
+		t.Errorf("shown as %s", now.Status)
+	}
+	fails(t, p, 1, "site shop is frozen", "site", "freeze", "shop", "--yes")
 	fails(t, p, 1, "frozen", "site", "remove", "shop", "--yes")
 	if !closed(t, site) {
 		t.Error("open again")
