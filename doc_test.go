@@ -315,10 +315,10 @@ func TestPagesNameRealCode(t *testing.T) {
 // TestOperationsNamesEverySetting: what config.json may say, the page shows.
 func TestOperationsNamesEverySetting(t *testing.T) {
 	text := page(t, "doc/operations.md")
-	settings := regexp.MustCompile(`(?s)type settings struct \{.*?\n\}`).FindString(page(t, "cmd/upkeep/app/app.go"))
+	settings := regexp.MustCompile(`(?s)type settings struct \{.*?\n\}`).FindString(page(t, "cmd/upkeep/app/settings.go"))
 	names := regexp.MustCompile(`json:"(\w+)"`).FindAllStringSubmatch(settings, -1)
 	if len(names) == 0 {
-		t.Fatal("no settings in cmd/upkeep/app/app.go")
+		t.Fatal("no settings in cmd/upkeep/app/settings.go")
 	}
 	for _, m := range names {
 		if !strings.Contains(text, `"`+m[1]+`":`) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
@@ -25,15 +24,6 @@ func runMan(e *console.Env, root *cobra.Command, folder string) error {
 		return upkeep.Errorf(upkeep.CodeInvalid, "%s", err).WithHint("%s", e.Text("man.hint"))
 	}
 	root.DisableAutoGenTag = true
-	plainArguments(root)
+	console.KeepArguments(root)
 	return doc.GenManTree(root, &doc.GenManHeader{Title: "UPKEEP", Section: "1", Source: "upkeep " + e.Version}, folder)
-}
-
-// plainArguments keeps "<site>" in the pages: their generator reads markdown
-// and would drop it as a tag.
-func plainArguments(cmd *cobra.Command) {
-	cmd.Use = strings.ReplaceAll(cmd.Use, "<", `\<`)
-	for _, sub := range cmd.Commands() {
-		plainArguments(sub)
-	}
 }

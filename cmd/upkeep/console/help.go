@@ -66,3 +66,12 @@ func (e *Env) helpCommands(b *strings.Builder, cmd *cobra.Command, width int) {
 func (e *Env) inOurWords(usages string) string {
 	return regexp.MustCompile(`\(default "?([^")]*)"?\)`).ReplaceAllString(usages, "("+e.Text("help.default")+" $1)")
 }
+
+// KeepArguments keeps "<site>" in man pages: their generator reads markdown
+// and would drop it as a tag.
+func KeepArguments(cmd *cobra.Command) {
+	cmd.Use = strings.ReplaceAll(cmd.Use, "<", `\<`)
+	for _, sub := range cmd.Commands() {
+		KeepArguments(sub)
+	}
+}
