@@ -106,8 +106,35 @@ func TestGate(t *testing.T) {
 			t.Errorf("the command line gets in: %.200s", out)
 		}
 	})
+	t.Run("error under our eyes", func(t *testing.T) { errorUnderOurEyes(t, b) })
 	t.Run("own upgrader", func(t *testing.T) { ownUpgrader(t, b) })
 	t.Run("second freeze", func(t *testing.T) { secondFreeze(t, b) })
+}
+
+// errorUnderOurEyes has a plugin fail while we look at the log-in page, of which
+// WordPress tells the owner by mail.
+func errorUnderOurEyes(t *testing.T, b *bench) {
+	sent := filepath.Join(b.site.Dir, "sent")
+	listener := "<?php add_filter('pre_wp_mail', function ($none, $mail) { file_put_contents('" + sent + "', 'to:' . implode(',', (array) $mail['to'])); return true; }, 10, 2);"
+	plugin := filepath.Join(b.site.Content, "plugins/guestbook-lite/guestbook-lite.php")
+	good, err := os.ReadFile(plugin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fails := append(append([]byte(nil), good...), "\nadd_action('login_init', function () { nowhere(); });\n"...)
+	if err := errors.Join(os.WriteFile(filepath.Join(b.site.Content, "mu-plugins/listener.php"), []byte(listener), 0o644), os.WriteFile(plugin, fails, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	defer os.WriteFile(plugin, good, 0o644)
+	if status, _, body := b.ask("GET", "wp-login.php", "", map[string]string{cms.TokenHeader: probeToken, cms.ResetHeader: "1"}); status != 200 {
+		t.Errorf("reset: %d %.100s", status, body)
+	}
+	if status, _, _ := b.ask("GET", "wp-login.php", "", map[string]string{cms.TokenHeader: probeToken}); status != 500 {
+		t.Errorf("the plugin does not fail: %d", status)
+	}
+	if mail, err := os.ReadFile(sent); err != nil || string(mail) != "to:" {
+		t.Errorf("told by mail: %q, %v", mail, err)
+	}
 }
 
 // upgraderCode lets WordPress's own upgrader, running as the site's account,
