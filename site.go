@@ -22,6 +22,7 @@ type Site struct {
 // everything except majors, which are quoted.
 type Policy struct {
 	Majors         bool     `json:"majors,omitempty"`          // apply core branch changes without a quote
+	Tracked        bool     `json:"tracked,omitempty"`         // update although a version control system keeps the files
 	PHPLog         string   `json:"php_log,omitempty"`         // absolute path of the PHP error log, when known
 	ExtraPages     []string `json:"extra_pages,omitempty"`     // paths to probe besides the driver's
 	MaxFrozen      Duration `json:"max_frozen,omitempty"`      // after it the original state is thawed; 0 is 15 minutes

@@ -16,7 +16,7 @@ import (
 
 type siteAddOptions struct {
 	URL, Name, PHPLog string
-	Majors            bool
+	Majors, Tracked   bool
 	Pages, Hold       []string
 	DryRun            bool
 	Format            string
@@ -27,6 +27,7 @@ func (o *siteAddOptions) AddFlags(e *console.Env, f *pflag.FlagSet) {
 	f.StringVar(&o.Name, "name", "", e.Text("flag.site_name"))
 	f.StringVar(&o.PHPLog, "php-log", "", e.Text("flag.php_log"))
 	f.BoolVar(&o.Majors, "majors", false, e.Text("flag.majors"))
+	f.BoolVar(&o.Tracked, "tracked", false, e.Text("flag.tracked"))
 	f.StringSliceVar(&o.Pages, "page", nil, e.Text("flag.page"))
 	f.StringSliceVar(&o.Hold, "hold", nil, e.Text("flag.hold"))
 	f.BoolVar(&o.DryRun, "dry-run", false, e.Text("flag.dry_run"))
@@ -51,7 +52,9 @@ func runSiteAdd(ctx context.Context, e *console.Env, sites web.Sites, folder str
 	}
 	site, err := sites.AddSite(ctx, e.Actor(), web.AddSiteRequest{
 		Root: root, URL: opts.URL, Name: opts.Name, DryRun: opts.DryRun,
-		Policy: upkeep.Policy{Majors: opts.Majors, PHPLog: opts.PHPLog, ExtraPages: opts.Pages, HoldComponents: opts.Hold},
+		Policy: upkeep.Policy{
+			Majors: opts.Majors, Tracked: opts.Tracked, PHPLog: opts.PHPLog, ExtraPages: opts.Pages, HoldComponents: opts.Hold,
+		},
 	})
 	if err != nil {
 		return err

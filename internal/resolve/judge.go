@@ -158,7 +158,7 @@ func (r *resolver) judgeComponent(c *upkeep.Component) []upkeep.Reason {
 		}
 	}
 	for _, f := range r.findings() {
-		if f.Blocks && f.Component == c.Ref() {
+		if r.blocks(&f) && f.Component == c.Ref() {
 			reasons = append(reasons, findingReason(&f))
 		}
 	}

@@ -157,11 +157,16 @@ func (r *resolver) judgeSite() []upkeep.Reason {
 		}
 	}
 	for _, f := range r.findings() {
-		if f.Blocks && f.Component == "" {
+		if r.blocks(&f) && f.Component == "" {
 			reasons = append(reasons, reason(SiteFinding, "finding", f.Code, "detail", f.Detail))
 		}
 	}
 	return reasons
+}
+
+// blocks reports whether a finding holds what it is about.
+func (r *resolver) blocks(f *upkeep.Finding) bool {
+	return f.Blocks && !(f.Code == VersionControl && r.Site.Policy.Tracked)
 }
 
 // findings are those of the inventory and of later examinations alike.

@@ -170,6 +170,14 @@ func TestResolve(t *testing.T) {
 			in.Inventory.Findings = []upkeep.Finding{{Code: "version_control", Blocks: true}}
 			in.Holds = []upkeep.Hold{{ID: 9, Site: 7}}
 		}, []string{"core 6.8.8 held security site_held site_finding major_available in_branch", "plugin:aa/aa.php 2 held site_held site_finding"}},
+		{"version control, and told so", site(core("6.8.3"), plugin("aa", "1"), plugin("bb", "1")), func(in *resolve.Input) {
+			in.Releases = []upkeep.Release{release(upkeep.Plugin, "aa", "2"), release(upkeep.Plugin, "bb", "2")}
+			in.Site.Policy.Tracked = true
+			in.Inventory.Findings = []upkeep.Finding{
+				{Code: "version_control", Blocks: true}, {Code: "version_control", Component: "plugin:aa/aa.php", Blocks: true},
+				{Code: "file_missing", Component: "plugin:bb/bb.php", Blocks: true},
+			}
+		}, []string{"plugin:aa/aa.php 2 1", "plugin:bb/bb.php 2 held component_finding"}},
 		{"two plugins in one folder", site(plugin("aa", "1"), upkeep.Component{Kind: upkeep.Plugin, ID: "aa/more.php", Slug: "aa", Version: "1"}), func(in *resolve.Input) {
 			first, second := release(upkeep.Plugin, "aa", "2"), release(upkeep.Plugin, "aa", "1.5")
 			first.ID, second.ID = "aa/aa.php", "aa/more.php"

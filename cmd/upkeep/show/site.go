@@ -35,6 +35,9 @@ func policy(e *console.Env, p *upkeep.Policy) string {
 	if p.Majors {
 		parts = []string{e.Text("policy.majors")}
 	}
+	if p.Tracked {
+		parts = append(parts, e.Text("policy.tracked"))
+	}
 	if len(p.HoldComponents) > 0 {
 		parts = append(parts, e.Text("policy.hold", "components", strings.Join(p.HoldComponents, ", ")))
 	}

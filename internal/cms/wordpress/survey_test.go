@@ -245,6 +245,10 @@ func TestDetect(t *testing.T) {
 			areas: "site=www", options: map[string]string{"no_mods": "1", "no_updater": "1"},
 			findings: "file_mods_disallowed, updater_disabled, version_control!",
 		},
+		"deployed from far above": {
+			core: "a/b/www", root: "a/b/www", files: map[string]string{"a/b/www/wp-config.php": staticConfig, "a/.hg/": ""},
+			areas: "site=a/b/www", findings: "version_control!",
+		},
 		"automatic core": {
 			core: "www", root: "www", files: map[string]string{"www/wp-config.php": staticConfig + `define('WP_AUTO_UPDATE_CORE', 'minor');`},
 			areas: "site=www", options: map[string]string{"core_auto": "minor"}, findings: "foreign_updater core",

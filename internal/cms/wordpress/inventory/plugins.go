@@ -103,6 +103,7 @@ func (p *pluginPlace) readFolder(root *os.Root) error {
 		id := p.entry.Name() + "/" + name
 		found = append(found, id)
 		p.add(id, p.entry.Name(), headers)
+		p.reportCheckout(folder, "plugin:"+id, p.path())
 	}
 	if len(found) > 1 {
 		slices.Sort(found)
@@ -149,6 +150,16 @@ func (p *pluginPlace) add(id, slug string, headers map[string]string) {
 func (s *survey) reportLink(c *upkeep.Component) {
 	if c.Link != "" {
 		s.find(upkeep.Finding{Code: "link", Component: c.Ref(), Paths: []string{c.Path, c.Link}, Blocks: true})
+	}
+}
+
+// reportCheckout holds a component whose own folder is a working copy:
+// replacing it would take away its history and what was never sent anywhere.
+func (s *survey) reportCheckout(folder *os.Root, ref, path string) {
+	for _, name := range layout.VersionControl {
+		if _, err := folder.Lstat(name); err == nil {
+			s.find(upkeep.Finding{Code: "version_control", Component: ref, Paths: []string{filepath.Join(path, name)}, Blocks: true})
+		}
 	}
 }
 

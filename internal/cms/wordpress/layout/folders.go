@@ -232,30 +232,23 @@ func (s *scene) nameOf(file string) string {
 	return filepath.Base(file)
 }
 
-// versionControl are the folders that say "deployed by someone else", as in
+// VersionControl are the folders that say "deployed by someone else", as in
 // WordPress's own automatic updater.
-var versionControl = [...]string{".git", ".svn", ".hg", ".bzr"}
+var VersionControl = [...]string{".git", ".svn", ".hg", ".bzr"}
 
-// findVersionControl looks at the core, the root and every folder above it
-// that the host lends.
+// findVersionControl looks at core and every folder above it, as WordPress
+// does. Only names are looked at there, whoever the folders belong to.
 func (s *scene) findVersionControl() {
-	dirs := []string{s.layout.Dirs[DirCore]}
-	for dir := s.layout.Dirs[DirCore]; dir != s.root; dir = filepath.Dir(dir) {
-		dirs = append(dirs, filepath.Dir(dir))
-	}
-	for dir := s.root; dir != "/"; {
-		dir = filepath.Dir(dir)
-		if top, _ := s.at(filepath.Join(dir, ".git")); top == nil {
-			break
-		}
-		dirs = append(dirs, dir)
-	}
 	var paths []string
-	for _, dir := range dirs {
-		for _, name := range versionControl {
-			if file := filepath.Join(dir, name); s.exists(file) && !slices.Contains(paths, file) {
+	for dir := s.layout.Dirs[DirCore]; ; dir = filepath.Dir(dir) {
+		for _, name := range VersionControl {
+			file := filepath.Join(dir, name)
+			if _, err := os.Lstat(file); err == nil {
 				paths = append(paths, file)
 			}
+		}
+		if dir == filepath.Dir(dir) {
+			break
 		}
 	}
 	if len(paths) > 0 {
