@@ -41,4 +41,6 @@ type Original struct {
 	Files map[string][]string `json:"files"`
 	// Soft lists names whose modification is reported but does not block.
 	Soft []string `json:"soft,omitempty"`
+	// Dir is the component's folder on the site, "" for the usual one.
+	Dir string `json:"dir,omitempty"`
 }

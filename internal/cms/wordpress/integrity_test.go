@@ -97,6 +97,16 @@ func TestIntegrity(t *testing.T) {
 	}
 }
 
+func TestIntegrityLooksWhereAThemeIs(t *testing.T) {
+	dir := tree(t)
+	plant(t, dir, map[string]string{"wp-content/themes/t/style.css": "other", "wp-content/more/t/style.css": "s"})
+	original := published(map[string]string{"style.css": "s"})
+	original.Dir = filepath.Join(dir, "wp-content/more/t")
+	if got := codes(integrity(t, dir, map[string]upkeep.Original{"theme:t": original})); got != "" {
+		t.Errorf("found %s", got)
+	}
+}
+
 func TestIntegrityTakesTheStrongestHash(t *testing.T) {
 	dir := tree(t)
 	plant(t, dir, map[string]string{"wp-load.php": "load", "wp-x.php": "x", "wp-y.php": "y"})

@@ -173,6 +173,9 @@ var wholeSite = map[string]string{
 	"www/wp-content/advanced-cache.php":                            "<?php",
 	"www/wp-content/themes/parent/style.css":                       "/*\nTheme Name: Parent\nVersion: 1\n*/",
 	"www/wp-content/themes/child/style.css":                        "/*\nTheme Name: Child\nTemplate: parent\nVersion: 2\n*/",
+	"www/wp-content/themes/child/.git/HEAD":                        "ref: refs/heads/main",
+	"www/wp-content/extra/extra/style.css":                         "/*\nTheme Name: Extra\nVersion: 4\n*/",
+	"www/wp-content/extra/child/style.css":                         "/*\nTheme Name: Child\nTemplate: parent\nVersion: 3\n*/",
 	"www/wp-content/themes/group/inner/style.css":                  "/*\nTheme Name: Grouped\nTemplate: lost\n*/",
 	"www/wp-content/themes/nameless/style.css":                     "body {}",
 	"www/wp-content/themes/CVS/style.css":                          "/* Theme Name: CVS */",
@@ -207,7 +210,7 @@ func wholeInventory(t *testing.T, m *demo.MariaDB) {
 	p := newPlanted(t, m, "whole", wholeSite, "define('WP_CACHE', true);",
 		options("wp_options", "active_plugins", serialized("hello.php", "folder/main.php", "outer/boot.php", "gone/gone.php"),
 			"template", "parent", "stylesheet", "child", "db_version", "53496", "siteurl", "https://shop.example/blog/wp", "home", "https://shop.example/blog",
-			"WPLANG", "de_DE", "_site_transient_update_plugins", premiumTransient, "auto_update_plugins", serialized("hello.php"))+
+			"WPLANG", "de_DE", "_site_transient_theme_roots", `a:2:{s:5:"child";s:6:"/extra";s:5:"extra";s:6:"/extra";}`, "_site_transient_update_plugins", premiumTransient, "auto_update_plugins", serialized("hello.php"))+
 			`INSERT INTO wp_posts (ID, post_date, post_type, post_status, post_password) VALUES (1,'2024-01-01','post','publish',''),(7,'2024-02-01','post','publish',''),
 			(8,'2024-03-01','post','draft',''),(9,'2024-04-01','post','publish','secret'),(4,'2024-01-01','page','publish','');`+
 			fmt.Sprintf(schemaSQL, "other_"))
@@ -226,14 +229,15 @@ plugin:folder/other.php
 plugin:hello.php 1.7.2 active
 plugin:inner/inner.php 3 linked
 plugin:outer/boot.php  active linked
-theme:child 2 active of parent
+theme:child 3 active of parent
+theme:extra 4
 theme:group/inner  of lost
 theme:nameless 
 theme:parent 1 active`)
 	if got := summaries(inv); strings.TrimSpace(got) != want {
 		t.Errorf("components\n%s\nwant\n%s", got, want)
 	}
-	if got, want := codes(inv.Findings), "file_missing plugin:gone/gone.php, foreign_updater plugin:hello.php, link plugin:inner/inner.php!, link plugin:outer/boot.php!, parent_missing theme:group/inner, shared_folder plugin:folder/main.php"; got != want {
+	if got, want := codes(inv.Findings), "file_missing plugin:gone/gone.php, foreign_updater plugin:hello.php, link plugin:inner/inner.php!, link plugin:outer/boot.php!, parent_missing theme:group/inner, shared_folder plugin:folder/main.php, version_control theme:child!"; got != want {
 		t.Errorf("findings %s, want %s", got, want)
 	}
 	if inv.Schema != (upkeep.Schema{Files: "53496", Database: "53496"}) || inv.HomeURL != "https://shop.example/blog" || inv.PHP == "" || !strings.Contains(inv.Database, "MariaDB") {
@@ -292,7 +296,7 @@ func networkInventory(t *testing.T, m *demo.MariaDB) {
 	p := newPlanted(t, m, "network", wholeSite, "define('MULTISITE', true); define('SITE_ID_CURRENT_SITE', 1);",
 		fmt.Sprintf(blog, "wp_2_")+fmt.Sprintf(blog, "wp_3_")+`
 		CREATE TABLE wp_blogs (blog_id BIGINT PRIMARY KEY, deleted TINYINT);
-		INSERT INTO wp_blogs VALUES (1,0),(2,0),(3,1);
+		INSERT INTO wp_blogs VALUES (1,0),(2,0),(3,1),(4,0);
 		CREATE TABLE wp_sitemeta (site_id BIGINT, meta_key VARCHAR(255), meta_value LONGTEXT);
 		INSERT INTO wp_sitemeta VALUES (1,'active_sitewide_plugins','a:1:{s:9:"hello.php";i:1700000000;}'),(2,'active_sitewide_plugins','a:1:{s:16:"folder/other.php";i:1;}'),
 		(1,'core_updater.lock','`+strconv.FormatInt(time.Now().Unix(), 10)+`');`+
@@ -309,7 +313,7 @@ func networkInventory(t *testing.T, m *demo.MariaDB) {
 	if inv.Schema != (upkeep.Schema{Files: "53496", Database: "53000", Pending: true}) || !inv.Multisite || len(p.layout.Database.Neighbours) != 0 {
 		t.Errorf("schema %+v, multisite %v, neighbours %q", inv.Schema, inv.Multisite, p.layout.Database.Neighbours)
 	}
-	if !strings.Contains(codes(inv.Findings), "update_in_progress!") {
+	if !strings.Contains(codes(inv.Findings), "table_missing, update_in_progress!") {
 		t.Errorf("findings %s", codes(inv.Findings))
 	}
 }

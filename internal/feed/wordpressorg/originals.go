@@ -179,7 +179,9 @@ func (p *Publisher) themeOriginal(ctx context.Context, c *upkeep.Component) (upk
 	if err != nil {
 		return upkeep.Original{}, err
 	}
-	return OriginalOf(pkg.Path, c.ID)
+	original, err := OriginalOf(pkg.Path, c.ID)
+	original.Dir = c.Path // themes may be in more than one root
+	return original, err
 }
 
 // OriginalOf returns what the files below the folder top of a zip package

@@ -3,6 +3,7 @@
 package integrity
 
 import (
+	"cmp"
 	"context"
 	"crypto/md5" //nolint:gosec // it is what wordpress.org publishes; SHA-256 is taken wherever there is one
 	"crypto/sha256"
@@ -78,7 +79,7 @@ func newExamination(h cms.Host, l *cms.Layout, ref string, original upkeep.Origi
 			e.single = id
 		}
 	case upkeep.Theme:
-		e.dir = filepath.Join(l.Dirs[layout.DirThemes], id)
+		e.dir = cmp.Or(original.Dir, filepath.Join(l.Dirs[layout.DirThemes], id))
 	default:
 		return nil, false
 	}

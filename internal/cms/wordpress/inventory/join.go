@@ -36,6 +36,9 @@ func (s *survey) join() {
 	s.missing(there, upkeep.Plugin, active)
 	s.missing(there, upkeep.Theme, themes)
 	s.missingParents(there)
+	for _, table := range s.records.gone {
+		s.find(upkeep.Finding{Code: "table_missing", Detail: table})
+	}
 	s.addVendors()
 	s.findUpdaters()
 }

@@ -20,6 +20,7 @@ type records struct {
 	main    map[string]string   // options of the main blog
 	blogs   []map[string]string // options of every blog that is not deleted, main first
 	network map[string]string   // sitemeta; empty unless multisite
+	gone    []string            // options tables of blogs that have a row and no tables
 	post    string              // ID of the newest published post, "" for none
 	page    string
 }
@@ -27,10 +28,10 @@ type records struct {
 // blogOptions are read of every blog, mainOptions of the main one besides.
 const (
 	blogOptions = `'active_plugins', 'template', 'stylesheet', 'template_root', 'stylesheet_root', 'db_version', 'WPLANG'`
-	mainOptions = blogOptions + `, 'siteurl', 'home', '_site_transient_update_plugins', '_site_transient_update_themes',
+	mainOptions = blogOptions + `, 'siteurl', 'home', '_site_transient_update_plugins', '_site_transient_update_themes', '_site_transient_theme_roots',
 		'auto_update_core_major', 'auto_update_core_minor', 'auto_update_plugins', 'auto_update_themes',
 		'core_updater.lock', 'auto_updater.lock'`
-	networkOptions = `'active_sitewide_plugins', '_site_transient_update_plugins', '_site_transient_update_themes',
+	networkOptions = `'active_sitewide_plugins', '_site_transient_update_plugins', '_site_transient_update_themes', '_site_transient_theme_roots',
 		'auto_update_core_major', 'auto_update_core_minor', 'auto_update_plugins', 'auto_update_themes', 'WPLANG',
 		'core_updater.lock', 'auto_updater.lock'`
 )
@@ -70,8 +71,13 @@ func readRecords(ctx context.Context, h cms.Host, l *cms.Layout) (_ *records, er
 	r.network = pairs(ask("SELECT meta_key, meta_value FROM "+layout.Table(l, "", "sitemeta")+
 		" WHERE site_id = ? AND meta_key IN ("+networkOptions+")", number(l.Options[layout.OptionNetwork])))
 	var ids []string
-	for _, row := range ask("SELECT blog_id FROM "+layout.Table(l, "", "blogs")+" WHERE deleted = 0 AND blog_id <> ? ORDER BY blog_id", layout.MainBlog) {
-		ids = append(ids, string(row[0]))
+	for _, row := range ask("SELECT blog_id, "+layout.HasTables+" FROM "+layout.Table(l, "", "blogs")+
+		" AS b WHERE deleted = 0 AND blog_id <> ? ORDER BY blog_id", layout.MainBlog, l.Database.Prefix, l.Database.Prefix, layout.MainBlog) {
+		if string(row[1]) == "1" {
+			ids = append(ids, string(row[0]))
+		} else {
+			r.gone = append(r.gone, strings.Trim(layout.Table(l, string(row[0]), "options"), "`"))
+		}
 	}
 	for chunk := range slices.Chunk(ids, blogsPerQuery) {
 		r.blogs = append(r.blogs, byBlog(chunk, ask(blogQuery(l, chunk)))...)

@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"upkeep"
@@ -87,6 +88,7 @@ func (t *themePlace) read(folder *os.Root) bool {
 		return false
 	}
 	t.add(headers)
+	t.reportCheckout(folder, "theme:"+t.id, t.path)
 	return true
 }
 
@@ -131,32 +133,53 @@ func (t *themePlace) add(headers map[string]string) {
 	t.reportLink(&c)
 }
 
-// readOtherRoots reads the theme roots that the active themes come from, when
-// a plugin registered more than the usual one.
-func (s *survey) readOtherRoots() error {
-	seen := map[string]bool{s.layout.Dirs[layout.DirThemes]: true}
+// otherRoots are the theme roots besides the usual one that the site knows: a
+// plugin registers them, and WordPress keeps where it found each theme.
+func (s *survey) otherRoots() []string {
+	var roots []string
 	for _, blog := range s.records.blogs {
-		for _, key := range []string{"template_root", "stylesheet_root"} {
-			value := blog[key]
-			if value == "" || value == "/themes" || !filepath.IsAbs(value) {
-				continue
-			}
-			// Relative to the content folder, or else absolute.
-			dir := filepath.Join(s.layout.Dirs[layout.DirContent], value)
-			if _, err := os.Stat(dir); err != nil {
-				dir = filepath.Clean(value)
-			}
-			if resolved, err := filepath.EvalSymlinks(dir); err == nil {
-				dir = resolved
-			}
-			if seen[dir] {
-				continue
-			}
-			seen[dir] = true
-			if err := s.readThemeRoot(dir); err != nil {
-				s.find(upkeep.Finding{Code: "unreadable", Paths: []string{dir}, Detail: err.Error()})
-			}
-		}
+		roots = append(roots, blog["template_root"], blog["stylesheet_root"])
 	}
-	return nil
+	for _, root := range s.stored("theme_roots", s.records.site("_site_transient_theme_roots")).All() {
+		roots = append(roots, root.Text())
+	}
+	return roots
+}
+
+// readOtherRoots reads them. Where two roots hold a theme of the same name,
+// WordPress takes the one of the later.
+func (s *survey) readOtherRoots() {
+	seen := map[string]bool{s.layout.Dirs[layout.DirThemes]: true}
+	for _, value := range s.otherRoots() {
+		if value == "" || value == "/themes" || !filepath.IsAbs(value) {
+			continue
+		}
+		// Relative to the content folder, or else absolute.
+		dir := filepath.Join(s.layout.Dirs[layout.DirContent], value)
+		if _, err := os.Stat(dir); err != nil {
+			dir = filepath.Clean(value)
+		}
+		if resolved, err := filepath.EvalSymlinks(dir); err == nil {
+			dir = resolved
+		}
+		if seen[dir] {
+			continue
+		}
+		seen[dir] = true
+		before := s.components
+		s.components = nil
+		if err := s.readThemeRoot(dir); err != nil {
+			s.find(upkeep.Finding{Code: "unreadable", Paths: []string{dir}, Detail: err.Error()})
+		}
+		s.components = append(without(before, s.components), s.components...)
+	}
+}
+
+// without leaves out the components that others stand for.
+func without(components, others []upkeep.Component) []upkeep.Component {
+	refs := map[string]bool{}
+	for i := range others {
+		refs[others[i].Ref()] = true
+	}
+	return slices.DeleteFunc(components, func(c upkeep.Component) bool { return refs[c.Ref()] })
 }

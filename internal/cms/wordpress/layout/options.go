@@ -35,12 +35,20 @@ func Option(ctx context.Context, h cms.Host, l *cms.Layout, blog, name string) (
 	return string(rows[0][0]), nil
 }
 
+// HasTables is true of a row b of blogs whose options are there. Its parameters
+// are the main blog's number and, twice, the prefix.
+const HasTables = `EXISTS (SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE()
+	AND table_name = IF(b.blog_id = ?, CONCAT(?, 'options'), CONCAT(?, b.blog_id, '_options')))`
+
 // Blogs lists the blogs of a network, main first; of a single site just that.
+// A row of which the tables are gone is no blog: such rows stay behind when a
+// network is cut down by hand.
 func Blogs(ctx context.Context, h cms.Host, l *cms.Layout) ([]string, error) {
 	if !Multisite(l) {
 		return []string{MainBlog}, nil
 	}
-	rows, err := h.Query(ctx, l.Database, "SELECT blog_id FROM "+Table(l, "", "blogs")+" ORDER BY blog_id")
+	rows, err := h.Query(ctx, l.Database, "SELECT blog_id FROM "+Table(l, "", "blogs")+" AS b WHERE "+HasTables+" ORDER BY blog_id",
+		MainBlog, l.Database.Prefix, l.Database.Prefix)
 	if err != nil {
 		return nil, err
 	}
