@@ -36,10 +36,6 @@ const (
 	WithComponent   = "with_component"   // translation of a component that is updated {component}
 	Needed          = "needed"           // not asked for, but what was asked for needs it {component}
 
-	// VersionControl is the finding that the policy may set aside: files that
-	// somebody else deploys.
-	VersionControl = "version_control"
-
 	NoSource      = "no_source"      // names another publisher, whose updater recorded nothing {uri}
 	SchemaPending = "schema_pending" // the database waits for a migration already {files, database}
 )

@@ -164,9 +164,13 @@ func (r *resolver) judgeSite() []upkeep.Reason {
 	return reasons
 }
 
+// versionControl is the finding that the policy may set aside: somebody else
+// deploys the files.
+const versionControl = "version_control"
+
 // blocks reports whether a finding holds what it is about.
 func (r *resolver) blocks(f *upkeep.Finding) bool {
-	return f.Blocks && !(f.Code == VersionControl && r.Site.Policy.Tracked)
+	return f.Blocks && !(f.Code == versionControl && r.Site.Policy.Tracked)
 }
 
 // findings are those of the inventory and of later examinations alike.
