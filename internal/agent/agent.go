@@ -44,7 +44,8 @@ type Config struct {
 type Agent struct {
 	config Config
 	php    *process.Interpreter
-	memory *archive.Memory
+	memory *archive.Memory // of the site's files
+	dumped *archive.Memory // of our own, for as long as we live
 
 	started time.Time
 	turn    sync.Mutex // held while an operation runs
@@ -104,6 +105,7 @@ func New(c Config) (_ *Agent, err error) {
 		config:    c,
 		php:       &process.Interpreter{Path: c.PHP, Adopts: c.Adopts, Log: c.Log},
 		memory:    memory,
+		dumped:    &archive.Memory{},
 		started:   c.Now(),
 		lastSign:  c.Now(),
 		databases: map[string]*database.DB{},

@@ -54,12 +54,12 @@ func (a *Agent) opRead(ctx context.Context, c *call, request ReadRequest) (_ *Re
 		layout = s.layout
 	}
 	r := &reading{agent: a, layout: layout, blobs: blobs, polynomial: chunker.Pol(request.Polynomial), progress: c.progress, seen: a.view(s)}
+	r.dump, r.manifest = a.dumpDir(), a.path("manifest")
 	if request.Warm {
-		tree, err := r.files(ctx)
-		if err != nil {
-			return nil, err
+		if s == nil || s.secured() {
+			return nil, upkeep.Errorf(upkeep.CodeConflict, "nothing is about to be frozen")
 		}
-		return &ReadResult{Tree: tree.Tree.String(), Taken: a.config.Now().UTC(), Files: tree.Stats.Files, Bytes: tree.Stats.Bytes, Added: tree.Stats.Added}, nil
+		return r.warm(ctx)
 	}
 	steady := s != nil && s.frozen() && !s.changed() && !s.committed()
 	if request.Secure {
@@ -68,12 +68,14 @@ func (a *Agent) opRead(ctx context.Context, c *call, request ReadRequest) (_ *Re
 		}
 	}
 	if !steady {
-		r.dump, r.manifest = a.path("dump-live"), a.path("manifest-live")
-		defer os.RemoveAll(r.dump)
+		r.manifest = a.path("manifest-live")
 		defer os.RemoveAll(r.manifest)
+		if s == nil || !s.committed() { // then nothing goes back to the dump of before: it may become this one
+			r.dump = a.path("dump-live")
+			defer os.RemoveAll(r.dump)
+		}
 		return r.whole(ctx)
 	}
-	r.dump, r.manifest = a.dumpDir(), a.path("manifest")
 	result, err := r.whole(ctx)
 	if err != nil {
 		return nil, err
@@ -141,23 +143,63 @@ func (r *reading) options() archive.Options {
 	}
 }
 
+// both reads the files while the database is dumped.
+func (r *reading) both(ctx context.Context) (files *archive.Result, tables []upkeep.Object, err error) {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		files, err = r.files(ctx)
+		return err
+	})
+	group.Go(func() (err error) {
+		tables, err = r.tables(ctx)
+		return err
+	})
+	return files, tables, group.Wait()
+}
+
+// warm reads files and database of the live site ahead: what has not changed
+// when the site is frozen need then be neither written nor stored.
+func (r *reading) warm(ctx context.Context) (*ReadResult, error) {
+	files, _, err := r.both(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tree, stats, err := r.join(ctx, files, r.dumped())
+	if err != nil {
+		return nil, err
+	}
+	return &ReadResult{
+		Tree: tree.String(), Taken: r.agent.config.Now().UTC(), Files: files.Stats.Files,
+		Bytes: files.Stats.Bytes + stats.Bytes, Added: files.Stats.Added + stats.Added,
+	}, nil
+}
+
+// dumped is the folder of the dump, when there is a database.
+func (r *reading) dumped() []archive.Source {
+	if r.layout.Database == nil {
+		return nil
+	}
+	return []archive.Source{{Name: databaseFolder, Dir: r.dump}}
+}
+
+// join stores folders that only we write to and puts them beside the files.
+func (r *reading) join(ctx context.Context, files *archive.Result, ours []archive.Source) (vault.ID, archive.Stats, error) {
+	rest, err := archive.Read(ctx, r.blobs, ours, archive.Options{Polynomial: r.polynomial, Memory: r.agent.dumped, Settled: true})
+	if err != nil {
+		return vault.ID{}, archive.Stats{}, err
+	}
+	tree, err := archive.Join(ctx, r.blobs, files, rest)
+	return tree, rest.Stats, err
+}
+
 // whole reads the files while the database is dumped, then joins both with
 // the manifest.
 func (r *reading) whole(ctx context.Context) (_ *ReadResult, err error) {
-	var files *archive.Result
-	manifest := &upkeep.Manifest{}
-	group, ctx2 := errgroup.WithContext(ctx)
-	group.Go(func() (err error) {
-		files, err = r.files(ctx2)
-		return err
-	})
-	group.Go(func() (err error) {
-		manifest.Tables, err = r.tables(ctx2)
-		return err
-	})
-	if err := group.Wait(); err != nil {
+	files, tables, err := r.both(ctx)
+	if err != nil {
 		return nil, err
 	}
+	manifest := &upkeep.Manifest{Tables: tables}
 	taken := r.agent.config.Now().UTC()
 	if len(files.Unsteady) > 0 && r.seen.frozen {
 		return nil, upkeep.Errorf(upkeep.CodeConflict, "%q changes while the site is frozen", files.Unsteady[0]).
@@ -168,22 +210,14 @@ func (r *reading) whole(ctx context.Context) (_ *ReadResult, err error) {
 	if err := writeManifest(r.manifest, manifest); err != nil {
 		return nil, err
 	}
-	extra := []archive.Source{{Name: manifestFolder, Dir: r.manifest}}
-	if r.layout.Database != nil {
-		extra = append(extra, archive.Source{Name: databaseFolder, Dir: r.dump})
-	}
-	rest, err := archive.Read(ctx, r.blobs, extra, archive.Options{Polynomial: r.polynomial})
-	if err != nil {
-		return nil, err
-	}
-	tree, err := archive.Join(ctx, r.blobs, files, rest)
+	tree, rest, err := r.join(ctx, files, append(r.dumped(), archive.Source{Name: manifestFolder, Dir: r.manifest}))
 	if err != nil {
 		return nil, err
 	}
 	return &ReadResult{
 		Tree: tree.String(), Taken: taken, Manifest: manifest.Digest(),
-		Files: files.Stats.Files, Bytes: files.Stats.Bytes + rest.Stats.Bytes, Tables: countTables(manifest.Tables),
-		Added: files.Stats.Added + rest.Stats.Added,
+		Files: files.Stats.Files, Bytes: files.Stats.Bytes + rest.Bytes, Tables: countTables(manifest.Tables),
+		Added: files.Stats.Added + rest.Added,
 	}, nil
 }
 
@@ -200,9 +234,6 @@ func countTables(objects []upkeep.Object) int {
 func (r *reading) tables(ctx context.Context) ([]upkeep.Object, error) {
 	if r.layout.Database == nil {
 		return nil, nil
-	}
-	if err := emptyFolder(r.dump); err != nil {
-		return nil, err
 	}
 	db, err := r.agent.database(ctx, r.layout.Database)
 	if err != nil {

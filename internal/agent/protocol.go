@@ -65,7 +65,7 @@ type Frozen struct {
 // connection. When frozen it is the one that undo goes back to.
 type ReadRequest struct {
 	Layout *cms.Layout `json:"layout,omitempty"` // nil: the open session's
-	Warm   bool        `json:"warm,omitempty"`   // files only, to make the next one short
+	Warm   bool        `json:"warm,omitempty"`   // of the live site, to make the frozen one short
 	Secure bool        `json:"secure,omitempty"` // refuse unless frozen and unchanged
 
 	Polynomial uint64 `json:"polynomial"` // the repository's, that files are cut by

@@ -37,14 +37,17 @@ func (db *DB) Scan(ctx context.Context) (_ []upkeep.Object, err error) {
 	return snap.Manifest(), nil
 }
 
-// Dump writes the database into dir (created when missing, emptied of an
-// older dump) and returns its identity, in the order of manifests. progress
-// may be nil; it is called with bytes, by one goroutine at a time. Files can
-// be imported by hand: README.txt in dir says how.
+// Dump writes the database into dir (created when missing) and returns its
+// identity, in the order of manifests. Every row is read, but what an older
+// dump in dir says already, byte for byte, is not written again: the files of
+// tables that have not changed stay as they are. progress may be nil; it is
+// called with bytes, by one goroutine at a time. Files can be imported by hand:
+// README.txt in dir says how.
 func (db *DB) Dump(ctx context.Context, dir string, progress func(upkeep.Progress)) (_ []upkeep.Object, err error) {
 	defer upkeep.Wrap(&err, "dump database %s to %s", db.site.Name, dir)
 	defer func() { err = session.Translate(ctx, err) }()
-	if err := clearDump(dir); err != nil {
+	old, err := openDump(dir)
+	if err != nil {
 		return nil, err
 	}
 	version, err := db.Version(ctx)
@@ -59,11 +62,14 @@ func (db *DB) Dump(ctx context.Context, dir string, progress func(upkeep.Progres
 		return nil, err
 	}
 	defer snap.close()
-	dw := &dumpWriter{dir: dir, progress: newMeter("dump", progress, snap.Catalogue), segments: map[*schema.Object][]segment{}}
+	dw := &dumpWriter{dir: dir, old: old, progress: newMeter("dump", progress, snap.Catalogue), segments: map[*schema.Object][]segment{}, kept: map[string]bool{}}
 	for i, o := range snap.Objects {
 		o.File = o.FileName(i)
 	}
 	if err := snap.each(ctx, dw.table); err != nil {
+		return nil, err
+	}
+	if err := dw.settle(); err != nil {
 		return nil, err
 	}
 	ix := &index{header: header{indexFormat, version, snap.Collation, len(snap.Objects)}}
@@ -111,85 +117,104 @@ A view of tables that were not there when this was written cannot be made
 again by anybody: its file comes last, and the client stops there.
 `
 
-// clearDump makes dir an empty folder for a dump. It deletes only what a
-// dump consists of, the index first: what is half deleted is no dump.
-func clearDump(dir string) error {
+// partSuffix ends the names of files whose place in the dump is not free yet.
+const partSuffix = ".part"
+
+// openDump makes dir a folder that a dump can be written into, and returns the
+// index of the dump that it holds, nil when it holds no complete one. The index
+// is removed: from now on the folder is no dump.
+func openDump(dir string) (*index, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	if err := os.Remove(filepath.Join(dir, indexName)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+		return nil, err
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, e := range entries {
-		switch name := e.Name(); {
-		case filepath.Ext(name) == ".sql", name == "README.txt", name == indexName+".part":
-			if err := os.Remove(filepath.Join(dir, name)); err != nil {
-				return err
-			}
-		default:
-			return upkeep.Errorf(upkeep.CodeConflict, "%s holds %q, which is not of a dump", dir, name).WithHint("Give an empty folder.")
+		if !ofDump(e.Name()) {
+			return nil, upkeep.Errorf(upkeep.CodeConflict, "%s holds %q, which is not of a dump", dir, e.Name()).WithHint("Give an empty folder.")
 		}
 	}
-	return nil
+	old, err := readIndex(dir)
+	if code := upkeep.CodeOf(err); code == upkeep.CodeNotFound || code == upkeep.CodeDamaged {
+		old, err = nil, nil // of no use, and in nobody's way
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(filepath.Join(dir, indexName)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	return old, nil
+}
+
+// ofDump reports whether a dump, or one that was cut off, consists of files of
+// that name.
+func ofDump(name string) bool {
+	name = strings.TrimSuffix(name, partSuffix)
+	return name == indexName || name == "README.txt" || filepath.Ext(name) == ".sql"
 }
 
 // dumpWriter writes the files of a dump.
 type dumpWriter struct {
 	dir      string
+	old      *index // nil when there is none
 	progress *meter
 	mu       sync.Mutex
 	segments map[*schema.Object][]segment
+	kept     map[string]bool // files that stay where they are
 }
 
 // table writes the file of a table or sequence.
-func (dw *dumpWriter) table(ctx context.Context, s *session.Session, o *schema.Object) error {
-	var segments []segment
-	err := writeFile(filepath.Join(dw.dir, o.File), func(w *bufio.Writer) error {
-		offset, err := writeHead(w, o)
-		if err != nil {
-			return err
-		}
-		insert := "INSERT INTO " + session.Ident(o.Name) + " " + o.ColumnList() + " VALUES\n"
-		found, err := read(ctx, s, o, func(seg *segment, body []byte) error {
-			seg.Offset = offset + int64(len(insert))
-			offset = seg.Offset + seg.Length + int64(len(";\n"))
-			segments = append(segments, *seg)
-			dw.progress.add(seg.Length)
-			_, err1 := w.WriteString(insert)
-			_, err2 := w.Write(body)
-			_, err3 := w.WriteString(";\n")
-			return errors.Join(err1, err2, err3)
-		})
-		if err != nil {
-			return err
-		}
-		o.Rows, o.Content = found.rows, found.digest
-		_, err = w.WriteString("COMMIT;\nSET autocommit = 1;\n")
-		return err
+func (dw *dumpWriter) table(ctx context.Context, s *session.Session, o *schema.Object) (err error) {
+	f := newTableFile(dw.dir, o, dw.old)
+	defer func() { err = errors.Join(err, f.close()) }()
+	found, err := read(ctx, s, o, func(seg *segment, body []byte) error {
+		dw.progress.add(seg.Length)
+		return f.add(seg, body)
 	})
+	if err != nil {
+		return err
+	}
+	o.Rows, o.Content = found.rows, found.digest
+	kept, err := f.finish()
 	dw.mu.Lock()
 	defer dw.mu.Unlock()
-	dw.segments[o] = segments
+	dw.segments[o] = f.segments
+	if kept {
+		dw.kept[o.File] = true
+	}
 	return err
 }
 
-// writeHead writes what comes before a table's rows and returns its length.
-func writeHead(w *bufio.Writer, o *schema.Object) (int64, error) {
-	head := fmt.Sprintf("-- %s %q\n", o.Kind, o.Name)
-	for _, set := range session.Settings {
-		head += set + ";\n"
+// settle removes files of the older dump that say nothing true any more, and
+// what one that was cut off left, and gives the new ones their names.
+func (dw *dumpWriter) settle() error {
+	fresh := map[string]bool{}
+	for o := range dw.segments {
+		if !dw.kept[o.File] {
+			fresh[o.File+partSuffix] = true
+		}
 	}
-	create := string(o.Create)
-	if o.Counter > 0 {
-		create += fmt.Sprintf(";\nALTER TABLE %s AUTO_INCREMENT = %d", session.Ident(o.Name), o.Counter)
+	entries, err := os.ReadDir(dw.dir)
+	if err != nil {
+		return err
 	}
-	head += "SET SESSION unique_checks = 0;\nSET NAMES utf8mb4;\n" + strings.Join(o.Drop(), ";\n") + ";\n" + create + ";\nSET NAMES binary;\nSET autocommit = 0;\n"
-	n, err := w.WriteString(head)
-	return int64(n), err
+	for _, e := range entries {
+		if !dw.kept[e.Name()] && !fresh[e.Name()] {
+			if err := os.Remove(filepath.Join(dw.dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	for name := range fresh {
+		path := filepath.Join(dw.dir, name)
+		if err := os.Rename(path, strings.TrimSuffix(path, partSuffix)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // program writes the file of an object without rows.

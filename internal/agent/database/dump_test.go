@@ -1,8 +1,12 @@
 package database_test
 
 import (
+	"bytes"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"upkeep"
@@ -143,4 +147,85 @@ func TestOpenSaysWhatIsWrongAndNeverThePassword(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A dump over an older one must be, byte for byte, the dump that it would be
+// in an empty folder, whatever happened to the tables in between; and leave
+// alone what did not change.
+func TestDumpOverAnOlderOneIsAsIfThereWereNone(t *testing.T) {
+	site := newDatabase(t)
+	sql(t, site, nastyScript()+`
+CREATE TABLE big (id INT PRIMARY KEY AUTO_INCREMENT, t TEXT);
+INSERT INTO big (t) SELECT REPEAT(MD5(seq), 30) FROM seq_1_to_1000;
+CREATE TABLE still LIKE big; INSERT INTO still SELECT * FROM big;
+CREATE TABLE zlast LIKE big; INSERT INTO zlast SELECT * FROM big;`)
+	db := open(t, server.Admin(site.Name))
+	dir, _ := dump(t, db)
+	was := inodes(t, dir)
+	for _, change := range []string{
+		"UPDATE big SET t = 'x' WHERE id = 500",
+		"DELETE FROM big WHERE id > 990",
+		"DELETE FROM big WHERE id < 10",
+		"INSERT INTO big (t) VALUES ('at the end')",
+		"ALTER TABLE big AUTO_INCREMENT = 5000",
+		"ALTER TABLE big ADD COLUMN n INT DEFAULT 3",
+		"CREATE TABLE aaa (id INT PRIMARY KEY); INSERT INTO aaa VALUES (1)", // every file after it gets another name
+		"DELETE FROM big",
+		"DROP TABLE big; DO NEXTVAL(seq); DROP VIEW a_top",
+		"RENAME TABLE still TO stolen, zlast TO still",
+	} {
+		sql(t, site, change)
+		objects, err := db.Dump(t.Context(), dir, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fresh, identity := dump(t, db)
+		same(t, identity, objects)
+		if differ := differentFiles(t, fresh, dir); differ != "" {
+			t.Fatalf("after %s: %s differs", change, differ)
+		}
+		if now := inodes(t, dir); strings.HasPrefix(change, "UPDATE") {
+			for name, inode := range was {
+				if strings.Contains(name, "zlast") && now[name] != inode {
+					t.Errorf("%s was written again", name)
+				}
+			}
+		}
+	}
+}
+
+// inodes returns the files of a folder and what tells them apart.
+func inodes(t *testing.T, dir string) map[string]uint64 {
+	t.Helper()
+	all := map[string]uint64{}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[e.Name()] = info.Sys().(*syscall.Stat_t).Ino
+	}
+	return all
+}
+
+// differentFiles names the first file that only one of two folders has, or
+// that differs.
+func differentFiles(t *testing.T, a, b string) string {
+	t.Helper()
+	names := inodes(t, a)
+	for name := range inodes(t, b) {
+		names[name] = 0
+	}
+	for name := range names {
+		one, err1 := os.ReadFile(filepath.Join(a, name))
+		other, err2 := os.ReadFile(filepath.Join(b, name))
+		if err1 != nil || err2 != nil || !bytes.Equal(one, other) {
+			return name
+		}
+	}
+	return ""
 }

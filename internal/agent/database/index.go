@@ -48,7 +48,7 @@ type index struct {
 // write puts the index in place in one step, synced: a power cut leaves either
 // no index, which is no dump, or all of it.
 func (ix *index) write(dir string) (err error) {
-	f, err := os.OpenFile(filepath.Join(dir, indexName+".part"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, indexName+partSuffix), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -125,6 +125,16 @@ func decodeIndex(r io.Reader) (*index, error) {
 		ix.objects = append(ix.objects, d)
 	}
 	return ix, nil
+}
+
+// find returns an object by kind and name, or nil.
+func (ix *index) find(kind, name string) *dumped {
+	for i := range ix.objects {
+		if d := &ix.objects[i]; d.Kind == kind && d.Name == name {
+			return d
+		}
+	}
+	return nil
 }
 
 // catalogue returns the definitions that the dump holds.

@@ -42,6 +42,9 @@ type Options struct {
 	// Memory, when set, spares reading files that have not changed, and is
 	// brought up to date with what was read.
 	Memory *Memory
+	// Settled says that only the caller writes to these files, and never to one
+	// that was read: Memory then need not wait until a change would show.
+	Settled bool
 	// Exclude reports whether a path below a source is left out: not read,
 	// not compared, not removed. It is called from one goroutine.
 	Exclude func(source string, path []byte) bool

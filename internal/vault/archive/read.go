@@ -397,7 +397,7 @@ func (w *walker) fileRead(n *node.Node, path string, state content.State) {
 	w.owners.Name(n)
 	w.count(n)
 	if state == content.Steady {
-		w.options.Memory.Keep(n, w.started)
+		w.options.Memory.Keep(n, w.started, w.options.Settled)
 		return
 	}
 	w.mu.Lock()

@@ -97,9 +97,9 @@ func (m *Memory) Recall(n *Node) bool {
 }
 
 // Keep remembers n, unless it changed so lately before started that it may
-// change again unseen.
-func (m *Memory) Keep(n *Node, started time.Time) {
-	if m == nil || n.CTime > started.Add(-racy).UnixNano() {
+// change again unseen. A settled file is known to be written to no more.
+func (m *Memory) Keep(n *Node, started time.Time, settled bool) {
+	if m == nil || !settled && n.CTime > started.Add(-racy).UnixNano() {
 		return
 	}
 	m.mu.Lock()
