@@ -54,13 +54,14 @@ func (a *Agent) opRead(ctx context.Context, c *call, request ReadRequest) (_ *Re
 		layout = s.layout
 	}
 	r := &reading{agent: a, layout: layout, blobs: blobs, polynomial: chunker.Pol(request.Polynomial), progress: c.progress, seen: a.view(s)}
-	r.dump, r.manifest = a.dumpDir(), a.path("manifest")
+	r.dump = a.dumpDir()
 	if request.Warm {
 		if s == nil || s.secured() {
 			return nil, upkeep.Errorf(upkeep.CodeConflict, "nothing is about to be frozen")
 		}
-		return r.warm(ctx)
+		return r.whole(ctx)
 	}
+	r.manifest = a.path("manifest")
 	steady := s != nil && s.frozen() && !s.changed() && !s.committed()
 	if request.Secure {
 		if err := a.stands(s, steady); err != nil {
@@ -157,68 +158,40 @@ func (r *reading) both(ctx context.Context) (files *archive.Result, tables []upk
 	return files, tables, group.Wait()
 }
 
-// warm reads files and database of the live site ahead: what has not changed
-// when the site is frozen need then be neither written nor stored.
-func (r *reading) warm(ctx context.Context) (*ReadResult, error) {
-	files, _, err := r.both(ctx)
-	if err != nil {
-		return nil, err
-	}
-	tree, stats, err := r.join(ctx, files, r.dumped())
-	if err != nil {
-		return nil, err
-	}
-	return &ReadResult{
-		Tree: tree.String(), Taken: r.agent.config.Now().UTC(), Files: files.Stats.Files,
-		Bytes: files.Stats.Bytes + stats.Bytes, Added: files.Stats.Added + stats.Added,
-	}, nil
-}
-
-// dumped is the folder of the dump, when there is a database.
-func (r *reading) dumped() []archive.Source {
-	if r.layout.Database == nil {
-		return nil
-	}
-	return []archive.Source{{Name: databaseFolder, Dir: r.dump}}
-}
-
-// join stores folders that only we write to and puts them beside the files.
-func (r *reading) join(ctx context.Context, files *archive.Result, ours []archive.Source) (vault.ID, archive.Stats, error) {
-	rest, err := archive.Read(ctx, r.blobs, ours, archive.Options{Polynomial: r.polynomial, Memory: r.agent.dumped, Settled: true})
-	if err != nil {
-		return vault.ID{}, archive.Stats{}, err
-	}
-	tree, err := archive.Join(ctx, r.blobs, files, rest)
-	return tree, rest.Stats, err
-}
-
-// whole reads the files while the database is dumped, then joins both with
-// the manifest.
+// whole reads files and database, then joins both with the manifest. Without a
+// place for that, nothing is complete: what is read is only to be there already
+// when the site is frozen.
 func (r *reading) whole(ctx context.Context) (_ *ReadResult, err error) {
 	files, tables, err := r.both(ctx)
 	if err != nil {
 		return nil, err
 	}
-	manifest := &upkeep.Manifest{Tables: tables}
-	taken := r.agent.config.Now().UTC()
+	result := &ReadResult{Taken: r.agent.config.Now().UTC(), Files: files.Stats.Files, Tables: countTables(tables)}
 	if len(files.Unsteady) > 0 && r.seen.frozen {
 		return nil, upkeep.Errorf(upkeep.CodeConflict, "%q changes while the site is frozen", files.Unsteady[0]).
 			WithHint("Stop what writes to the site besides its visitors: a cron job, a synchronisation, an editor.")
 	}
-	manifest.Entries = files.Entries
-	manifest.Sort()
-	if err := writeManifest(r.manifest, manifest); err != nil {
-		return nil, err
+	var ours []archive.Source // folders that only we write to
+	if r.layout.Database != nil {
+		ours = append(ours, archive.Source{Name: databaseFolder, Dir: r.dump})
 	}
-	tree, rest, err := r.join(ctx, files, append(r.dumped(), archive.Source{Name: manifestFolder, Dir: r.manifest}))
+	if r.manifest != "" {
+		manifest := &upkeep.Manifest{Entries: files.Entries, Tables: tables}
+		manifest.Sort()
+		if err := writeManifest(r.manifest, manifest); err != nil {
+			return nil, err
+		}
+		ours = append(ours, archive.Source{Name: manifestFolder, Dir: r.manifest})
+		result.Manifest = manifest.Digest()
+	}
+	rest, err := archive.Read(ctx, r.blobs, ours, archive.Options{Polynomial: r.polynomial, Memory: r.agent.dumped, Settled: true})
 	if err != nil {
 		return nil, err
 	}
-	return &ReadResult{
-		Tree: tree.String(), Taken: taken, Manifest: manifest.Digest(),
-		Files: files.Stats.Files, Bytes: files.Stats.Bytes + rest.Bytes, Tables: countTables(manifest.Tables),
-		Added: files.Stats.Added + rest.Added,
-	}, nil
+	tree, err := archive.Join(ctx, r.blobs, files, rest)
+	result.Tree = tree.String()
+	result.Bytes, result.Added = files.Stats.Bytes+rest.Stats.Bytes, files.Stats.Added+rest.Stats.Added
+	return result, err
 }
 
 func countTables(objects []upkeep.Object) int {

@@ -22,6 +22,7 @@ type Reached struct {
 	token  string
 	pages  []upkeep.Page // of the site, once known
 	warmed int64         // bytes that the vault grew by to make the next backup short
+	proven bool          // a sample of what the vault had of the site was read back just now
 	broken bool          // the site may be in ruins
 	beat   context.CancelFunc
 	letGo  func() // of the vault's lock, where it is held
@@ -355,18 +356,19 @@ func (r *Reached) read(ctx context.Context, request agent.ReadRequest) (*reading
 		return nil, err
 	}
 	defer release()
-	return r.readInto(held, repository, request, false)
+	return r.readInto(held, repository, request)
 }
 
 // readBack bounds how many stored bytes of what was there already are read
-// back with each backup, besides all that it added.
+// back with each backup, or once for both backups of an intervention, besides
+// all that they added.
 const readBack = 256 << 20
 
 // readInto reads a site and proves that the vault has all of it. What turns
 // out to be damaged in the vault is stored anew, once.
-func (r *Reached) readInto(ctx context.Context, repository *vault.Repository, request agent.ReadRequest, frozen bool) (*reading, error) {
+func (r *Reached) readInto(ctx context.Context, repository *vault.Repository, request agent.ReadRequest) (*reading, error) {
 	for again := false; ; again = true {
-		result, err := r.readProven(ctx, repository, request, frozen)
+		result, err := r.readProven(ctx, repository, request)
 		if upkeep.CodeOf(err) != upkeep.CodeDamaged || again {
 			return result, err
 		}
@@ -374,7 +376,7 @@ func (r *Reached) readInto(ctx context.Context, repository *vault.Repository, re
 	}
 }
 
-func (r *Reached) readProven(ctx context.Context, repository *vault.Repository, request agent.ReadRequest, frozen bool) (*reading, error) {
+func (r *Reached) readProven(ctx context.Context, repository *vault.Repository, request agent.ReadRequest) (*reading, error) {
 	// What is stored of other sites, the host may not load.
 	if err := r.client.ServeBlobs(ctx, vault.Scoped(repository, nil)); err != nil {
 		return nil, err
@@ -395,13 +397,14 @@ func (r *Reached) readProven(ctx context.Context, repository *vault.Repository, 
 	if err != nil {
 		return nil, err
 	}
-	options := vault.VerifyOptions{Sample: 1, Limit: readBack}
-	if frozen { // the warm reading had its content read back a moment ago
+	options := vault.VerifyOptions{Sample: 1, Limit: readBack, Except: written}
+	if request.Secure || r.proven { // again, it would be read from the system's cache
 		options.Sample = 0
 	}
 	if _, err := repository.VerifyTree(ctx, tree, options); err != nil {
 		return nil, err
 	}
+	r.proven = r.proven || request.Warm
 	return &reading{ReadResult: result, added: result.Added}, nil
 }
 
@@ -415,7 +418,7 @@ func (r *Reached) backup(ctx context.Context, request agent.ReadRequest, b *upke
 		return nil, err
 	}
 	defer release()
-	result, err := r.readInto(held, repository, request, b.Moment == upkeep.Before)
+	result, err := r.readInto(held, repository, request)
 	if err != nil {
 		return nil, err
 	}

@@ -41,6 +41,9 @@ const (
 	// packTarget is the size from which a pack is closed. It trades the
 	// number of files against the work of repacking.
 	packTarget = 16 << 20
+	// packRoom is what a pack has room for without growing: its last blob and
+	// its header go beyond the target.
+	packRoom = packTarget + packTarget/8
 )
 
 // pack is a pack being filled. Its bytes stay in memory until it is stored.

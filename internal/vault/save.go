@@ -106,6 +106,9 @@ func (r *Repository) append(h Handle, sealed []byte, plain int) *pack {
 	p := r.open[h.Type]
 	if p == nil {
 		p = &pack{}
+		if h.Type == DataBlob { // trees are mostly small
+			p.data = make([]byte, 0, packRoom)
+		}
 		r.open[h.Type] = p
 	}
 	p.add(h, sealed, plain)

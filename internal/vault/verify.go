@@ -27,6 +27,8 @@ type VerifyOptions struct {
 	// Limit is how many stored bytes to read back at most, of all of the
 	// sample alike; 0 is no limit.
 	Limit int64
+	// Except are blobs that were read back already.
+	Except []Handle
 	// Progress, when set, is told how many blobs were read back of how many.
 	Progress func(done, total int)
 }
@@ -79,7 +81,7 @@ func (r *Repository) verifyTree(ctx context.Context, tree ID, options VerifyOpti
 		return nil, err
 	}
 	never := r.neverReadBack(packs)
-	for _, h := range never {
+	for _, h := range slices.Concat(options.Except, never) {
 		delete(found, h)
 	}
 	var data []Handle
@@ -320,8 +322,8 @@ func (r *Repository) readPack(ctx context.Context, id ID, blobs []packedBlob, si
 	var plain, sealed []byte
 	for i := range blobs {
 		blob := &blobs[i]
-		sealed, err := r.sealedBlob(ctx, id, blob, whole, sealed)
-		if err != nil {
+		var err error
+		if sealed, err = r.sealedBlob(ctx, id, blob, whole, sealed); err != nil {
 			return err
 		}
 		if use != nil {

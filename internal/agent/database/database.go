@@ -10,6 +10,7 @@ package database
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"net"
 	"os"
 	"strconv"
@@ -36,9 +37,10 @@ const readers = 2
 // DB is a site's database. Its methods may be called concurrently, except
 // Restore, which must be alone.
 type DB struct {
-	site cms.Database
-	pool *sql.DB
-	own  *session.Connections
+	site    cms.Database
+	pool    *sql.DB
+	reading *sql.DB // connections that cannot write, for Query
+	own     *session.Connections
 }
 
 // Open connects to a site's database. CodeUnreachable when no server answers,
@@ -66,10 +68,11 @@ func Open(ctx context.Context, site cms.Database) (_ *DB, err error) {
 		return nil, upkeep.Errorf(upkeep.CodeInvalid, "settings: %w", err)
 	}
 	own := session.NewConnections(connector)
-	db := &DB{site: site, pool: sql.OpenDB(own), own: own}
+	db := &DB{site: site, pool: sql.OpenDB(own), reading: sql.OpenDB(own.ReadOnly()), own: own}
 	db.pool.SetMaxIdleConns(1)
+	db.reading.SetMaxIdleConns(1)
 	if err := db.pool.PingContext(ctx); err != nil {
-		_ = db.pool.Close() // nothing was opened
+		_ = db.Close() // nothing was opened
 		return nil, session.Translate(ctx, err)
 	}
 	return db, nil
@@ -78,11 +81,11 @@ func Open(ctx context.Context, site cms.Database) (_ *DB, err error) {
 // Of is the same database, by the same connections, with the prefix and the
 // neighbours of site: which of its tables are the site's.
 func (db *DB) Of(site cms.Database) *DB {
-	return &DB{site: site, pool: db.pool, own: db.own}
+	return &DB{site: site, pool: db.pool, reading: db.reading, own: db.own}
 }
 
 // Close ends all connections.
-func (db *DB) Close() error { return db.pool.Close() }
+func (db *DB) Close() error { return errors.Join(db.reading.Close(), db.pool.Close()) }
 
 // Version returns the server's version string, such as "10.11.6-MariaDB".
 func (db *DB) Version(ctx context.Context) (string, error) {
@@ -93,19 +96,14 @@ func (db *DB) Version(ctx context.Context) (string, error) {
 	return version, nil
 }
 
-// Query reads in a transaction that cannot write, with bounds on time (30 s),
-// rows (100,000) and bytes (64 MiB); beyond them CodeRefused. Cells are text
+// Query reads in a transaction that cannot write, one statement in one round
+// trip, with bounds on time (30 s), rows (100,000) and bytes (64 MiB); beyond them CodeRefused. Cells are text
 // in UTF-8, nil for NULL.
 func (db *DB) Query(ctx context.Context, query string, args ...any) (_ [][][]byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTime)
 	defer cancel()
 	defer func() { err = session.Translate(ctx, err) }()
-	tx, err := db.pool.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = tx.Rollback() }() // it only read
-	rows, err := tx.QueryContext(ctx, query, args...)
+	rows, err := db.reading.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}

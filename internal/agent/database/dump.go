@@ -137,11 +137,8 @@ func openDump(dir string) (*index, error) {
 		}
 	}
 	old, err := readIndex(dir)
-	if code := upkeep.CodeOf(err); code == upkeep.CodeNotFound || code == upkeep.CodeDamaged {
-		old, err = nil, nil // of no use, and in nobody's way
-	}
-	if err != nil {
-		return nil, err
+	if code := upkeep.CodeOf(err); err != nil && code != upkeep.CodeNotFound && code != upkeep.CodeDamaged {
+		return nil, err // otherwise it is of no use, and in nobody's way
 	}
 	if err := os.Remove(filepath.Join(dir, indexName)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
@@ -150,7 +147,8 @@ func openDump(dir string) (*index, error) {
 }
 
 // ofDump reports whether a dump, or one that was cut off, consists of files of
-// that name.
+
+// ofDump reports whether dumps, whole or cut off, have files of that name.
 func ofDump(name string) bool {
 	name = strings.TrimSuffix(name, partSuffix)
 	return name == indexName || name == "README.txt" || filepath.Ext(name) == ".sql"
@@ -182,9 +180,7 @@ func (dw *dumpWriter) table(ctx context.Context, s *session.Session, o *schema.O
 	dw.mu.Lock()
 	defer dw.mu.Unlock()
 	dw.segments[o] = f.segments
-	if kept {
-		dw.kept[o.File] = true
-	}
+	dw.kept[o.File] = kept
 	return err
 }
 

@@ -4,11 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"upkeep/internal/agent/database/schema"
 	"upkeep/internal/agent/database/session"
@@ -29,8 +27,8 @@ type tableFile struct {
 	name     string
 	head     string // before the rows
 	insert   string // before each segment
+	end      int64  // of what was added
 	segments []segment
-	end      int64 // of what was added
 
 	before []segment // of the older file; nil when it cannot be used
 	older  *os.File
@@ -43,7 +41,7 @@ type tableFile struct {
 // of the dump that was there, or nil.
 func newTableFile(dir string, o *schema.Object, old *index) *tableFile {
 	f := &tableFile{
-		dir: dir, name: o.File, head: tableHead(o),
+		dir: dir, name: o.File, head: o.Head(),
 		insert: "INSERT INTO " + session.Ident(o.Name) + " " + o.ColumnList() + " VALUES\n",
 	}
 	f.end = int64(len(f.head))
@@ -53,10 +51,9 @@ func newTableFile(dir string, o *schema.Object, old *index) *tableFile {
 	return f
 }
 
-// compareWith takes the file of an older dump for a beginning, where it begins
-// as this one does.
+// compareWith takes an older file for a beginning, where it begins as this does.
 func (f *tableFile) compareWith(was *dumped) {
-	if was == nil || was.File == "" {
+	if was == nil {
 		return
 	}
 	older, err := os.Open(filepath.Join(f.dir, was.File))
@@ -89,10 +86,10 @@ func (f *tableFile) add(seg *segment, body []byte) error {
 			return err
 		}
 	}
-	_, err1 := f.out.WriteString(f.insert)
-	_, err2 := f.out.Write(body)
-	_, err3 := f.out.WriteString(segmentEnd)
-	return errors.Join(err1, err2, err3)
+	_, _ = f.out.WriteString(f.insert) // an error stays with out
+	_, _ = f.out.Write(body)
+	_, err := f.out.WriteString(segmentEnd)
+	return err
 }
 
 // start begins to write, after so many bytes that are those of the older file.
@@ -142,24 +139,9 @@ func (f *tableFile) same() bool {
 
 // close lets go of the files.
 func (f *tableFile) close() error {
-	var err error
-	for _, file := range []*os.File{f.file, f.older} {
-		if file != nil {
-			err = errors.Join(err, file.Close())
-		}
+	_ = f.older.Close() // it was only read, if there was one
+	if f.file == nil {
+		return nil
 	}
-	return err
-}
-
-// tableHead is what comes before a table's rows.
-func tableHead(o *schema.Object) string {
-	head := fmt.Sprintf("-- %s %q\n", o.Kind, o.Name)
-	for _, set := range session.Settings {
-		head += set + ";\n"
-	}
-	create := string(o.Create)
-	if o.Counter > 0 {
-		create += fmt.Sprintf(";\nALTER TABLE %s AUTO_INCREMENT = %d", session.Ident(o.Name), o.Counter)
-	}
-	return head + "SET SESSION unique_checks = 0;\nSET NAMES utf8mb4;\n" + strings.Join(o.Drop(), ";\n") + ";\n" + create + ";\nSET NAMES binary;\nSET autocommit = 0;\n"
+	return f.file.Close()
 }

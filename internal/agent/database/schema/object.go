@@ -148,6 +148,20 @@ func (o *Object) Statements(schemaCollation string) []string {
 	return append(append(before, string(o.Create)), after...)
 }
 
+// Head returns what the file of a table or sequence in a dump says before its
+// rows.
+func (o *Object) Head() string {
+	head := fmt.Sprintf("-- %s %q\n", o.Kind, o.Name)
+	for _, set := range session.Settings {
+		head += set + ";\n"
+	}
+	create := string(o.Create)
+	if o.Counter > 0 {
+		create += fmt.Sprintf(";\nALTER TABLE %s AUTO_INCREMENT = %d", session.Ident(o.Name), o.Counter)
+	}
+	return head + "SET SESSION unique_checks = 0;\nSET NAMES utf8mb4;\n" + strings.Join(o.Drop(), ";\n") + ";\n" + create + ";\nSET NAMES binary;\nSET autocommit = 0;\n"
+}
+
 // Drop returns the statements that remove the object.
 func (o *Object) Drop() []string {
 	if strings.HasPrefix(o.Routine, "PACKAGE") { // only this mode knows the word

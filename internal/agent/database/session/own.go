@@ -11,8 +11,10 @@ import (
 // that the watch does not wait for itself.
 type Connections struct {
 	driver.Connector
-	mu  sync.Mutex
+	mu  *sync.Mutex
 	ids map[string]bool
+
+	begin string // statement that each connection begins with, "" for none
 }
 
 // Connect opens a connection and notes its number.
@@ -26,6 +28,9 @@ func (o *Connections) Connect(ctx context.Context) (driver.Conn, error) {
 		id = fmt.Sprint(row[0])
 		return nil
 	})
+	if err == nil && o.begin != "" {
+		_, err = conn.(driver.ExecerContext).ExecContext(ctx, o.begin, nil)
+	}
 	if err != nil {
 		_ = conn.Close() // it is of no use
 		return nil, err
@@ -45,5 +50,11 @@ func (o *Connections) Has(id string) bool {
 
 // NewConnections makes connections through connector.
 func NewConnections(connector driver.Connector) *Connections {
-	return &Connections{Connector: connector, ids: map[string]bool{}}
+	return &Connections{Connector: connector, mu: &sync.Mutex{}, ids: map[string]bool{}}
+}
+
+// ReadOnly makes connections that are ours too, and in which every statement is
+// a transaction of its own that cannot write.
+func (o *Connections) ReadOnly() *Connections {
+	return &Connections{Connector: o.Connector, mu: o.mu, ids: o.ids, begin: "SET SESSION TRANSACTION READ ONLY"}
 }

@@ -49,14 +49,17 @@ func readRecords(ctx context.Context, h cms.Host, l *cms.Layout) (_ *records, er
 		return rows
 	}
 	options, posts := layout.Table(l, "", "options"), layout.Table(l, "", "posts")
-	r.main = pairs(ask("SELECT option_name, option_value FROM " + options + " WHERE option_name IN (" + mainOptions + ")"))
-	r.blogs = []map[string]string{r.main}
 	newest := func(kind string) string {
-		return "(SELECT '" + kind + "', ID FROM " + posts + " WHERE post_type = '" + kind +
+		return "(SELECT '" + kind + "', '', ID FROM " + posts + " WHERE post_type = '" + kind +
 			"' AND post_status = 'publish' AND post_password = '' ORDER BY post_date DESC, ID DESC LIMIT 1)"
 	}
-	for _, row := range ask("SELECT 'version', VERSION() UNION ALL " + newest("post") + " UNION ALL " + newest("page")) {
-		switch value := string(row[1]); string(row[0]) {
+	r.main = map[string]string{}
+	r.blogs = []map[string]string{r.main}
+	for _, row := range ask("SELECT 'option', option_name, option_value FROM " + options + " WHERE option_name IN (" + mainOptions + ")" +
+		" UNION ALL SELECT 'version', '', VERSION() UNION ALL " + newest("post") + " UNION ALL " + newest("page")) {
+		switch value := string(row[2]); string(row[0]) {
+		case "option":
+			r.main[string(row[1])] = value
 		case "version":
 			r.version = value
 		case "post":

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"upkeep"
 	"upkeep/internal/cms"
 	"upkeep/internal/cms/php"
@@ -39,10 +41,26 @@ type Change struct {
 	Staged []cms.Staged // the updates, in the order in which they were applied
 }
 
-// Checks looks at the site as it is now: files and database first, then by
-// loading it with everything that is active, past the gate. It changes
-// nothing on disk of its own.
-func Checks(ctx context.Context, h cms.Host, l *cms.Layout, change Change) ([]upkeep.Check, error) {
+// Checks looks at the site as it is now: at files and database, while it is
+// loaded with everything that is active, past the gate. It changes nothing on
+// disk of its own.
+func Checks(ctx context.Context, h cms.Host, l *cms.Layout, change Change) (checks []upkeep.Check, err error) {
+	var loaded []upkeep.Check
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		loaded, err = bootstrapChecks(ctx, h, l, change.Now)
+		return err
+	})
+	group.Go(func() (err error) {
+		checks, err = keptChecks(ctx, h, l, change)
+		return err
+	})
+	err = group.Wait()
+	return append(checks, loaded...), err
+}
+
+// keptChecks looks at what the site keeps: files and database.
+func keptChecks(ctx context.Context, h cms.Host, l *cms.Layout, change Change) ([]upkeep.Check, error) {
 	var checks []upkeep.Check
 	for i := range change.Staged {
 		checks = append(checks, versionCheck(change.Now, &change.Staged[i]))
@@ -59,12 +77,7 @@ func Checks(ctx context.Context, h cms.Host, l *cms.Layout, change Change) ([]up
 	checks = append(checks, schema...)
 	checks = append(checks, activeChecks(change.Before, change.Now)...)
 	left, err := leftovers(ctx, h, l, change.Before)
-	if err != nil {
-		return nil, err
-	}
-	checks = append(checks, left)
-	loaded, err := bootstrapChecks(ctx, h, l, change.Now)
-	return append(checks, loaded...), err
+	return append(checks, left), err
 }
 
 // find returns the component of that kind and ID, or nil.
@@ -186,32 +199,39 @@ func leftovers(ctx context.Context, h cms.Host, l *cms.Layout, before *upkeep.In
 }
 
 // bootstrapChecks loads the site as for a visitor and as for its
-// administration.
+// administration, both at once: visitors wait.
 func bootstrapChecks(ctx context.Context, h cms.Host, l *cms.Layout, now *upkeep.Inventory) ([]upkeep.Check, error) {
 	site, err := visit.Locate(ctx, h, l)
 	if err != nil {
 		return nil, err
 	}
-	var checks []upkeep.Check
-	for _, as := range []struct {
-		subject string
-		q       visit.Question
-	}{
-		{"site", visit.Question{Site: site}},
-		{"admin", visit.Question{Site: site, URI: visit.Administering, Constants: []string{visit.AsAdmin}}},
-	} {
-		check := upkeep.Check{Code: checkBootstrap, Subject: as.subject, OK: true, Want: "loads"}
-		a, err := visit.Run(ctx, h, l, "bootstrap.php", bootstrapSource, as.q)
-		if a == nil && err != nil && upkeep.CodeOf(err) != upkeep.CodeRefused {
-			return nil, err
-		}
-		judge(&check, a, err)
-		if a != nil && a.Fatal != nil {
-			check.Component = culprit(now, a.Fatal.File)
-		}
-		checks = append(checks, check)
+	questions := []visit.Question{{Site: site}, {Site: site, URI: visit.Administering, Constants: []string{visit.AsAdmin}}}
+	checks := make([]upkeep.Check, len(questions))
+	group, ctx := errgroup.WithContext(ctx)
+	for i := range questions {
+		group.Go(func() (err error) {
+			checks[i], err = bootstrapCheck(ctx, h, l, questions[i], now)
+			return err
+		})
 	}
-	return checks, nil
+	return checks, group.Wait()
+}
+
+// bootstrapCheck loads the site once.
+func bootstrapCheck(ctx context.Context, h cms.Host, l *cms.Layout, q visit.Question, now *upkeep.Inventory) (upkeep.Check, error) {
+	check := upkeep.Check{Code: checkBootstrap, Subject: "site", OK: true, Want: "loads"}
+	if q.URI != "" {
+		check.Subject = "admin"
+	}
+	a, err := visit.Run(ctx, h, l, "bootstrap.php", bootstrapSource, q)
+	if a == nil && err != nil && upkeep.CodeOf(err) != upkeep.CodeRefused {
+		return check, err
+	}
+	judge(&check, a, err)
+	if a != nil && a.Fatal != nil {
+		check.Component = culprit(now, a.Fatal.File)
+	}
+	return check, nil
 }
 
 // judge says how loading the site went. A site that ends the request by

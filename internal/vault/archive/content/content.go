@@ -13,6 +13,7 @@ import (
 
 	"github.com/restic/chunker"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/sys/unix"
 
 	"upkeep/internal/vault"
@@ -22,7 +23,12 @@ import (
 
 const (
 	readers = 2
-	savers  = 4
+	savers  = 3
+	// underWay bounds the bytes of chunks between readers and the vault. It has
+	// room for what the savers gather and for one more chunk of the largest.
+	underWay = 24 << 20
+	// chunkRoom is what most chunks have room in without growing.
+	chunkRoom = 2 << 20
 	// maxReadings is how often a file is read that keeps changing.
 	maxReadings = 4
 	// A saver asks for so many chunks, or so many bytes of them, at once.
@@ -39,6 +45,7 @@ type Reader struct {
 	counters   *Counters
 	jobs       chan *Job
 	chunks     chan chunk
+	underWay   *semaphore.Weighted
 	buffers    sync.Pool // *[]byte
 }
 
@@ -89,7 +96,7 @@ type Counters struct {
 func New(blobs vault.Blobs, polynomial chunker.Pol, counters *Counters) *Reader {
 	return &Reader{
 		blobs: blobs, polynomial: polynomial, counters: counters,
-		jobs: make(chan *Job, 128), chunks: make(chan chunk, 8),
+		jobs: make(chan *Job, 128), chunks: make(chan chunk, 8), underWay: semaphore.NewWeighted(underWay),
 		buffers: sync.Pool{New: func() any { return new([]byte) }},
 	}
 }
@@ -243,7 +250,7 @@ func (c *Reader) cut(ctx context.Context, cutter *chunker.Chunker, f io.Reader, 
 	}
 	cutter.Reset(f, c.polynomial)
 	for {
-		buffer := c.buffer(chunker.MinSize)
+		buffer := c.buffer(chunkRoom)
 		piece, err := cutter.Next((*buffer)[:0])
 		if errors.Is(err, io.EOF) {
 			c.buffers.Put(buffer)
@@ -274,6 +281,9 @@ func (c *Reader) buffer(size int) *[]byte {
 // send hands a chunk to the savers. Its ID is filled in by them, later; the
 // reading holds the place for it.
 func (c *Reader) send(ctx context.Context, r *reading, data *[]byte) error {
+	if err := c.underWay.Acquire(ctx, int64(len(*data))); err != nil {
+		return err
+	}
 	id := new(vault.ID)
 	r.ids = append(r.ids, id)
 	r.waiting.Add(1)
@@ -296,6 +306,12 @@ func (r *reading) release() {
 		r.node.Content[i] = *id
 	}
 	r.job.Done(&r.node, r.state, nil)
+}
+
+// done lets go of a chunk.
+func (c *Reader) done(data *[]byte) {
+	c.underWay.Release(int64(len(*data)))
+	c.buffers.Put(data)
 }
 
 // batch is chunks that are asked for and stored together.
@@ -321,7 +337,7 @@ func (c *Reader) save(ctx context.Context) error {
 			id := *piece.id
 			piece.of.release()
 			if c.blobs == nil {
-				c.buffers.Put(piece.data)
+				c.done(piece.data)
 				continue
 			}
 			b.ids, b.data = append(b.ids, id), append(b.data, piece.data)
@@ -354,7 +370,7 @@ func (c *Reader) flush(ctx context.Context, b *batch) error {
 			c.counters.Added.Add(int64(len(*b.data[i])))
 			c.counters.Blobs.Add(1)
 		}
-		c.buffers.Put(b.data[i])
+		c.done(b.data[i])
 	}
 	b.ids, b.data, b.size = b.ids[:0], b.data[:0], 0
 	return nil
