@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"upkeep"
 	"upkeep/internal/agent/journal"
 	"upkeep/internal/agent/phplog"
@@ -284,12 +286,17 @@ func (a *Agent) opReadBack(ctx context.Context, _ *call, request ApplyRequest) (
 	if err != nil {
 		return nil, err
 	}
-	checks, err := s.driver.ReadBack(ctx, s.host, s.layout, s.before, s.ungated(staged))
-	if err != nil {
-		return nil, err
-	}
-	rows, err := a.rowChecks(ctx, s)
-	if err != nil {
+	var checks, rows []upkeep.Check
+	group, ctx := errgroup.WithContext(ctx) // counting a shop's rows takes as long as loading it
+	group.Go(func() (err error) {
+		checks, err = s.driver.ReadBack(ctx, s.host, s.layout, s.before, s.ungated(staged))
+		return err
+	})
+	group.Go(func() (err error) {
+		rows, err = a.rowChecks(ctx, s)
+		return err
+	})
+	if err := group.Wait(); err != nil {
 		return nil, err
 	}
 	return append(append(checks, rows...), phplog.Checks(s.opened.Logs)...), nil

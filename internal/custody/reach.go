@@ -315,7 +315,7 @@ func (r *Reached) frozenTrees(ctx context.Context, repository *vault.Repository)
 	return trees, nil
 }
 
-// Warm reads the live site's files into the vault.
+// Warm reads the live site into the vault, files and database.
 func (r *Reached) Warm(ctx context.Context) error {
 	warm, err := r.read(ctx, agent.ReadRequest{Layout: r.layout, Warm: true})
 	if err == nil {

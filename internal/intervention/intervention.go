@@ -71,7 +71,7 @@ type Changer interface {
 type Keeper interface {
 	// Open begins the intervention at the agent and returns the inventory.
 	Open(ctx context.Context, id upkeep.InterventionID, maxFrozen time.Duration) (*upkeep.Inventory, error)
-	// Warm reads the live site's files into the vault, to make Backup short.
+	// Warm reads the live site into the vault, to make Backup short.
 	Warm(ctx context.Context) error
 	// Backup makes, verifies and records a backup.
 	Backup(ctx context.Context, id upkeep.InterventionID, moment upkeep.Moment) (*upkeep.Backup, error)

@@ -136,3 +136,17 @@ func TestDrainSaysWhoCannotBeEnded(t *testing.T) {
 		t.Errorf("want a conflict with a hint, have %v", err)
 	}
 }
+
+func TestQueryCannotWrite(t *testing.T) {
+	site := newDatabase(t)
+	sql(t, site, "CREATE TABLE t (a INT PRIMARY KEY);")
+	db := open(t, site)
+	for range 2 { // on a connection that was used before, too
+		if _, err := db.Query(t.Context(), "INSERT INTO t VALUES (1)"); upkeep.CodeOf(err) != upkeep.CodeRefused {
+			t.Errorf("code %q: %v", upkeep.CodeOf(err), err)
+		}
+	}
+	if got := sql(t, site, "SELECT COUNT(*) FROM t;"); got != "0\n" {
+		t.Errorf("rows: %q", got)
+	}
+}

@@ -422,3 +422,19 @@ func TestSparseFilesStaySparse(t *testing.T) {
 		t.Errorf("%d bytes in %d blocks, %v", st.Size, st.Blocks, err)
 	}
 }
+
+func TestSettledFilesAreRememberedAtOnce(t *testing.T) {
+	b := setup(t)
+	b.fill()
+	options := b.options()
+	options.Memory, options.Settled = &archive.Memory{}, true
+	first, _ := b.backup(options)
+	second, _ := b.backup(options)
+	if first.Stats.Read == 0 || second.Stats.Read > 0 || second.Tree != first.Tree {
+		t.Errorf("first %+v, then %+v", first.Stats, second.Stats)
+	}
+	b.write("cache/page", "another")
+	if third, _ := b.backup(options); third.Stats.Read != int64(len("another")) || third.Tree == first.Tree {
+		t.Errorf("after a change: %+v", third.Stats)
+	}
+}
