@@ -20,15 +20,8 @@ import (
 // version is set at link time.
 var version = "devel"
 
-// garbage is how much memory may be wasted before it is collected, in percent
-// of what is used. Half of Go's own: most of ours is buffers of megabytes, in
-// which there is nothing to search.
-const garbage = 50
-
 func main() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(garbage)
-	}
+	debug.SetGCPercent(50) // most of our memory is buffers, in which there is nothing to search
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	e := &console.Env{

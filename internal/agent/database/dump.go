@@ -1,11 +1,8 @@
 package database
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,16 +72,13 @@ func (db *DB) Dump(ctx context.Context, dir string, progress func(upkeep.Progres
 	ix := &index{header: header{indexFormat, version, snap.Collation, len(snap.Objects)}}
 	for _, o := range snap.Objects {
 		if o.Kind != schema.KindTable && o.Kind != schema.KindSequence {
-			if err := dw.program(o, snap.Collation); err != nil {
+			if err := writeFile(filepath.Join(dir, o.File), o.Script(snap.Collation)); err != nil {
 				return nil, err
 			}
 		}
 		ix.objects = append(ix.objects, dumped{o, dw.segments[o]})
 	}
-	if err := writeFile(filepath.Join(dir, "README.txt"), func(w *bufio.Writer) error {
-		_, err := w.WriteString(readme)
-		return err
-	}); err != nil {
+	if err := writeFile(filepath.Join(dir, "README.txt"), readme); err != nil {
 		return nil, err
 	}
 	return snap.Manifest(), ix.write(dir)
@@ -213,48 +207,14 @@ func (dw *dumpWriter) settle() error {
 	return nil
 }
 
-// program writes the file of an object without rows.
-func (dw *dumpWriter) program(o *schema.Object, collation string) error {
-	return writeFile(filepath.Join(dw.dir, o.File), func(w *bufio.Writer) error {
-		fmt.Fprintf(w, "-- %s %q\n", o.Kind, o.Name)
-		for _, set := range session.Settings {
-			fmt.Fprintf(w, "%s;\n", set)
-		}
-		end := delimiter(o.Create)
-		fmt.Fprintf(w, "DELIMITER %s\n", end)
-		for _, statement := range append(o.Drop(), o.Statements(collation)...) {
-			fmt.Fprintf(w, "%s\n%s\n", statement, end)
-		}
-		_, err := w.WriteString("DELIMITER ;\n")
-		return err
-	})
-}
-
-// delimiter returns a mark that the text does not contain.
-func delimiter(text []byte) string {
-	for n := 0; ; n++ {
-		mark := ";;"
-		if n > 0 {
-			mark = fmt.Sprintf("$%d$", n)
-		}
-		if !bytes.Contains(text, []byte(mark)) {
-			return mark
-		}
-	}
-}
-
-// writeFile creates a file, lets fill write it, and syncs it.
-func writeFile(path string, fill func(*bufio.Writer) error) (err error) {
+// writeFile creates a file with a text, synced.
+func writeFile(path, text string) (err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	w := bufio.NewWriterSize(f, 256<<10)
-	if err := fill(w); err != nil {
-		return err
-	}
-	return errors.Join(w.Flush(), f.Sync())
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 // meter adds up progress from several goroutines.

@@ -162,6 +162,33 @@ func (o *Object) Head() string {
 	return head + "SET SESSION unique_checks = 0;\nSET NAMES utf8mb4;\n" + strings.Join(o.Drop(), ";\n") + ";\n" + create + ";\nSET NAMES binary;\nSET autocommit = 0;\n"
 }
 
+// Script returns the file of an object without rows in a dump.
+func (o *Object) Script(schemaCollation string) string {
+	text := fmt.Sprintf("-- %s %q\n", o.Kind, o.Name)
+	for _, set := range session.Settings {
+		text += set + ";\n"
+	}
+	end := delimiter(o.Create)
+	text += "DELIMITER " + end + "\n"
+	for _, statement := range append(o.Drop(), o.Statements(schemaCollation)...) {
+		text += statement + "\n" + end + "\n"
+	}
+	return text + "DELIMITER ;\n"
+}
+
+// delimiter returns a mark that the text does not contain.
+func delimiter(text []byte) string {
+	for n := 0; ; n++ {
+		mark := ";;"
+		if n > 0 {
+			mark = fmt.Sprintf("$%d$", n)
+		}
+		if !strings.Contains(string(text), mark) {
+			return mark
+		}
+	}
+}
+
 // Drop returns the statements that remove the object.
 func (o *Object) Drop() []string {
 	if strings.HasPrefix(o.Routine, "PACKAGE") { // only this mode knows the word
