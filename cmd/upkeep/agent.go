@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -16,7 +15,6 @@ import (
 	"upkeep/internal/agent"
 	"upkeep/internal/cms"
 	"upkeep/internal/cms/wordpress"
-	"upkeep/internal/cms/wordpress/inventory"
 )
 
 // idleTime is how long an agent stays when there is nothing to do.
@@ -53,7 +51,7 @@ func runAgent(cmd *cobra.Command, dir, root string) error {
 	}
 	wordpress := wordpress.New()
 	cache := filepath.Join(dir, "headers")
-	if err := loadCache(wordpress.Cache, cache); err != nil {
+	if err := wordpress.Cache.Load(cache); err != nil {
 		log.Warn("start without remembered headers", "error", err)
 	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM)
@@ -67,32 +65,9 @@ func runAgent(cmd *cobra.Command, dir, root string) error {
 		return err
 	}
 	err = a.Run(ctx)
-	if err := errors.Join(err, saveCache(wordpress.Cache, cache)); err != nil {
+	if err := errors.Join(err, wordpress.Cache.Save(cache)); err != nil {
 		log.Error("run", "error", err)
 		return err
 	}
 	return nil
-}
-
-func loadCache(cache *inventory.Cache, path string) error {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return cache.Load(f)
-}
-
-func saveCache(cache *inventory.Cache, path string) error {
-	temp, err := os.Create(path + ".new")
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(cache.Save(temp), temp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), path)
 }

@@ -322,11 +322,10 @@ func TestRestoreInPlace(t *testing.T) {
 	b.open(t, a, 0)
 	must[*Frozen](t)(a.opFreeze(t.Context(), quiet(), FreezeRequest{}))
 	b.connect(t, a)
-	wanted := b.state(t)
 	first := must[*ReadResult](t)(a.opRead(t.Context(), quiet(), ReadRequest{Secure: true, Polynomial: 0x3DA3358B4DC173}))
 	must[Nothing](t)(a.opThaw(t.Context(), quiet(), Nothing{}))
 	must[Nothing](t)(a.opClose(t.Context(), quiet(), Nothing{}))
-	wanted = b.state(t)
+	wanted := b.state(t)
 
 	put(t, filepath.Join(b.root, "index.php"), "hacked")
 	put(t, filepath.Join(b.root, "new.php"), "backdoor")

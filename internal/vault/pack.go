@@ -3,7 +3,6 @@ package vault
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
 
 	"upkeep/internal/vault/seal"
 )
@@ -92,49 +91,4 @@ func packSize(blobs []packedBlob) int64 {
 		}
 	}
 	return size
-}
-
-// parsePack returns the blobs that the header of a whole pack file lists.
-// The sealed header in data is decrypted in place.
-func parsePack(key *seal.Key, data []byte) ([]packedBlob, error) {
-	if len(data) < headerLengthSize+seal.Overhead {
-		return nil, fmt.Errorf("%d bytes are too few for a pack", len(data))
-	}
-	length := int64(binary.LittleEndian.Uint32(data[len(data)-headerLengthSize:]))
-	end := int64(len(data) - headerLengthSize)
-	if length < seal.Overhead || length > end {
-		return nil, fmt.Errorf("pack header of %d bytes in a file of %d", length, len(data))
-	}
-	header, err := key.Open(data[end-length : end])
-	if err != nil {
-		return nil, fmt.Errorf("pack header: %w", err)
-	}
-	return parseHeader(header, uint32(end-length))
-}
-
-func parseHeader(header []byte, bodySize uint32) ([]packedBlob, error) {
-	var blobs []packedBlob
-	offset := uint32(0)
-	for len(header) > 0 {
-		size := plainEntrySize
-		if header[0]&compressedFlag != 0 {
-			size = zippedEntrySize
-		}
-		if header[0] > 3 || len(header) < size {
-			return nil, fmt.Errorf("pack header entry %d is malformed", len(blobs))
-		}
-		blob := packedBlob{Handle: Handle{Type: BlobType(header[0] & 1)}, offset: offset}
-		blob.length = binary.LittleEndian.Uint32(header[1:])
-		if size == zippedEntrySize {
-			blob.plain = binary.LittleEndian.Uint32(header[5:])
-		}
-		copy(blob.ID[:], header[size-sha256.Size:size])
-		if blob.length > bodySize-offset {
-			return nil, fmt.Errorf("pack header entry %d reaches beyond the pack", len(blobs))
-		}
-		offset += blob.length
-		blobs = append(blobs, blob)
-		header = header[size:]
-	}
-	return blobs, nil
 }

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -157,22 +158,37 @@ type savedFile struct {
 	File cachedFile `json:"f"`
 }
 
-// Save writes the cache to w, for Load in a later process.
-func (c *Cache) Save(w io.Writer) error {
+// Save writes the cache to a file, for Load in a later process.
+func (c *Cache) Save(path string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	saved := savedCache{PHP: c.php}
 	for key, file := range c.files {
 		saved.Files = append(saved.Files, savedFile{key, file})
 	}
-	return json.NewEncoder(w).Encode(&saved)
+	temp, err := os.Create(path + ".new")
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(json.NewEncoder(temp).Encode(&saved), temp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temp.Name(), path)
 }
 
-// Load adds what Save wrote. CodeDamaged when it is something else; the cache
-// is then as it was.
-func (c *Cache) Load(r io.Reader) error {
+// Load adds what Save wrote, nothing when there is no file yet. CodeDamaged
+// when it is something else; the cache is then as it was.
+func (c *Cache) Load(path string) error {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
 	var saved savedCache
-	if err := json.NewDecoder(io.LimitReader(r, cacheBytes)).Decode(&saved); err != nil {
+	if err := json.NewDecoder(io.LimitReader(f, cacheBytes)).Decode(&saved); err != nil {
 		return upkeep.Errorf(upkeep.CodeDamaged, "cache of headers: %w", err)
 	}
 	for i := range saved.Files {

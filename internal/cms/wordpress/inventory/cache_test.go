@@ -3,7 +3,6 @@ package inventory
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 )
@@ -13,11 +12,14 @@ func TestCacheSurvivesSaveAndLoad(t *testing.T) {
 	key := fileKey{1, 2, 3, 4, 5}
 	c.remember(key, "plugin", map[string]string{"Name": "A"})
 	c.rememberPHP("/srv", "8.2.1", time.Unix(1000, 0))
-	var saved strings.Builder
-	if err := c.Save(&saved); err != nil {
+	path := filepath.Join(t.TempDir(), "headers")
+	if err := d.Load(path); err != nil {
+		t.Fatalf("before anything was saved: %v", err)
+	}
+	if err := c.Save(path); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Load(strings.NewReader(saved.String())); err != nil {
+	if err := d.Load(path); err != nil {
 		t.Fatal(err)
 	}
 	if headers, ok := d.headers(key, "plugin"); !ok || headers["Name"] != "A" {
@@ -32,7 +34,10 @@ func TestCacheSurvivesSaveAndLoad(t *testing.T) {
 	if _, ok := d.phpVersion("/srv", time.Unix(1000+90000, 0)); ok {
 		t.Error("the interpreter's version is believed for ever")
 	}
-	if err := d.Load(strings.NewReader("{")); err == nil {
+	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Load(path); err == nil {
 		t.Error("a damaged cache was loaded")
 	}
 }

@@ -4,7 +4,6 @@
 package node
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -330,16 +329,6 @@ func (n *Node) check() error {
 		return fmt.Errorf("%q is of the unknown type %q", n.Name, n.Kind)
 	}
 	return nil
-}
-
-// sameMeta reports whether everything but the content is the same.
-func (n *Node) sameMeta(o *Node) bool {
-	return n.Mode == o.Mode && n.UID == o.UID && n.GID == o.GID && n.MTime == o.MTime && sameXattrs(n.Xattrs, o.Xattrs)
-}
-
-// sameXattrs compares sorted attributes.
-func sameXattrs(a, b []folder.Xattr) bool {
-	return slices.EqualFunc(a, b, func(a, b folder.Xattr) bool { return a.Name == b.Name && bytes.Equal(a.Value, b.Value) })
 }
 
 // Owners remembers the names of users and groups, which restic shows.
