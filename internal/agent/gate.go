@@ -209,8 +209,10 @@ func (a *Agent) freeze(ctx context.Context, s *session, drain upkeep.Duration) (
 	if err != nil {
 		return nil, err
 	}
-	if err := s.canClose(gate); err != nil {
-		return nil, err
+	if !s.frozen() { // a closed gate lets nobody write, not even us
+		if err := s.canClose(gate); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.closeGate(gate); err != nil {
 		return nil, err

@@ -32,13 +32,13 @@ const (
 	rowText    = 2000    // bytes of each row
 	rowCount   = 100_000 // 200 MB
 	plugins    = "1.1"   // version that the update brings
+	pluginSize = 500     // files of 8 KB in each plugin
 )
 
 // large is a site of 1 GB of uploads and a 200 MB database.
 func large(t *testing.T) *demo.Site {
 	t.Helper()
-	spec := small()
-	spec.Extensions = append(spec.Extensions, fixtures.Plugin(fixtures.Notes, "1.0"), fixtures.Plugin(fixtures.LeadForm, "1.0"))
+	spec := demo.Spec{Extensions: append(offered("1.0"), fixtures.MustUse(fixtures.OpenComments, "1.0"), fixtures.Theme(fixtures.Paper, "1.0"))}
 	site := upkeeptest.WordPress(t, spec)
 	dir := filepath.Join(site.Content, "uploads", "bench")
 	uid, gid := upkeeptest.World(t).Account()
@@ -65,11 +65,12 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// offered are the releases of the update: five plugins.
-func offered() []fixtures.Release {
+// offered are the releases of the update: five plugins of the size that
+// plugins in use have.
+func offered(version upkeep.Version) []fixtures.Release {
 	var list []fixtures.Release
-	for _, slug := range []string{fixtures.Guestbook, fixtures.Diary, fixtures.LoneWolf, fixtures.Notes, fixtures.LeadForm} {
-		list = append(list, fixtures.Plugin(slug, plugins))
+	for _, slug := range []string{fixtures.Guestbook, fixtures.Diary, fixtures.Crumbs, fixtures.Notes, fixtures.LeadForm} {
+		list = append(list, fixtures.Plugin(slug, version).Sized(pluginSize))
 	}
 	return list
 }
@@ -99,7 +100,7 @@ func TestBenchIntervention(t *testing.T) {
 
 // intervention updates a site of its own by upkeep.
 func intervention(t *testing.T) result {
-	p := upkeeptest.AdoptWith(t, large(t), []string{"--majors"}, offered()...)
+	p := upkeeptest.AdoptWith(t, large(t), []string{"--majors"}, offered(plugins)...)
 	started := time.Now()
 	worker := p.Command(t, "site", "update", "shop", "--yes")
 	must(t, worker.Start())
@@ -135,7 +136,7 @@ func rollback(t *testing.T) (whole, undo time.Duration) {
 	restic := resticAt(t, dir)
 	must(t, dump(t, site, filepath.Join(site.Dir, "db.sql")))
 	restic("backup", site.Root, filepath.Join(site.Dir, "db.sql"))
-	p := upkeeptest.Adopt(t, site, fixtures.Plugin(fixtures.Guestbook, plugins).With(fixtures.HalfMigrate))
+	p := upkeeptest.Adopt(t, site, fixtures.Plugin(fixtures.Guestbook, plugins).Sized(pluginSize).With(fixtures.HalfMigrate))
 	p.Run(t, "site", "update", "shop", "--yes")
 	var undoing, thawed time.Time
 	for _, event := range upkeeptest.JSON[[]upkeep.Event](t, p, "intervention", "log", p.Last(t).ID.String()) {
@@ -276,7 +277,7 @@ func packages(t *testing.T) (archives []string, version string) {
 	must(t, err)
 	archives = []string{filepath.Join(zips, "core.zip")}
 	must(t, os.WriteFile(archives[0], zip, 0o644))
-	for _, release := range offered() {
+	for _, release := range offered(plugins) {
 		path, err := release.WriteZip(zips)
 		must(t, err)
 		must(t, os.Chmod(path, 0o644))

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -32,6 +33,9 @@ type Interpreter struct {
 	Path   string // "" looks it up
 	Adopts bool   // this process adopts orphans, and has no children but scripts
 	Log    *slog.Logger
+
+	mu      sync.Mutex
+	running int // scripts
 }
 
 func (p *Interpreter) find() (string, error) {
@@ -98,10 +102,12 @@ func (p *Interpreter) converse(cmd *exec.Cmd, question []byte) ([]byte, error) {
 		return nil, errors.Join(err, inR.Close(), inW.Close())
 	}
 	cmd.ExtraFiles = []*os.File{inR, outW}
+	p.begin()
 	err = cmd.Start()
 	inR.Close()
 	outW.Close()
 	if err != nil {
+		p.end()
 		inW.Close()
 		outR.Close()
 		return nil, err
@@ -119,13 +125,27 @@ func (p *Interpreter) converse(cmd *exec.Cmd, question []byte) ([]byte, error) {
 	// What the script started and left behind would go on writing to a site
 	// that is being compared or backed up.
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // mostly there is nobody
-	if p.Adopts {
-		EndOrphans() // whatever session they hide in
-	}
+	p.end()
 	// A child left behind by the script may hold the pipe open.
 	_ = outR.SetReadDeadline(time.Now().Add(time.Second))
 	answer := <-answered
 	return answer, errors.Join(err, outR.Close())
+}
+
+func (p *Interpreter) begin() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.running++
+}
+
+// end ends what scripts left behind, whatever session it hides in. While
+// another script runs nobody can tell whose child is whose: the last one does.
+func (p *Interpreter) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running--; p.running == 0 && p.Adopts {
+		EndOrphans()
+	}
 }
 
 // decodeAnswer understands {"error": {code, message, hint}} besides the

@@ -49,6 +49,35 @@ file_put_contents('php://fd/4', '{}');`}
 	}
 }
 
+// A script that ends does not take another one with it that still runs.
+func TestScriptsRunBesideEachOther(t *testing.T) {
+	if _, err := exec.LookPath("php"); err != nil {
+		t.Skip("no php")
+	}
+	p := &Interpreter{Adopts: true, Log: slog.New(slog.DiscardHandler)}
+	dir := t.TempDir()
+	long := cms.Script{Name: "long", Dir: dir, Source: `<?php
+touch('begun');
+while (!file_exists('other ended')) { usleep(1000); clearstatcache(); }
+file_put_contents('php://fd/4', '{}');`}
+	short := cms.Script{Name: "short", Dir: dir, Source: `<?php
+while (!file_exists('begun')) { usleep(1000); clearstatcache(); }
+file_put_contents('php://fd/4', '{}');`}
+	var answer struct{}
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(t.Context(), long, struct{}{}, &answer) }()
+	var other struct{}
+	if err := p.Run(t.Context(), short, struct{}{}, &other); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "other ended"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 // What works in a folder of the site is waited for, then ended; what works
 // elsewhere is left alone.
 func TestRequestsEnd(t *testing.T) {
