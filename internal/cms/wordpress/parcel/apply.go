@@ -3,16 +3,14 @@ package parcel
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
-	"maps"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
 
 	"upkeep"
 	"upkeep/internal/cms"
+	cargo "upkeep/internal/cms/parcel"
 	"upkeep/internal/cms/wordpress/layout"
 )
 
@@ -36,24 +34,7 @@ func apply(ctx context.Context, w cms.Work, l *cms.Layout, s *cms.Staged, placed
 			return err
 		}
 	}
-	for _, move := range s.Moves {
-		if other := placed[move.To]; other != nil {
-			if !maps.Equal(other.Files, s.Files) {
-				return upkeep.Errorf(upkeep.CodeConflict, "%s was just replaced by another package, of %s", move.To, other.Update.Ref())
-			}
-			continue
-		}
-		if err := w.Swap(ctx, move.To, filepath.Join(s.Dir, move.From)); err != nil {
-			return err
-		}
-		placed[move.To] = s
-	}
-	for _, target := range s.Drop {
-		if err := w.Remove(ctx, target); err != nil {
-			return err
-		}
-	}
-	return nil
+	return cargo.Place(ctx, w, s, placed)
 }
 
 // carried reports whether a file below wp-admin or wp-includes is the site's,
@@ -88,7 +69,7 @@ func carry(w cms.Work, l *cms.Layout, s *cms.Staged) error {
 			if err != nil || !entry.Type().IsRegular() || !carried(name) || inPackage(l, s, name) {
 				return err
 			}
-			return copyInto(parcel, path.Join("wordpress", name), site, name)
+			return cargo.Copy(parcel, path.Join("wordpress", name), site, name)
 		})
 		if err != nil {
 			return err
@@ -101,33 +82,4 @@ func carry(w cms.Work, l *cms.Layout, s *cms.Staged) error {
 func inPackage(l *cms.Layout, s *cms.Staged, name string) bool {
 	key, err := filepath.Rel(s.Update.Component.Path, filepath.Join(layout.CoreDir(l), name))
 	return err == nil && s.Files[filepath.ToSlash(key)] != ""
-}
-
-// copyInto copies one file with its mode and times; folders are made as
-// needed.
-func copyInto(to *os.Root, target string, from *os.Root, name string) (err error) {
-	defer upkeep.Wrap(&err, "keep %s", name)
-	in, err := from.Open(name)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	info, err := in.Stat()
-	if err != nil {
-		return err
-	}
-	if err := to.MkdirAll(path.Dir(target), 0o755); err != nil {
-		return err
-	}
-	out, err := to.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	if _, err = io.Copy(out, in); err == nil {
-		err = out.Chmod(info.Mode().Perm())
-	}
-	if err = errors.Join(err, out.Close()); err != nil {
-		return err
-	}
-	return to.Chtimes(target, info.ModTime(), info.ModTime())
 }

@@ -11,6 +11,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/cms"
+	cargo "upkeep/internal/cms/parcel"
 	"upkeep/internal/cms/php"
 	"upkeep/internal/cms/php/config"
 	"upkeep/internal/cms/wordpress/layout"
@@ -275,16 +276,4 @@ func (p *parcel) strangers(site fs.FS, obsolete []string) error {
 }
 
 // isFolder reports whether dir is a folder of the site.
-func isFolder(h cms.Host, dir string) (bool, error) {
-	if dir == "" {
-		return false, nil
-	}
-	root, err := h.Open(dir)
-	if errors.Is(err, fs.ErrNotExist) || upkeep.CodeOf(err) == upkeep.CodeNotFound {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	return true, root.Close()
-}
+func isFolder(h cms.Host, dir string) (bool, error) { return cargo.IsFolder(h, dir) }

@@ -1,22 +1,17 @@
 // Package parcel handles unpacked packages of WordPress, its plugins, themes
-// and translations: it checks them against the update they are for, puts them
-// in place, and tells afterwards whether all of it arrived.
+// and translations: it checks them against the update they are for and puts
+// them in place.
 package parcel
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
-	"strings"
 
 	"upkeep"
 	"upkeep/internal/cms"
+	cargo "upkeep/internal/cms/parcel"
 	"upkeep/internal/cms/php"
 )
 
@@ -67,80 +62,23 @@ func Stage(ctx context.Context, h cms.Host, l *cms.Layout, update upkeep.Update,
 	return p.staged, nil
 }
 
-func refused(format string, args ...any) *upkeep.Error {
-	return upkeep.Errorf(upkeep.CodeRefused, format, args...)
-}
+func refused(format string, args ...any) *upkeep.Error { return cargo.Refused(format, args...) }
 
 func (p *parcel) component() *upkeep.Component { return &p.staged.Update.Component }
 func (p *parcel) release() *upkeep.Release     { return &p.staged.Update.Release }
 
-// entries lists the top of the package without what macOS adds to archives,
-// which WordPress ignores too.
-func (p *parcel) entries() ([]fs.DirEntry, error) {
-	all, err := fs.ReadDir(p.root.FS(), ".")
-	if err != nil {
-		return nil, err
-	}
-	var entries []fs.DirEntry
-	for _, entry := range all {
-		if entry.Name() != "__MACOSX" && entry.Name() != ".DS_Store" {
-			entries = append(entries, entry)
-		}
-	}
-	return entries, nil
-}
+// entries lists the top of the package.
+func (p *parcel) entries() ([]fs.DirEntry, error) { return cargo.Entries(p.root) }
 
 // folder requires that the package is one folder of that name.
-func (p *parcel) folder(want string) error {
-	entries, err := p.entries()
-	if err != nil {
-		return err
-	}
-	var names []string
-	for _, entry := range entries {
-		names = append(names, entry.Name())
-	}
-	if len(entries) != 1 || !entries[0].IsDir() || names[0] != want {
-		return refused("holds %s instead of one folder %s", cms.List(names), want)
-	}
-	return nil
-}
+func (p *parcel) folder(want string) error { return cargo.Folder(p.root, want) }
 
 // take plans the move of from, a file or folder of the package, to the place
 // to (absolute), and notes what every file there must then be.
-func (p *parcel) take(from, to string) error {
-	p.staged.Moves = append(p.staged.Moves, cms.Move{From: from, To: to})
-	return fs.WalkDir(p.root.FS(), from, func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		if !entry.Type().IsRegular() {
-			return refused("%s is not a regular file", name)
-		}
-		if err := p.ctx.Err(); err != nil {
-			return upkeep.Errorf(upkeep.CodeInterrupted, "stopped: %w", err)
-		}
-		sum, err := Sum(p.root, name)
-		if err != nil {
-			return err
-		}
-		key, err := filepath.Rel(p.component().Path, filepath.Join(to, strings.TrimPrefix(name, from)))
-		if err != nil {
-			return err
-		}
-		p.staged.Files[filepath.ToSlash(key)] = sum
-		return nil
-	})
-}
+func (p *parcel) take(from, to string) error { return cargo.Take(p.ctx, p.root, p.staged, from, to) }
 
 // read returns a file of the package, or nil when there is none.
-func (p *parcel) read(name string) ([]byte, error) {
-	text, err := cms.ReadBounded(p.root, name, maxSource)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	return text, err
-}
+func (p *parcel) read(name string) ([]byte, error) { return cargo.Read(p.root, name) }
 
 // promised compares the version found in the package with the release's.
 func (p *parcel) promised(found string) error {
@@ -149,20 +87,6 @@ func (p *parcel) promised(found string) error {
 		return refused("holds version %q, promised %q", found, want)
 	}
 	return nil
-}
-
-// Sum returns the SHA-256 of a file in hexadecimal digits.
-func Sum(root *os.Root, name string) (string, error) {
-	f, err := root.Open(name)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	hash := sha256.New()
-	if _, err := io.Copy(hash, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
 // base is the last part of a slash path, "" for none.

@@ -8,16 +8,15 @@ import (
 	"errors"
 	"io/fs"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
 	"upkeep"
 	"upkeep/internal/cms"
+	"upkeep/internal/cms/parcel"
 	"upkeep/internal/cms/php"
 	"upkeep/internal/cms/wordpress/layout"
 	"upkeep/internal/cms/wordpress/migrate"
-	"upkeep/internal/cms/wordpress/parcel"
 	"upkeep/internal/cms/wordpress/visit"
 )
 
@@ -25,11 +24,10 @@ import (
 var bootstrapSource string
 
 // Codes of the checks that Checks answers, in this order; those of
-// parcel.Arrived come after each version.
+// parcel.Arrived come after each version, parcel.Unchanged after the schema.
 const (
 	checkVersion   = "version"   // per update: version in the files
 	checkSchema    = "schema"    // per blog that is behind, or one for all
-	checkActive    = "active"    // per component whose state changed, or one for all
 	checkLeftover  = "leftover"  // records and folders of an upgrade that did not end
 	checkBootstrap = "bootstrap" // WordPress loads, subject "site" and "admin"
 )
@@ -75,25 +73,15 @@ func keptChecks(ctx context.Context, h cms.Host, l *cms.Layout, change Change) (
 		return nil, err
 	}
 	checks = append(checks, schema...)
-	checks = append(checks, activeChecks(change.Before, change.Now)...)
+	checks = append(checks, parcel.Unchanged(change.Before, change.Now)...)
 	left, err := leftovers(ctx, h, l, change.Before)
 	return append(checks, left), err
-}
-
-// find returns the component of that kind and ID, or nil.
-func find(inv *upkeep.Inventory, like *upkeep.Component) *upkeep.Component {
-	for i := range inv.Components {
-		if c := &inv.Components[i]; c.Kind == like.Kind && c.ID == like.ID {
-			return c
-		}
-	}
-	return nil
 }
 
 func versionCheck(now *upkeep.Inventory, s *cms.Staged) upkeep.Check {
 	c := &s.Update.Component
 	check := upkeep.Check{Code: checkVersion, Subject: c.Name, Component: c.Ref(), Want: string(s.Update.Release.Version)}
-	found := find(now, c)
+	found := parcel.Find(now, c)
 	switch {
 	case found == nil:
 	case c.Kind == upkeep.Language:
@@ -123,40 +111,6 @@ func schemaChecks(ctx context.Context, h cms.Host, l *cms.Layout) ([]upkeep.Chec
 		checks = []upkeep.Check{{Code: checkSchema, OK: true, Want: files, Got: files}}
 	}
 	return checks, nil
-}
-
-// activeChecks compares which components are there and active, and for whom.
-func activeChecks(before, now *upkeep.Inventory) []upkeep.Check {
-	state := func(c *upkeep.Component) string {
-		switch {
-		case c == nil:
-			return "absent"
-		case c.Network:
-			return "network"
-		case c.Active:
-			return "active"
-		}
-		return "inactive"
-	}
-	var checks []upkeep.Check
-	differ := func(c *upkeep.Component, want, got string) {
-		checks = append(checks, upkeep.Check{Code: checkActive, Subject: c.Name, Component: c.Ref(), Want: want, Got: got})
-	}
-	for i := range before.Components {
-		c := &before.Components[i]
-		if want, got := state(c), state(find(now, c)); want != got {
-			differ(c, want, got)
-		}
-	}
-	for i := range now.Components {
-		if c := &now.Components[i]; find(before, c) == nil && (c.Active || c.Kind == upkeep.Plugin) {
-			differ(c, "absent", state(c))
-		}
-	}
-	if checks == nil {
-		checks = []upkeep.Check{{Code: checkActive, OK: true, Want: "unchanged", Got: "unchanged"}}
-	}
-	return checks
 }
 
 // leftovers looks for what WordPress's own upgraders leave when they do not
@@ -229,7 +183,7 @@ func bootstrapCheck(ctx context.Context, h cms.Host, l *cms.Layout, q visit.Ques
 	}
 	judge(&check, a, err)
 	if a != nil && a.Fatal != nil {
-		check.Component = culprit(now, a.Fatal.File)
+		check.Component = parcel.Culprit(now, a.Fatal.File)
 	}
 	return check, nil
 }
@@ -248,20 +202,4 @@ func judge(check *upkeep.Check, a *visit.Answer, err error) {
 	default:
 		check.Got = "ends by itself at " + a.Step
 	}
-}
-
-// culprit is the ref of the component that a file belongs to, "" for none.
-// The longest path wins: every file is below that of core.
-func culprit(inv *upkeep.Inventory, file string) string {
-	ref, longest := "", 0
-	for i := range inv.Components {
-		c := &inv.Components[i]
-		if c.Kind == upkeep.Core || c.Kind == upkeep.Language || len(c.Path) <= longest {
-			continue
-		}
-		if file == c.Path || strings.HasPrefix(file, c.Path+"/") {
-			ref, longest = c.Ref(), len(c.Path)
-		}
-	}
-	return ref
 }
