@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -214,8 +215,18 @@ func (a *Agent) freeze(ctx context.Context, s *session, drain upkeep.Duration) (
 			return nil, err
 		}
 	}
+	replaces := slices.ContainsFunc(gate.Files, func(file cms.GateFile) bool {
+		_, err := stat(file.Path)
+		return err == nil
+	})
 	if err := s.closeGate(gate); err != nil {
 		return nil, err
+	}
+	if replaces {
+		// The web server may go on running what was there, from memory.
+		if err := a.resetCode(ctx, s); err != nil {
+			return nil, err
+		}
 	}
 	process.FinishRequests(ctx, s.holds, drainTimeout(drain), a.config.Log)
 	frozen := &Frozen{At: a.config.Now().UTC()}

@@ -43,7 +43,7 @@ func (a *Agent) opStage(ctx context.Context, c *call, request StageRequest) (_ *
 		return nil, err
 	}
 	defer root.Close()
-	report, err := unpack.Zip(ctx, a.packagePath(request.SHA256), root, unpack.Limits{})
+	report, err := unpack.Package(ctx, a.packagePath(request.SHA256), root, unpack.Limits{})
 	if err != nil {
 		return nil, err
 	}

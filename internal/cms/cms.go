@@ -21,8 +21,9 @@ type Driver interface {
 	CMS() upkeep.CMS
 
 	// Detect finds the CMS installed at root (absolute) and where it keeps
-	// what. CodeNotFound when root holds no site of this CMS, CodeInvalid
-	// with a hint when it holds one that cannot be used.
+	// what. CodeNotFound when root holds no site of this CMS, with a hint how
+	// its folder is known ("for WordPress the one with wp-load.php"),
+	// CodeInvalid with a hint when it holds one that cannot be used.
 	Detect(ctx context.Context, h Host, root string) (*Layout, error)
 
 	// Inventory reads the components, the schema level, the pages worth
@@ -106,6 +107,7 @@ type Layout struct {
 	Database *Database         `json:"database"` // nil when the CMS uses none
 	Dirs     map[string]string `json:"dirs"`     // the driver's own: "content", "plugins", "mu-plugins", "languages", …
 	Options  map[string]string `json:"options"`  // the driver's own: "multisite": "1", …
+	Logs     []string          `json:"logs"`     // absolute: where the site's PHP may write its errors
 	Findings []upkeep.Finding  `json:"findings,omitempty"`
 }
 
@@ -201,15 +203,19 @@ func (ds Drivers) For(name upkeep.CMS) (Driver, error) {
 // Detect asks each driver in turn which CMS is installed at root.
 // CodeNotFound when none knows it.
 func (ds Drivers) Detect(ctx context.Context, h Host, root string) (*Layout, error) {
+	var hints []string
 	for _, d := range ds {
 		layout, err := d.Detect(ctx, h, root)
 		if upkeep.CodeOf(err) == upkeep.CodeNotFound {
+			if hint := upkeep.HintOf(err); hint != "" {
+				hints = append(hints, hint)
+			}
 			continue
 		}
 		return layout, err
 	}
 	return nil, upkeep.Errorf(upkeep.CodeNotFound, "no known cms in %s", root).
-		WithHint("Name the folder that holds the CMS itself: for WordPress the one with wp-load.php.")
+		WithHint("Name the folder that holds the CMS itself: %s.", strings.Join(hints, ", "))
 }
 
 // ReadBounded reads a file below root of at most limit bytes. CodeRefused

@@ -11,6 +11,7 @@ import (
 	"upkeep"
 	"upkeep/internal/custody"
 	"upkeep/internal/ledger"
+	"upkeep/internal/resolve"
 )
 
 // Sites keeps sites.
@@ -55,9 +56,8 @@ type Publisher interface {
 	// Originals returns what the publisher says the installed files are, and
 	// why it is not known of some.
 	Originals(ctx context.Context, components []upkeep.Component) (map[string]upkeep.Original, []error)
-	// Compare orders versions; Meets says whether a CMS version is enough.
-	Compare(a, b upkeep.Version) int
-	Meets(have, want upkeep.Version) bool
+	// Rules says how versions of the CMS are ordered and what they mean.
+	Rules() resolve.Rules
 }
 
 // Known is what publishers say about a site.

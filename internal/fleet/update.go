@@ -36,7 +36,7 @@ func (f *Fleet) plan(ctx context.Context, site *upkeep.Site, inventory *upkeep.I
 	in := resolve.Input{
 		Site: *site, Inventory: shownTo(site, inventory), Releases: known.Releases, Closed: known.Closed,
 		Findings: known.Findings,
-		Now:      f.Now(), Compare: publisher.Compare, Meets: publisher.Meets,
+		Now:      f.Now(), Rules: publisher.Rules(),
 	}
 	for _, hold := range holds {
 		in.Holds = append(in.Holds, *hold)

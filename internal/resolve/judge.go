@@ -70,7 +70,7 @@ func (r *resolver) isFor(release *upkeep.Release, c *upkeep.Component) bool {
 	if vendor := r.vendor(c); vendor != nil {
 		return release.Source == vendor.Source
 	}
-	return c.UpdateURI == "" || publisherOf(c.UpdateURI) == release.Source
+	return c.UpdateURI == "" || r.Publisher(c.UpdateURI) == release.Source
 }
 
 // vendor returns the update that a vendor's updater recorded in the site, nil
@@ -99,8 +99,8 @@ func hostOf(address string) string {
 	return u.Host
 }
 
-// publisherOf is the publisher that an Update URI names: its host.
-func publisherOf(uri string) string {
+// PublisherOf is the publisher that an Update URI names: its host.
+func PublisherOf(uri string) string {
 	uri = strings.TrimSpace(uri)
 	if !strings.Contains(uri, "://") {
 		uri = "https://" + uri
@@ -109,11 +109,7 @@ func publisherOf(uri string) string {
 	if err != nil {
 		return ""
 	}
-	host := strings.ToLower(strings.TrimPrefix(u.Hostname(), "www."))
-	if host == "w.org" {
-		return "wordpress.org"
-	}
-	return host
+	return strings.ToLower(strings.TrimPrefix(u.Hostname(), "www."))
 }
 
 // newer compares two versions of a component. Translations are told apart by
@@ -205,11 +201,11 @@ func (r *resolver) judgeRelease(c *upkeep.Component, release *upkeep.Release) []
 func (r *resolver) judgeRequirements(release *upkeep.Release) []upkeep.Reason {
 	var reasons []upkeep.Reason
 	have := r.Inventory.PHP
-	if want := release.RequiresPHP; want != "" && have != "" && r.Compare(have, want) < 0 {
+	if want := release.RequiresPHP; want != "" && have != "" && compareNumbers(have, want) < 0 {
 		reasons = append(reasons, reason(RequiresPHP, "want", string(want), "have", string(have)))
 	}
 	have = databaseVersion(r.Inventory.Database)
-	if want := release.RequiresDatabase; want != "" && have != "" && r.Compare(have, want) < 0 {
+	if want := release.RequiresDatabase; want != "" && have != "" && compareNumbers(have, want) < 0 {
 		reasons = append(reasons, reason(RequiresDatabase, "want", string(want), "have", string(have)))
 	}
 	if want := release.RequiresCMS; want != "" && release.Kind != upkeep.Core && r.coreAfter != "" &&
@@ -239,4 +235,34 @@ func databaseVersion(server string) upkeep.Version {
 		server = server[:end]
 	}
 	return upkeep.Version(strings.TrimRight(server, "."))
+}
+
+// compareNumbers orders versions of PHP and of databases: what is installed
+// and what is asked for are numbers with dots, whatever the CMS's own look
+// like. What follows the numbers, such as "-beta1", does not count.
+func compareNumbers(a, b upkeep.Version) int {
+	return slices.Compare(numbersOf(a), numbersOf(b))
+}
+
+// numbersOf leaves out zeros at the end: 8.1 is 8.1.0.
+func numbersOf(version upkeep.Version) []int {
+	var numbers []int
+	for part := range strings.SplitSeq(string(version), ".") {
+		digits := part
+		if end := strings.IndexFunc(part, func(c rune) bool { return c < '0' || c > '9' }); end >= 0 {
+			digits = part[:end]
+		}
+		n, err := strconv.Atoi(digits)
+		if err != nil {
+			break
+		}
+		numbers = append(numbers, n)
+		if digits != part {
+			break
+		}
+	}
+	for len(numbers) > 0 && numbers[len(numbers)-1] == 0 {
+		numbers = numbers[:len(numbers)-1]
+	}
+	return numbers
 }

@@ -23,11 +23,22 @@ type Input struct {
 	Findings  []upkeep.Finding // of examinations, besides those in the inventory
 	Now       time.Time
 
-	// Compare is the CMS's order of versions.
+	Rules // of the site's CMS
+}
+
+// Rules are what a CMS says about versions. Only Compare must be set.
+type Rules struct {
+	// Compare is the order of versions.
 	Compare func(a, b upkeep.Version) int
 	// Meets reports whether version have of the CMS satisfies a component's
 	// requirement; nil asks Compare.
 	Meets func(have, want upkeep.Version) bool
+	// Branch is the branch of a version of core: a release of another one is a
+	// major. Nil takes the first two numbers.
+	Branch func(upkeep.Version) string
+	// Publisher is the source of releases that an update URI names. Nil takes
+	// its host.
+	Publisher func(uri string) string
 }
 
 // Plan is what was decided. Every component with a newer release is in
@@ -56,6 +67,12 @@ func Resolve(in Input) Plan {
 	}
 	if r.Meets == nil {
 		r.Meets = func(have, want upkeep.Version) bool { return r.Compare(have, want) >= 0 }
+	}
+	if r.Branch == nil {
+		r.Branch = branch
+	}
+	if r.Publisher == nil {
+		r.Publisher = PublisherOf
 	}
 	for i := range in.Closed {
 		r.closed[closedKey(in.Closed[i].Kind, in.Closed[i].Slug)] = &in.Closed[i]
@@ -240,9 +257,10 @@ func (r *resolver) choose(update *upkeep.Update, candidates []upkeep.Release, ge
 // judgeCore prefers the site's own branch unless the policy allows majors.
 func (r *resolver) judgeCore(update *upkeep.Update, candidates []upkeep.Release) {
 	c := &update.Component
+	own := r.Branch(c.Version)
 	var within, beyond []upkeep.Release
 	for _, candidate := range candidates {
-		if branchOf(&candidate) == branch(c.Version) {
+		if r.branchOf(&candidate) == own {
 			within = append(within, candidate)
 		} else {
 			beyond = append(beyond, candidate)
@@ -258,14 +276,14 @@ func (r *resolver) judgeCore(update *upkeep.Update, candidates []upkeep.Release)
 		}
 	}
 	update.Security = update.Release.Security || len(within) > 0
-	update.Major = branchOf(&update.Release) != branch(c.Version)
+	update.Major = r.branchOf(&update.Release) != own
 	if update.Major {
-		update.Reasons = append(update.Reasons, reason(Major, "from", branch(c.Version), "to", branchOf(&update.Release)))
+		update.Reasons = append(update.Reasons, reason(Major, "from", own, "to", r.branchOf(&update.Release)))
 		if update.Disposition == upkeep.Ready && !r.Site.Policy.Majors {
 			update.Disposition = upkeep.Quote
 		}
 	} else {
-		update.Reasons = append(update.Reasons, reason(InBranch, "branch", branch(c.Version)))
+		update.Reasons = append(update.Reasons, reason(InBranch, "branch", own))
 	}
 	if want := c.Locale; want != "" && update.Release.Locale != "" && update.Release.Locale != want {
 		update.Reasons = append(update.Reasons, reason(OtherLocale, "locale", update.Release.Locale, "want", want))
@@ -276,8 +294,8 @@ func (r *resolver) judgeCore(update *upkeep.Update, candidates []upkeep.Release)
 }
 
 // branchOf trusts the publisher about branches before the version's looks.
-func branchOf(release *upkeep.Release) string {
-	return cmp.Or(release.Branch, branch(release.Version))
+func (r *resolver) branchOf(release *upkeep.Release) string {
+	return cmp.Or(release.Branch, r.Branch(release.Version))
 }
 
 // branch is the first two numbers of a version.

@@ -55,7 +55,7 @@ func release(kind upkeep.Kind, slug string, version upkeep.Version) upkeep.Relea
 
 func site(components ...upkeep.Component) resolve.Input {
 	return resolve.Input{
-		Site: upkeep.Site{ID: 7}, Compare: compare, Now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		Site: upkeep.Site{ID: 7}, Rules: resolve.Rules{Compare: compare}, Now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		Inventory: &upkeep.Inventory{Components: components, PHP: "8.2.7", Database: "10.11.6-MariaDB"},
 	}
 }
@@ -178,6 +178,18 @@ func TestResolve(t *testing.T) {
 				{Code: "file_missing", Component: "plugin:bb/bb.php", Blocks: true},
 			}
 		}, []string{"plugin:aa/aa.php 2 1", "plugin:bb/bb.php 2 held component_finding"}},
+		{"versions that are dates, and PHP in its own order", site(core("2025-05-14a"), plugin("aa", "2024-01-01")), func(in *resolve.Input) {
+			in.Compare = func(a, b upkeep.Version) int { return strings.Compare(string(a), string(b)) }
+			in.Branch = func(v upkeep.Version) string { return string(v)[:10] }
+			in.Inventory.PHP = "10.1"
+			in.Releases = []upkeep.Release{release(upkeep.Core, "", "2025-05-14b"), release(upkeep.Core, "", "2025-06-01"),
+				requires(release(upkeep.Plugin, "aa", "2025-01-01"), func(r *upkeep.Release) { r.RequiresPHP = "8.2" })}
+		}, []string{"core 2025-05-14b 1 security major_available in_branch core_first", "plugin:aa/aa.php 2025-01-01 2"}},
+		{"another name of the publisher", site(plugin("aa", "1")), func(in *resolve.Input) {
+			in.Inventory.Components[0].UpdateURI = "w.example/aa"
+			in.Publisher = func(string) string { return "wordpress.org" }
+			in.Releases = []upkeep.Release{release(upkeep.Plugin, "aa", "2")}
+		}, []string{"plugin:aa/aa.php 2 1"}},
 		{"two plugins in one folder", site(plugin("aa", "1"), upkeep.Component{Kind: upkeep.Plugin, ID: "aa/more.php", Slug: "aa", Version: "1"}), func(in *resolve.Input) {
 			first, second := release(upkeep.Plugin, "aa", "2"), release(upkeep.Plugin, "aa", "1.5")
 			first.ID, second.ID = "aa/aa.php", "aa/more.php"

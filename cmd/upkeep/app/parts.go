@@ -19,6 +19,7 @@ import (
 	"upkeep/internal/fleet"
 	"upkeep/internal/intervention"
 	"upkeep/internal/ledger"
+	"upkeep/internal/resolve"
 	"upkeep/internal/store"
 	"upkeep/internal/web"
 )
@@ -71,14 +72,19 @@ func (p wordpressPublisher) Check(ctx context.Context, inventory *upkeep.Invento
 	return known, nil
 }
 
-// Compare is version_compare.
-func (p wordpressPublisher) Compare(a, b upkeep.Version) int {
-	return php.CompareVersions(string(a), string(b))
-}
-
-// Meets is is_wp_version_compatible.
-func (p wordpressPublisher) Meets(have, want upkeep.Version) bool {
-	return wordpress.VersionMeets(string(have), string(want))
+// Rules are WordPress's: version_compare, is_wp_version_compatible, and w.org
+// as another name of wordpress.org.
+func (p wordpressPublisher) Rules() resolve.Rules {
+	return resolve.Rules{
+		Compare: func(a, b upkeep.Version) int { return php.CompareVersions(string(a), string(b)) },
+		Meets:   func(have, want upkeep.Version) bool { return wordpress.VersionMeets(string(have), string(want)) },
+		Publisher: func(uri string) string {
+			if !wordpressorg.Foreign(uri) {
+				return wordpressorg.Source
+			}
+			return resolve.PublisherOf(uri)
+		},
+	}
 }
 
 // reacher is custody as interventions see it.

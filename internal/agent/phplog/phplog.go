@@ -19,7 +19,7 @@ import (
 // Sizes notes how long the site's PHP logs are now.
 func Sizes(layout *cms.Layout, named string) map[string]int64 {
 	sizes := map[string]int64{}
-	for _, path := range []string{named, layout.Options["php_log"], filepath.Join(layout.Dirs["content"], "debug.log"), filepath.Join(layout.Root, "error_log")} {
+	for _, path := range append([]string{named}, layout.Logs...) {
 		if path == "" || !filepath.IsAbs(path) {
 			continue
 		}

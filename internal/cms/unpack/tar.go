@@ -12,6 +12,31 @@ import (
 	"upkeep"
 )
 
+// Package unpacks the archive at path, of whichever kind it is: a zip, or else
+// a gzipped tar.
+func Package(ctx context.Context, path string, dir *os.Root, limits Limits) (Report, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Report{}, err
+	}
+	magic := make([]byte, 2)
+	n, err := f.ReadAt(magic, 0)
+	if err := errors.Join(ignoreEnd(err), f.Close()); err != nil {
+		return Report{}, err
+	}
+	if string(magic[:n]) == "\x1f\x8b" {
+		return TarGz(ctx, path, dir, limits)
+	}
+	return Zip(ctx, path, dir, limits)
+}
+
+func ignoreEnd(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
 // TarGz unpacks the gzipped tar archive at path into dir, under the same rules
 // and with the same errors as Zip.
 func TarGz(ctx context.Context, path string, dir *os.Root, limits Limits) (_ Report, err error) {

@@ -130,9 +130,9 @@ func startsNumeric(s string) bool {
 }
 
 func (e *evaluator) concat() *php.Value {
-	left := e.unary()
+	left := e.product()
 	for e.accept(".") {
-		right := e.unary()
+		right := e.product()
 		if e.failed || !joinable(left) || !joinable(right) {
 			return e.fail()
 		}
@@ -140,6 +140,22 @@ func (e *evaluator) concat() *php.Value {
 	}
 	return left
 }
+
+// product multiplies whole numbers, as in 60*60*24.
+func (e *evaluator) product() *php.Value {
+	left := e.unary()
+	for e.accept("*") {
+		right := e.unary()
+		if e.failed || left.Kind != php.Int || right.Kind != php.Int || !small(left.Int) || !small(right.Int) {
+			return e.fail()
+		}
+		left = &php.Value{Kind: php.Int, Int: left.Int * right.Int}
+	}
+	return left
+}
+
+// small numbers have a product that is a whole number in PHP too.
+func small(n int64) bool { return n > -1<<31 && n < 1<<31 }
 
 // joinable excludes what PHP would write with a notice or per its settings.
 func joinable(v *php.Value) bool {

@@ -50,6 +50,7 @@ func Detect(ctx context.Context, h cms.Host, root string, now time.Time) (_ *cms
 	setOptions(l, set)
 	s.layout = l
 	s.placeFolders(set)
+	l.Logs = []string{filepath.Join(l.Dirs[DirContent], "debug.log"), filepath.Join(s.root, "error_log")}
 	s.placeConfig(file)
 	s.placeLinks()
 	s.findVersionControl()
@@ -181,7 +182,7 @@ func (s *scene) onlyChild() (string, error) {
 	slices.Sort(found)
 	switch len(found) {
 	case 0:
-		return "", upkeep.Errorf(upkeep.CodeNotFound, "no wp-load.php")
+		return "", upkeep.Errorf(upkeep.CodeNotFound, "no wp-load.php").WithHint("for WordPress the one with wp-load.php")
 	case 1:
 		return found[0], nil
 	}
