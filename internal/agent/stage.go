@@ -126,8 +126,11 @@ func (s *session) adoptModes(from, to string) error {
 			return err
 		}
 		mode := file
-		if d.IsDir() {
+		switch was, err := stat(filepath.Join(to, strings.TrimPrefix(path, filepath.Base(from)))); {
+		case d.IsDir():
 			mode = folder | 0o700
+		case err == nil && was.Mode&unix.S_IFMT == unix.S_IFREG:
+			mode = os.FileMode(was.Mode & 0o777) // a script may be executable
 		}
 		if err := root.Chmod(path, mode|0o400); err != nil {
 			return err

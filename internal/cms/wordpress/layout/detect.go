@@ -12,6 +12,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/cms"
+	"upkeep/internal/cms/area"
 	"upkeep/internal/cms/php/config"
 )
 
@@ -112,12 +113,7 @@ func (s *scene) at(file string) (*os.Root, string) {
 }
 
 // relative returns file relative to dir when it is dir or inside it.
-func relative(dir, file string) (string, bool) {
-	if file == dir {
-		return ".", true
-	}
-	return strings.CutPrefix(file, strings.TrimSuffix(dir, "/")+"/")
-}
+func relative(dir, file string) (string, bool) { return area.Relative(dir, file) }
 
 func (s *scene) exists(file string) bool {
 	dir, name := s.at(file)

@@ -7,11 +7,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"upkeep"
 	"upkeep/internal/cms"
+	"upkeep/internal/cms/area"
 	"upkeep/internal/cms/php/config"
 )
 
@@ -66,7 +66,7 @@ func (s *scene) place(key, dir string) string {
 	resolved, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		// Not there (yet): where its nearest existing folder really is.
-		resolved = resolveParent(dir)
+		resolved = area.Nearest(dir)
 	}
 	s.layout.Dirs[key] = resolved
 	if err == nil {
@@ -75,72 +75,9 @@ func (s *scene) place(key, dir string) string {
 	return dir
 }
 
-func resolveParent(dir string) string {
-	for parent := filepath.Dir(dir); ; parent = filepath.Dir(parent) {
-		if resolved, err := filepath.EvalSymlinks(parent); err == nil {
-			return filepath.Join(resolved, strings.TrimPrefix(dir, parent))
-		}
-		if parent == "/" || parent == "." {
-			return dir
-		}
-	}
-}
-
-// addArea makes an area of a folder that no area holds yet. A folder that
-// cannot be the site's own is reported instead: the configuration of a hacked
-// site must not turn the host's folders into ours.
+// addArea makes an area of a folder that no area holds yet.
 func (s *scene) addArea(name, dir string) {
-	l := s.layout
-	if s.covered(dir) {
-		return
-	}
-	if _, holdsRoot := relative(dir, s.root); holdsRoot || systemFolder(dir) || !s.sameOwner(dir) {
-		s.find(upkeep.Finding{Code: "area_refused", Paths: []string{dir}, Detail: name, Blocks: true})
-		return
-	}
-	l.Areas = slices.DeleteFunc(l.Areas, func(area cms.Area) bool {
-		_, inside := relative(dir, area.Dir)
-		return inside && area.Only == nil
-	})
-	l.Areas = append(l.Areas, cms.Area{Name: name, Dir: dir})
-}
-
-// systemFolder reports whether dir belongs to the host whatever a site says.
-func systemFolder(dir string) bool {
-	parts := strings.Split(strings.Trim(dir, "/"), "/")
-	switch parts[0] {
-	case "dev":
-		return len(parts) < 3 || parts[1] != "shm" // memory holds files like any disk
-	case "", "bin", "boot", "etc", "lib", "lib64", "proc", "root", "run", "sbin", "sys":
-		return true
-	case "usr":
-		return len(parts) < 3 || parts[1] != "share" && parts[1] != "local"
-	}
-	// The first level (/srv, /home, /var) holds many sites.
-	return len(parts) < 2
-}
-
-// sameOwner reports whether dir belongs to who owns the root or the core.
-func (s *scene) sameOwner(dir string) bool {
-	owner, ok := ownerOf(dir)
-	if !ok {
-		return false
-	}
-	root, _ := ownerOf(s.root)
-	core, _ := ownerOf(s.layout.Dirs[DirCore])
-	return owner == root || owner == core
-}
-
-func ownerOf(dir string) (uint32, bool) {
-	info, err := os.Stat(dir)
-	if err != nil || !info.IsDir() {
-		return 0, false
-	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return 0, false
-	}
-	return st.Uid, true
+	area.Add(s.layout, name, dir, s.root, s.layout.Dirs[DirCore])
 }
 
 func (s *scene) find(f upkeep.Finding) { s.layout.Findings = append(s.layout.Findings, f) }
@@ -179,7 +116,7 @@ func (s *scene) placeConfig(file string) {
 // the uploads folder. Linked plugins and themes are the inventory's business.
 func (s *scene) placeLinks() {
 	for _, dir := range []string{s.root, s.layout.Dirs[DirContent], s.layout.Dirs[DirUploads]} {
-		if !s.covered(dir) {
+		if !area.Covered(s.layout, dir) {
 			continue
 		}
 		// An area outside the root is not lent before it is known; only names
@@ -194,14 +131,6 @@ func (s *scene) placeLinks() {
 			}
 		}
 	}
-}
-
-// covered reports whether an area holds dir.
-func (s *scene) covered(dir string) bool {
-	return slices.ContainsFunc(s.layout.Areas, func(area cms.Area) bool {
-		_, inside := relative(area.Dir, dir)
-		return inside && area.Only == nil
-	})
 }
 
 func (s *scene) placeLink(link string) {
@@ -219,14 +148,14 @@ func (s *scene) placeLink(link string) {
 // nameOf is a path as seen from its area, with the area's name unless that
 // is the root.
 func (s *scene) nameOf(file string) string {
-	for i, area := range s.layout.Areas {
-		rel, inside := relative(area.Dir, file)
+	for i, held := range s.layout.Areas {
+		rel, inside := relative(held.Dir, file)
 		switch {
-		case !inside || area.Only != nil:
+		case !inside || held.Only != nil:
 		case i == 0:
 			return rel
 		default:
-			return area.Name + "/" + rel
+			return held.Name + "/" + rel
 		}
 	}
 	return filepath.Base(file)

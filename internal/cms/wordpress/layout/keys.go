@@ -4,11 +4,8 @@
 package layout
 
 import (
-	"errors"
-	"io/fs"
-	"strings"
-
 	"upkeep/internal/cms"
+	"upkeep/internal/cms/integrity"
 )
 
 // Keys of cms.Layout.Dirs. Every value is absolute with links resolved; a
@@ -57,6 +54,4 @@ func CoreDir(l *cms.Layout) string {
 const CoreDomain = "default"
 
 // PassedOver reports an error at which WordPress takes no notice of a file.
-func PassedOver(err error) bool {
-	return errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), "escapes")
-}
+func PassedOver(err error) bool { return integrity.PassedOver(err) }

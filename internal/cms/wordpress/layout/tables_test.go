@@ -19,14 +19,3 @@ func TestNeighbours(t *testing.T) {
 		t.Errorf("neighbours of shop_: %q", got)
 	}
 }
-
-func TestSystemFolder(t *testing.T) {
-	for dir, want := range map[string]bool{
-		"/": true, "/etc": true, "/etc/apache2": true, "/srv": true, "/home": true, "/usr/share": true, "/proc/1/root": true,
-		"/srv/media": false, "/var/www": false, "/usr/share/wordpress": false, "/mnt/uploads": false,
-	} {
-		if systemFolder(dir) != want {
-			t.Errorf("%s: want %v", dir, want)
-		}
-	}
-}

@@ -1,0 +1,272 @@
+package dokuwiki
+
+import (
+	"context"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"upkeep"
+	"upkeep/internal/cms"
+	"upkeep/internal/cms/parcel"
+	"upkeep/internal/cms/php"
+)
+
+// Stage checks an unpacked package and says which folder or file takes which
+// place. It changes nothing. CodeRefused when the package is not what the
+// update promised or needs what the site has not.
+func (d *Driver) Stage(ctx context.Context, h cms.Host, l *cms.Layout, update upkeep.Update, unpacked string) (_ *cms.Staged, err error) {
+	defer upkeep.Wrap(&err, "package of %s %s", update.Ref(), update.Release.Version)
+	if update.Component.Link != "" {
+		return nil, parcel.Refused("%s is a link to %s", update.Component.Path, update.Component.Link).
+			WithHint("It is kept elsewhere: update it there, or replace the link by the folder itself.")
+	}
+	root, err := h.Open(unpacked)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	p := &staging{ctx: ctx, host: h, layout: l, root: root,
+		staged: &cms.Staged{Update: update, Dir: unpacked, Files: map[string]string{}}}
+	if p.top, err = parcel.Top(root); err != nil {
+		return nil, err
+	}
+	switch update.Component.Kind {
+	case upkeep.Core:
+		err = p.core()
+	case upkeep.Plugin, upkeep.Theme:
+		err = p.extension()
+	default:
+		err = parcel.Refused("components of kind %s are not updated", update.Component.Kind)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p.staged, nil
+}
+
+// staging is an unpacked package on its way to becoming a cms.Staged.
+type staging struct {
+	ctx    context.Context
+	host   cms.Host
+	layout *cms.Layout
+	root   *os.Root // of the unpacked package
+	top    string   // its one folder, under whatever name
+	staged *cms.Staged
+}
+
+func (p *staging) component() *upkeep.Component { return &p.staged.Update.Component }
+
+// read returns a file of the package, nil when there is none.
+func (p *staging) read(name string) ([]byte, error) {
+	return parcel.Read(p.root, path.Join(p.top, name))
+}
+
+func (p *staging) take(name, to string) error {
+	return parcel.Take(p.ctx, p.root, p.staged, path.Join(p.top, name), to)
+}
+
+// extension stages a plugin or template: its own name is in its info file, the
+// folder's often is that of a repository and its branch.
+func (p *staging) extension() error {
+	c := p.component()
+	if c.Headers[HeaderBundled] != "" {
+		return parcel.Refused("%s comes with DokuWiki", c.ID).WithHint("Update DokuWiki itself.")
+	}
+	text, err := p.read(infoFile(c.Kind))
+	if err != nil {
+		return err
+	}
+	if text == nil {
+		return parcel.Refused("holds no %s", infoFile(c.Kind))
+	}
+	says := parseInfo(text)
+	if says["base"] != c.ID {
+		return parcel.Refused("is %q, installed is %q", says["base"], c.ID).
+			WithHint("Its info file must name the folder that it belongs in.")
+	}
+	// The address gives what is newest now, the repository what was newest
+	// when it last looked.
+	found, promised := says["date"], string(p.staged.Update.Release.Version)
+	if found == "" || CompareVersions(found, promised) < 0 {
+		return parcel.Refused("holds version %q, promised %q", found, promised)
+	}
+	p.staged.Update.Release.Version = upkeep.Version(found)
+	if err := p.needsPHP(says["phpmin"]); err != nil {
+		return err
+	}
+	if err := p.extensionObsolete(); err != nil {
+		return err
+	}
+	return p.take(".", c.Path)
+}
+
+// extensionObsolete plans what an extension's own list takes away.
+func (p *staging) extensionObsolete() error {
+	list, err := p.read("deleted.files")
+	if err != nil || list == nil {
+		return err
+	}
+	names, err := p.obsolete(list, func(string) bool { return true })
+	if err != nil {
+		return err
+	}
+	return p.drop(p.component().Path, names)
+}
+
+// needsPHP refuses what asks for a newer PHP than the site has.
+func (p *staging) needsPHP(want string) error {
+	if want == "" {
+		return nil
+	}
+	have, err := phpVersion(p.ctx, p.host, p.layout)
+	if err != nil || have == "" {
+		return err
+	}
+	if php.CompareVersions(string(have), want) < 0 {
+		return parcel.Refused("needs PHP %s, the site has %s", want, have)
+	}
+	return nil
+}
+
+// Apply puts staged updates in place in the order given. Repeating it is
+// harmless.
+func (d *Driver) Apply(ctx context.Context, w cms.Work, l *cms.Layout, staged []cms.Staged) error {
+	placed := map[string]*cms.Staged{}
+	for i := range staged {
+		if err := apply(ctx, w, &staged[i], placed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func apply(ctx context.Context, w cms.Work, s *cms.Staged, placed map[string]*cms.Staged) (err error) {
+	defer upkeep.Wrap(&err, "apply %s %s", s.Update.Ref(), s.Update.Release.Version)
+	for _, move := range s.Moves {
+		if err := carry(ctx, w, s, move); err != nil {
+			return err
+		}
+	}
+	return parcel.Place(ctx, w, s, placed)
+}
+
+// carry copies into a staged folder what the site has there besides: DokuWiki
+// unpacks over what is installed, so owners keep icons, languages, parts of
+// templates and settings of plugins in those folders. What the package or the
+// list of deleted files names is not carried.
+func carry(ctx context.Context, w cms.Work, s *cms.Staged, move cms.Move) error {
+	there, err := parcel.IsFolder(w, move.To)
+	if err != nil || !there {
+		return err
+	}
+	fresh, err := w.Open(s.Dir)
+	if err != nil {
+		return err
+	}
+	defer fresh.Close()
+	if info, err := fresh.Lstat(move.From); err != nil || !info.IsDir() {
+		return nil // in place already: this is a repetition
+	}
+	site, err := w.Open(move.To)
+	if err != nil {
+		return err
+	}
+	defer site.Close()
+	gone := droppedBelow(s, move.To)
+	return fs.WalkDir(site.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case ctx.Err() != nil:
+			return upkeep.Errorf(upkeep.CodeInterrupted, "stopped: %w", ctx.Err())
+		case gone[name] && entry.IsDir():
+			return fs.SkipDir
+		case gone[name] || name == ".":
+			return nil
+		}
+		return carryOne(fresh, path.Join(move.From, name), site, name)
+	})
+}
+
+// carryOne copies a file, a link or an empty folder that the package lacks.
+func carryOne(fresh *os.Root, target string, site *os.Root, name string) error {
+	if _, err := fresh.Lstat(target); err == nil {
+		return nil
+	}
+	info, err := site.Lstat(name)
+	if err != nil {
+		return err
+	}
+	switch {
+	case info.IsDir():
+		return fresh.MkdirAll(target, info.Mode().Perm())
+	case info.Mode()&fs.ModeSymlink != 0:
+		to, err := site.Readlink(name)
+		if err != nil {
+			return err
+		}
+		return fresh.Symlink(to, target)
+	case info.Mode().IsRegular():
+		return parcel.Copy(fresh, target, site, name)
+	}
+	return nil
+}
+
+// deletedFiles is where a release lists what earlier ones had.
+const deletedFiles = "data/deleted.files"
+
+// droppedBelow are the paths below dir, a folder that is swapped, that the new
+// version no longer has.
+func droppedBelow(s *cms.Staged, dir string) map[string]bool {
+	gone := map[string]bool{}
+	for _, target := range s.Drop {
+		if rel, ok := strings.CutPrefix(target, dir+"/"); ok {
+			gone[rel] = true
+		}
+	}
+	return gone
+}
+
+// obsolete reads a list of files that earlier versions had: one path a line,
+// below the folder that it is for, with comments. CodeRefused for a path that
+// leads out or names what is the site's.
+func (p *staging) obsolete(list []byte, mayGo func(string) bool) ([]string, error) {
+	seen := map[string]bool{}
+	for line := range strings.SplitSeq(string(list), "\n") {
+		line, _, _ = strings.Cut(line, "#")
+		name := strings.TrimSuffix(strings.TrimSpace(line), "/")
+		if name == "" {
+			continue
+		}
+		if !fs.ValidPath(name) || name == "." {
+			return nil, parcel.Refused("calls %q obsolete", name)
+		}
+		if !mayGo(name) {
+			continue
+		}
+		if _, err := p.root.Lstat(path.Join(p.top, name)); err != nil { // what it brings itself stays
+			seen[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(seen)), nil
+}
+
+// drop plans to take away those of names that the site has below dir.
+func (p *staging) drop(dir string, names []string) error {
+	site, err := p.host.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer site.Close()
+	for _, name := range names {
+		if _, err := site.Lstat(name); err == nil {
+			p.staged.Drop = append(p.staged.Drop, filepath.Join(dir, name))
+		}
+	}
+	return nil
+}
