@@ -14,6 +14,7 @@ import (
 	"upkeep/cmd/upkeep/console"
 	"upkeep/internal/agent"
 	"upkeep/internal/cms"
+	"upkeep/internal/cms/dokuwiki"
 	"upkeep/internal/cms/wordpress"
 )
 
@@ -57,7 +58,7 @@ func runAgent(cmd *cobra.Command, dir, root string) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM)
 	defer stop()
 	a, err := agent.New(agent.Config{
-		Dir: filepath.Clean(dir), Root: filepath.Clean(root), Drivers: cms.Drivers{wordpress},
+		Dir: filepath.Clean(dir), Root: filepath.Clean(root), Drivers: cms.Drivers{wordpress, dokuwiki.New()},
 		PHP: os.Getenv("UPKEEP_PHP"), Log: log, Now: time.Now, Idle: idleTime, Adopts: true,
 	})
 	if err != nil {

@@ -17,7 +17,6 @@ import (
 	"upkeep/internal/custody"
 	"upkeep/internal/engine"
 	"upkeep/internal/feed"
-	"upkeep/internal/feed/wordpressorg"
 	"upkeep/internal/fleet"
 	"upkeep/internal/intervention"
 	"upkeep/internal/ledger"
@@ -151,16 +150,10 @@ func (a *app) newCustody(packages *feed.Packages) *custody.Custody {
 }
 
 func (a *app) newFleet(client *feed.Client, packages *feed.Packages) *fleet.Fleet {
-	options := wordpressorg.Options{
-		API: a.settings.WordPress.API, Downloads: a.settings.WordPress.Downloads, Packages: packages,
-	}
-	publisher := wordpressPublisher{now: wordpressorg.New(client, options)}
-	options.MaxAge = time.Duration(a.settings.FeedAge)
-	publisher.Publisher = wordpressorg.New(client, options)
 	return fleet.New(fleet.Config{
 		Sites: a.db, Inventories: a.db, Interventions: a.db, Notes: a.db,
 		Custody: a.custody, Ledger: a.ledger,
-		Publishers: map[upkeep.CMS]fleet.Publisher{upkeep.WordPress: publisher},
+		Publishers: publishers(&a.settings, client, packages),
 		Enqueue: func(ctx context.Context, id upkeep.InterventionID) error {
 			return a.queue.Enqueue(ctx, engine.Job{Kind: interventionJob, ID: int64(id)})
 		},

@@ -11,15 +11,10 @@ import (
 
 	"upkeep"
 	"upkeep/internal/agent"
-	"upkeep/internal/cms/php"
-	"upkeep/internal/cms/wordpress"
 	"upkeep/internal/custody"
 	"upkeep/internal/feed"
-	"upkeep/internal/feed/wordpressorg"
-	"upkeep/internal/fleet"
 	"upkeep/internal/intervention"
 	"upkeep/internal/ledger"
-	"upkeep/internal/resolve"
 	"upkeep/internal/store"
 	"upkeep/internal/web"
 )
@@ -46,45 +41,6 @@ func (a answers) Put(ctx context.Context, key string, entry feed.Entry) error {
 		return err
 	}
 	return a.FeedAnswers.Put(ctx, key, body, entry.ETag, entry.Fetched)
-}
-
-// wordpressPublisher is wordpress.org with WordPress' rules of versions.
-type wordpressPublisher struct {
-	*wordpressorg.Publisher                         // answers as young as the settings say
-	now                     *wordpressorg.Publisher // asks anew
-}
-
-// Check says what is known of a site's components.
-func (p wordpressPublisher) Check(ctx context.Context, inventory *upkeep.Inventory, fresh bool) (*fleet.Known, error) {
-	publisher := p.Publisher
-	if fresh {
-		publisher = p.now
-	}
-	answer, err := publisher.Check(ctx, []wordpressorg.Ask{wordpressorg.AskOf(inventory)})
-	if err != nil {
-		return nil, err
-	}
-	site := answer.Sites[0]
-	known := &fleet.Known{Releases: site.Releases, Closed: site.Closed, Findings: site.Findings, Checked: site.Checked}
-	if site.Stale || len(answer.Problems) > 0 {
-		known.Offline = []string{wordpressorg.Source}
-	}
-	return known, nil
-}
-
-// Rules are WordPress's: version_compare, is_wp_version_compatible, and w.org
-// as another name of wordpress.org.
-func (p wordpressPublisher) Rules() resolve.Rules {
-	return resolve.Rules{
-		Compare: func(a, b upkeep.Version) int { return php.CompareVersions(string(a), string(b)) },
-		Meets:   func(have, want upkeep.Version) bool { return wordpress.VersionMeets(string(have), string(want)) },
-		Publisher: func(uri string) string {
-			if !wordpressorg.Foreign(uri) {
-				return wordpressorg.Source
-			}
-			return resolve.PublisherOf(uri)
-		},
-	}
 }
 
 // reacher is custody as interventions see it.

@@ -19,6 +19,11 @@ type settings struct {
 		API       string `json:"api"`       // of api.wordpress.org or a mirror
 		Downloads string `json:"downloads"` // of downloads.wordpress.org or a mirror
 	} `json:"wordpress"`
+	DokuWiki struct {
+		Downloads  string `json:"downloads"`  // of download.dokuwiki.org or a mirror
+		Updates    string `json:"updates"`    // of update.dokuwiki.org or a mirror
+		Repository string `json:"repository"` // of the repository of extensions or a mirror
+	} `json:"dokuwiki"`
 	Trusted []string `json:"trusted"` // hosts that may be asked by plain http or at private addresses
 	Agents  string   `json:"agents"`  // folder of the agents' folders; "" is the state folder's name with "-agents"
 	Vault   string   `json:"vault"`   // folder of the repository; "" is "vault" in the state folder
@@ -50,7 +55,7 @@ func readSettings(dir string) (s settings, err error) {
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&s); err != nil {
 		return s, upkeep.Errorf(upkeep.CodeInvalid, "%s", inWords(err)).
-			WithHint("Known are wordpress.api, wordpress.downloads, trusted, agents, vault, silence, feed_age.")
+			WithHint("Known are wordpress.api, wordpress.downloads, dokuwiki.downloads, dokuwiki.updates, dokuwiki.repository, trusted, agents, vault, silence, feed_age.")
 	}
 	return s, s.validate()
 }
@@ -77,7 +82,10 @@ func (s *settings) validate() error {
 			return upkeep.Errorf(upkeep.CodeInvalid, "%s %q: want an absolute folder", name, folder)
 		}
 	}
-	for name, address := range map[string]string{"wordpress.api": s.WordPress.API, "wordpress.downloads": s.WordPress.Downloads} {
+	for name, address := range map[string]string{
+		"wordpress.api": s.WordPress.API, "wordpress.downloads": s.WordPress.Downloads,
+		"dokuwiki.downloads": s.DokuWiki.Downloads, "dokuwiki.updates": s.DokuWiki.Updates, "dokuwiki.repository": s.DokuWiki.Repository,
+	} {
 		if u, err := url.Parse(address); address != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 			return upkeep.Errorf(upkeep.CodeInvalid, "%s %q: want http:// or https:// and a host", name, address)
 		}

@@ -221,7 +221,7 @@ func (e *extension) describe(c *upkeep.Component, says info) {
 		c.Name = says["name"]
 	}
 	c.Headers = map[string]string{}
-	for _, key := range []string{"author", "url", "name", "base"} {
+	for _, key := range []string{"author", "email", "url", "name", "base"} {
 		if says[key] != "" {
 			c.Headers[key] = says[key]
 		}
