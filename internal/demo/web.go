@@ -83,6 +83,10 @@ const networkConfig = `	if (!-e $request_filename) {
 	}
 `
 
+// wikiConfig keeps from visitors what DokuWiki's own .htaccess does.
+const wikiConfig = `	location ~ ^/(data|conf|bin|inc|vendor)/ { return 404; }
+`
+
 // webServer returns a site's own web server. It is not started.
 func (w *World) webServer(s *Site) (*Server, error) {
 	binary, err := lookServer("nginx")
@@ -113,6 +117,9 @@ func (w *World) serve(ctx context.Context, s *Site) (err error) {
 	}
 	if s.Spec.Outside {
 		extra += fmt.Sprintf("\tlocation /content/ { alias \"%s/\"; location ~ \\.php$ { return 404; } }\n", s.Content)
+	}
+	if s.CMS == upkeep.DokuWiki {
+		extra += wikiConfig
 	}
 	site := fmt.Sprintf(siteConfig, s.Port, s.DocumentRoot, s.logDir(), path, extra, w.PHP.socket)
 	text := fmt.Sprintf(nginxConfig, filepath.Join(w.Dir, "run"), s.Name, site)

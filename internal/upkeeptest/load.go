@@ -232,11 +232,15 @@ func Get(ctx context.Context, site *demo.Site, path string) (_ *Page, err error)
 // page answer as WordPress does.
 func Works(t testing.TB, site *demo.Site) {
 	t.Helper()
-	login := "/wp-login.php"
-	if site.Spec.Layout == demo.Bedrock {
-		login = "/wp/wp-login.php"
+	pages := map[string]string{"/": "</html>", "/?p=1&upkeep=1": "", "/contact/": "Contact", "/wp-login.php": "user_login"}
+	switch {
+	case site.CMS == upkeep.DokuWiki:
+		pages = map[string]string{"/doku.php": "Welcome to", "/doku.php?id=wiki:syntax": "</html>", "/doku.php?do=login": "</html>", "/lib/exe/css.php": "}"}
+	case site.Spec.Layout == demo.Bedrock:
+		delete(pages, "/wp-login.php")
+		pages["/wp/wp-login.php"] = "user_login"
 	}
-	for path, want := range map[string]string{"/": "</html>", "/?p=1&upkeep=1": "", "/contact/": "Contact", login: "user_login"} {
+	for path, want := range pages {
 		page, err := Get(t.Context(), site, path)
 		switch {
 		case err != nil:

@@ -20,14 +20,16 @@ import (
 	"upkeep/internal/demo"
 	"upkeep/internal/demo/fixtures"
 	"upkeep/internal/demo/mirror"
+	"upkeep/internal/demo/wiki"
 	"upkeep/internal/store"
 )
 
 // Program is upkeep itself, as an operator runs it, with a state folder of its
 // own and a mirror of the WordPress update API.
 type Program struct {
-	State  string // folder
-	Mirror *mirror.Mirror
+	State  string         // folder
+	Mirror *mirror.Mirror // of a WordPress
+	Wiki   *wiki.Mirror   // of a DokuWiki
 	site   *demo.Site
 	db     *store.DB
 }
@@ -60,6 +62,15 @@ func Adopt(t testing.TB, site *demo.Site, offers ...fixtures.Release) *Program {
 // AdoptWith is Adopt with further flags of site add, such as "--majors".
 func AdoptWith(t testing.TB, site *demo.Site, flags []string, offers ...fixtures.Release) *Program {
 	t.Helper()
+	p := newProgram(t, site)
+	p.startMirror(t, offers)
+	p.add(t, flags)
+	return p
+}
+
+// newProgram returns the program with an empty state.
+func newProgram(t testing.TB, site *demo.Site) *Program {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "upkeep-state-")
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +80,13 @@ func AdoptWith(t testing.TB, site *demo.Site, flags []string, offers ...fixtures
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	p.startMirror(t, offers)
+	return p
+}
+
+// add adds the site under the name "shop".
+func (p *Program) add(t testing.TB, flags []string) {
+	t.Helper()
+	site := p.site
 	root := site.Root
 	if site.Spec.Layout == demo.Bedrock {
 		root = filepath.Dir(site.DocumentRoot) // the project is the site
@@ -78,7 +95,6 @@ func AdoptWith(t testing.TB, site *demo.Site, flags []string, offers ...fixtures
 	if out, code := p.Run(t, add...); code != 0 {
 		t.Fatalf("site add: exit %d: %s", code, out)
 	}
-	return p
 }
 
 func (p *Program) startMirror(t testing.TB, offers []fixtures.Release) {
@@ -112,9 +128,15 @@ func (p *Program) startMirror(t testing.TB, offers []fixtures.Release) {
 	}
 	server := httptest.NewServer(p.Mirror)
 	t.Cleanup(server.Close)
+	p.configure(t, server, "wordpress", map[string]string{"api": server.URL, "downloads": server.URL})
+}
+
+// configure has the program ask a publisher of the test's own.
+func (p *Program) configure(t testing.TB, server *httptest.Server, publisher string, addresses map[string]string) {
+	t.Helper()
 	config, err := json.Marshal(map[string]any{
-		"wordpress": map[string]string{"api": server.URL, "downloads": server.URL},
-		"trusted":   []string{strings.TrimPrefix(server.URL, "http://")},
+		publisher: addresses,
+		"trusted": []string{strings.TrimPrefix(server.URL, "http://")},
 	})
 	if err == nil {
 		err = os.MkdirAll(p.State, 0o700)

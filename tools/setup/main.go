@@ -31,11 +31,8 @@ func run(ctx context.Context) error {
 	if err := install(ctx, say); err != nil {
 		return err
 	}
-	cache, err := filepath.Abs(".cache/wordpress")
-	if err != nil {
-		return err
-	}
-	if _, err = packages.Fill(ctx, cache, say); upkeep.CodeOf(err) != upkeep.CodeUnreachable {
+	err := fill(ctx, say)
+	if upkeep.CodeOf(err) != upkeep.CodeUnreachable {
 		return err
 	}
 	// Old lists name packages that their mirror has replaced since.
@@ -43,6 +40,18 @@ func run(ctx context.Context) error {
 	if err := asRoot(ctx, "apt-get", "-qq", "update"); err != nil {
 		return err
 	}
-	_, err = packages.Fill(ctx, cache, say)
+	return fill(ctx, say)
+}
+
+// fill fetches what the demo and the tests install.
+func fill(ctx context.Context, say func(string)) error {
+	cache, err := filepath.Abs(".cache")
+	if err != nil {
+		return err
+	}
+	if _, err := packages.Fill(ctx, filepath.Join(cache, "wordpress"), say); err != nil {
+		return err
+	}
+	_, err = packages.FillDokuWiki(ctx, filepath.Join(cache, "dokuwiki"), say)
 	return err
 }

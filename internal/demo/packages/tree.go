@@ -46,6 +46,9 @@ func materialize(root, from, to string) error {
 			return err
 		}
 		defer in.Close()
+		if info, err := in.Stat(); err != nil || info.IsDir() {
+			return err // a link to another folder of the same tree
+		}
 		return writeFile(to, rel, in)
 	})
 }
