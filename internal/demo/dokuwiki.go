@@ -30,7 +30,7 @@ func (w *World) AddDokuWiki(ctx context.Context, spec WikiSpec) (_ *Site, err er
 	defer upkeep.Wrap(&err, "add wiki %s", spec.Name)
 	tree := spec.Tree
 	if tree == "" {
-		if tree, err = packages.DokuWiki(filepath.Join(filepath.Dir(w.opts.Packages), "dokuwiki")); err != nil {
+		if tree, err = w.DokuWiki(); err != nil {
 			return nil, err
 		}
 	}
@@ -66,6 +66,11 @@ func (w *World) AddDokuWiki(ctx context.Context, spec WikiSpec) (_ *Site, err er
 		}
 	}
 	return s, w.remember(s)
+}
+
+// DokuWiki returns the tree that wikis are made of.
+func (w *World) DokuWiki() (string, error) {
+	return packages.DokuWiki(filepath.Join(filepath.Dir(w.opts.Packages), "dokuwiki"))
 }
 
 // furnish writes what DokuWiki's installer and an owner would.
