@@ -42,7 +42,7 @@ func (a *Agent) askReset(ctx context.Context, s *session) bool {
 	request.Header.Set(cms.ResetHeader, "1")
 	client := http.Client{
 		Transport:     &http.Transport{DisableKeepAlives: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		CheckRedirect: withinSite,
 	}
 	answer, err := client.Do(request)
 	if err != nil {
@@ -50,4 +50,13 @@ func (a *Agent) askReset(ctx context.Context, s *session) bool {
 	}
 	answer.Body.Close()
 	return answer.Header.Get(cms.ResetHeader) == "done"
+}
+
+// withinSite follows a front page that leads elsewhere in the site, but takes
+// the token nowhere else.
+func withinSite(request *http.Request, via []*http.Request) error {
+	if len(via) > 3 || request.URL.Host != via[0].URL.Host {
+		return http.ErrUseLastResponse
+	}
+	return nil
 }

@@ -12,7 +12,7 @@ import (
 
 // volatile are what visits to a site change whenever they come: scheduled
 // events and their lock, and the counter of the rows that hold them.
-var volatile = []string{"_transient", "cron", "AUTO_INCREMENT="}
+var volatile = []string{"_transient", "cron", "AUTO_INCREMENT=", "/data/cache", "/data/locks"}
 
 // outcomes returns the refs that ended with a result.
 func outcomes(iv *upkeep.Intervention, result upkeep.Result) []string {

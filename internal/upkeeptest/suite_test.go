@@ -71,14 +71,14 @@ func (s subject) inventory(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := s.adopt(t, site, true)
-	p.Run(t, "site", "inventory", "shop", "--refresh")
+	p.Run(t, "site", "inventory", "shop")
 	if _, err := os.Stat(ran); err == nil {
 		t.Error("code of the site ran for its inventory")
 	}
 	if err := os.RemoveAll(filepath.Join(site.Root, s.extensions, "tripwire")); err != nil {
 		t.Fatal(err)
 	}
-	p.Run(t, "site", "inventory", "shop", "--refresh")
+	p.Run(t, "site", "inventory", "shop")
 	s.agrees(t, p, site)
 }
 
@@ -90,7 +90,7 @@ func (s subject) freeze(t *testing.T) {
 	p := s.adopt(t, site, true)
 	upkeeptest.Works(t, site)
 	before := upkeeptest.StateOf(t, site)
-	if out, code := p.Run(t, "site", "freeze", "shop"); code != 0 {
+	if out, code := p.Run(t, "site", "freeze", "shop", "--yes"); code != 0 {
 		t.Fatalf("exit %d: %s", code, out)
 	}
 	for _, w := range append(s.writes, attempt{path: s.page}) {
