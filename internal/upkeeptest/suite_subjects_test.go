@@ -28,11 +28,11 @@ func wordpressSubject() subject {
 		extensions: "wp-content/plugins", code: "tripwire.php",
 		writes: []attempt{
 			{"/wp-comments-post.php", "comment=x&author=x&email=x@example.org&comment_post_ID=1"},
-			{"/wp-admin/admin-ajax.php", "action=heartbeat"}, {"/wp-cron.php?doing_wp_cron=1", ""}, {"/xmlrpc.php", "<?xml version='1.0'?><methodCall/>"},
+			{"/wp-admin/admin-ajax.php", "action=heartbeat"}, {"/xmlrpc.php", "<?xml version='1.0'?><methodCall/>"},
 			{"/?rest_route=/wp/v2/posts", "title=x"}, {"/wp-login.php", "log=a&pwd=b"}, {"/wp-admin/upgrade.php?step=1", ""},
 			{"/wp-admin/install.php?step=2", "weblog_title=x"}, {"/wp-trackback.php?p=1", "url=x"},
 		},
-		page: "/?p=1", mark: "</html>",
+		page: "/contact/", mark: "Contact",
 	}
 }
 

@@ -160,17 +160,17 @@ func apply(ctx context.Context, w cms.Work, s *cms.Staged, placed map[string]*cm
 // templates and settings of plugins in those folders. What the package or the
 // list of deleted files names is not carried.
 func carry(ctx context.Context, w cms.Work, s *cms.Staged, move cms.Move) error {
-	there, err := parcel.IsFolder(w, move.To)
-	if err != nil || !there {
-		return err
-	}
 	fresh, err := w.Open(s.Dir)
 	if err != nil {
 		return err
 	}
 	defer fresh.Close()
 	if info, err := fresh.Lstat(move.From); err != nil || !info.IsDir() {
-		return nil // in place already: this is a repetition
+		return nil // a file, or in place already: this is a repetition
+	}
+	there, err := parcel.IsFolder(w, move.To)
+	if err != nil || !there {
+		return err
 	}
 	site, err := w.Open(move.To)
 	if err != nil {
