@@ -59,10 +59,13 @@ func TestRealWikisOneByOne(t *testing.T) {
 	for _, next := range wikis[1:] {
 		offerWiki(t, p, next, next.version, nil)
 		out, code := p.Run(t, "site", "update", "shop", "--yes")
+		t.Logf("to %s: exit %d", next.version, code)
+		if code != 0 {
+			t.Fatal(out)
+		}
 		iv := p.Last(t)
-		t.Logf("to %s: exit %d, %s", next.version, code, iv.State)
-		if code != 0 || iv.State != upkeep.Done {
-			t.Fatalf("to %s: exit %d\n%s", next.version, code, out)
+		if iv.State != upkeep.Done {
+			t.Fatalf("to %s: ended %s\n%s", next.version, iv.State, out)
 		}
 		upkeeptest.Works(t, site)
 		wikiAgrees(t, p, site)

@@ -202,7 +202,9 @@ func Core(file, tree string, version upkeep.Version, change map[string]string) (
 	if change == nil {
 		change = map[string]string{}
 	}
-	change["VERSION"] = string(version) + " \"Testing\"\n"
+	if own, err := os.ReadFile(filepath.Join(tree, "VERSION")); err != nil || !strings.HasPrefix(string(own), string(version)+" ") {
+		change["VERSION"] = string(version) + " \"Testing\"\n"
+	}
 	err = filepath.WalkDir(tree, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
 			return err
