@@ -15,6 +15,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/cms"
+	"upkeep/internal/cms/area"
 	"upkeep/internal/cms/dokuwiki/layout"
 )
 
@@ -198,8 +199,10 @@ func (e *extension) read(parent *os.Root) {
 	}
 	e.describe(&c, parseInfo(text))
 	e.components = append(e.components, c)
-	if _, err := folder.Lstat(".git"); err == nil {
-		e.find(upkeep.Finding{Code: "version_control", Component: c.Ref(), Paths: []string{filepath.Join(e.path, ".git")}, Blocks: true})
+	for _, name := range area.VersionControl {
+		if _, err := folder.Lstat(name); err == nil {
+			e.find(upkeep.Finding{Code: "version_control", Component: c.Ref(), Paths: []string{filepath.Join(e.path, name)}, Blocks: true})
+		}
 	}
 	if e.link != "" {
 		e.find(upkeep.Finding{Code: "link", Component: c.Ref(), Paths: []string{e.path}, Detail: e.link})

@@ -209,18 +209,9 @@ func (s *scene) placeFile(file string) {
 	s.layout.Areas = append(s.layout.Areas, cms.Area{Name: "accounts", Dir: dir, Only: []string{name}})
 }
 
-// versionControl are the folders that say "deployed by someone else".
-var versionControl = [...]string{".git", ".svn", ".hg", ".bzr"}
-
 // findOthers reports who else updates this site, and what keeps us from it.
 func (s *scene) findOthers(set *settings) {
-	var paths []string
-	for _, name := range versionControl {
-		if _, err := s.top.Lstat(name); err == nil {
-			paths = append(paths, filepath.Join(s.root, name))
-		}
-	}
-	if len(paths) > 0 {
+	if paths := area.Tracked(s.root); len(paths) > 0 {
 		s.find(upkeep.Finding{Code: "version_control", Paths: paths, Blocks: true})
 	}
 	if strings.HasPrefix(s.root, "/usr/") && !strings.HasPrefix(s.root, "/usr/local/") {

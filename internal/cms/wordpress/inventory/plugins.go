@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"upkeep"
+	"upkeep/internal/cms/area"
 	"upkeep/internal/cms/wordpress/header"
 	"upkeep/internal/cms/wordpress/layout"
 )
@@ -156,7 +157,7 @@ func (s *survey) reportLink(c *upkeep.Component) {
 // reportCheckout holds a component whose own folder is a working copy:
 // replacing it would take away its history and what was never sent anywhere.
 func (s *survey) reportCheckout(folder *os.Root, ref, path string) {
-	for _, name := range layout.VersionControl {
+	for _, name := range area.VersionControl {
 		if _, err := folder.Lstat(name); err == nil {
 			s.find(upkeep.Finding{Code: "version_control", Component: ref, Paths: []string{filepath.Join(path, name)}, Blocks: true})
 		}

@@ -161,26 +161,10 @@ func (s *scene) nameOf(file string) string {
 	return filepath.Base(file)
 }
 
-// VersionControl are the folders that say "deployed by someone else", as in
-// WordPress's own automatic updater.
-var VersionControl = [...]string{".git", ".svn", ".hg", ".bzr"}
-
 // findVersionControl looks at core and every folder above it, as WordPress
-// does. Only names are looked at there, whoever the folders belong to.
+// does.
 func (s *scene) findVersionControl() {
-	var paths []string
-	for dir := s.layout.Dirs[DirCore]; ; dir = filepath.Dir(dir) {
-		for _, name := range VersionControl {
-			file := filepath.Join(dir, name)
-			if _, err := os.Lstat(file); err == nil {
-				paths = append(paths, file)
-			}
-		}
-		if dir == filepath.Dir(dir) {
-			break
-		}
-	}
-	if len(paths) > 0 {
+	if paths := area.Tracked(s.layout.Dirs[DirCore]); len(paths) > 0 {
 		s.find(upkeep.Finding{Code: "version_control", Paths: paths, Blocks: true})
 	}
 }
