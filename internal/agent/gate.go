@@ -215,10 +215,7 @@ func (a *Agent) freeze(ctx context.Context, s *session, drain upkeep.Duration) (
 			return nil, err
 		}
 	}
-	replaces := slices.ContainsFunc(gate.Files, func(file cms.GateFile) bool {
-		_, err := stat(file.Path)
-		return err == nil
-	})
+	replaces := slices.ContainsFunc(gate.Files, func(file cms.GateFile) bool { _, err := stat(file.Path); return err == nil })
 	if err := s.closeGate(gate); err != nil {
 		return nil, err
 	}

@@ -63,7 +63,7 @@ func dokuwikiSubject() subject {
 			{"/doku.php?do=login", "u=a&p=b"}, {"/lib/exe/opensearch.php", ""}, {"/lib/exe/manifest.php", ""}, {"/lib/exe/jquery.php", ""},
 		},
 		page: "/doku.php?id=start", mark: "Welcome to",
-		original: "inc/actions.php", brought: "inc/brought.php", dropped: "lib/index.html",
+		original: "inc/actions.php", brought: "inc/brought.php", dropped: "lib/index.html", script: "bin/indexer.php",
 		modified: func(t *testing.T, site *demo.Site) *upkeeptest.Program {
 			p := adoptWikiOffers(t, site, true)
 			p.Wiki.AddCore(upkeep.Version(site.Version), wikiCore(t, site.Version, nil))

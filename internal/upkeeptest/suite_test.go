@@ -37,6 +37,7 @@ type subject struct {
 	original         string    // a file of core
 	modified         func(t *testing.T, site *demo.Site) *upkeeptest.Program
 	brought, dropped string // files of the root that a good core brings and takes away
+	script           string // a file that a good core replaces
 	brief            bool   // the rest is covered at length elsewhere
 }
 
@@ -147,6 +148,9 @@ func (s subject) hostile(t *testing.T) {
 func (s subject) good(t *testing.T) {
 	t.Parallel()
 	site := s.site(t)
+	if err := os.Chmod(filepath.Join(site.Root, s.script), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	p := s.adopt(t, site, true)
 	if out, code := p.Run(t, "site", "update", "shop", "--yes"); code != 0 {
 		t.Fatalf("exit %d\n%s", code, out)
@@ -159,6 +163,9 @@ func (s subject) good(t *testing.T) {
 		if outcome.Result != upkeep.Applied {
 			t.Errorf("%+v", outcome)
 		}
+	}
+	if info, err := os.Stat(filepath.Join(site.Root, s.script)); err != nil || info.Mode().Perm() != 0o755 {
+		t.Errorf("%s was executable and is %v, %v", s.script, info.Mode(), err)
 	}
 	if _, err := os.Stat(filepath.Join(site.Root, s.brought)); err != nil {
 		t.Error(err)

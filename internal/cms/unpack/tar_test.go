@@ -2,6 +2,7 @@ package unpack_test
 
 import (
 	"archive/tar"
+	"archive/zip"
 	"bytes"
 	"compress/gzip"
 	"os"
@@ -115,4 +116,44 @@ func FuzzTarGz(f *testing.F) {
 		report, dir, err := open(t, b.Bytes(), unpack.Limits{Entries: 50, Links: true})
 		within(t, dir, report, err)
 	})
+}
+
+func TestPackageIsOfEitherKind(t *testing.T) {
+	zipped, err := zipOf(map[string]string{"a/x.txt": "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{"zip": zipped, "tgz": tarballOf(t, "a/x.txt", []byte("x")), "neither": []byte("<html>"), "empty": nil} {
+		dir := t.TempDir()
+		file := filepath.Join(dir, "package")
+		if err := os.WriteFile(file, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		root, err := os.OpenRoot(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer root.Close()
+		report, err := unpack.Package(t.Context(), file, root, unpack.Limits{})
+		if good := name == "zip" || name == "tgz"; good != (err == nil) || good && len(report.Files) != 1 || !good && upkeep.CodeOf(err) != upkeep.CodeRefused {
+			t.Errorf("%s: %+v, %v", name, report, err)
+		}
+	}
+}
+
+// zipOf packs files.
+func zipOf(files map[string]string) ([]byte, error) {
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for name, text := range files {
+		entry, err := w.Create(name)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := entry.Write([]byte(text)); err != nil {
+			return nil, err
+		}
+	}
+	err := w.Close()
+	return b.Bytes(), err
 }
