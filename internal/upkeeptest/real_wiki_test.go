@@ -2,6 +2,7 @@ package upkeeptest_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -98,9 +99,15 @@ func offerWiki(t *testing.T, p *upkeeptest.Program, release realWiki, version st
 // is at root as it is in its tree, and what it calls obsolete is gone.
 func sameWiki(t *testing.T, tree, root string) {
 	t.Helper()
-	out := command(t, "sh", "-c", `cd "$1" && find . -type f ! -path './data/*' ! -name VERSION ! -name install.php -exec cmp -s {} "$2/{}" \; -o -type f ! -path './data/*' ! -name VERSION ! -name install.php -print`, "sh", tree, root)
-	if strings.TrimSpace(out) != "" {
-		t.Errorf("not as in the release:\n%s", out)
+	cmd := exec.CommandContext(t.Context(), "diff", "-rq", "-x", "data", "-x", "VERSION", "-x", "install.php", tree, root)
+	out, err := cmd.CombinedOutput()
+	if err != nil && cmd.ProcessState.ExitCode() != 1 {
+		t.Fatalf("diff: %v: %s", err, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		if !strings.HasPrefix(line, "Only in "+root) {
+			t.Errorf("not as in the release: %s", line)
+		}
 	}
 	list, err := os.ReadFile(filepath.Join(tree, "data/deleted.files"))
 	if err != nil {
