@@ -193,7 +193,9 @@ func TestCodesHaveTexts(t *testing.T) {
 	for _, code := range constants(t, "../fleet/site.go", "kind") {
 		has("ledger", code)
 	}
-	for _, name := range []string{"../cms/wordpress/readback/readback.go", "../cms/wordpress/parcel/arrived.go"} {
+	for _, name := range []string{
+		"../cms/wordpress/readback/readback.go", "../cms/dokuwiki/readback.go", "../cms/parcel/arrived.go", "../cms/parcel/unchanged.go",
+	} {
 		for _, code := range constants(t, name, "check") {
 			has("check", code)
 		}

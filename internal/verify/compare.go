@@ -49,7 +49,7 @@ func worse(was, is upkeep.Probe) (want, got string) {
 		}
 	}
 	switch {
-	case is.Type != was.Type:
+	case sameKind(is.Type) != sameKind(was.Type):
 		return was.Type, or(is.Type, "no type")
 	case slices.Contains(was.Markers, htmlEnd) && !slices.Contains(is.Markers, htmlEnd):
 		return "whole page", "cut off after " + fmt.Sprint(is.Size) + " bytes"
@@ -80,6 +80,18 @@ func sameTitle(was, is string) bool {
 		}
 	}
 	return 2*shared >= len(words)
+}
+
+// sameKind gives one name to media types that mean the same: a release may well
+// begin to call its feeds text/xml.
+func sameKind(media string) string {
+	switch media {
+	case "text/xml", "application/rss+xml", "application/atom+xml", "application/rdf+xml":
+		return "application/xml"
+	case "application/javascript", "application/x-javascript":
+		return "text/javascript"
+	}
+	return media
 }
 
 func notWord(r rune) bool { return strings.ContainsRune(" \t-–—|·•‹›«»:,.!?", r) }

@@ -127,3 +127,19 @@ func TestTheTokenStaysOnTheSite(t *testing.T) {
 		t.Errorf("%+v %v", probes, err)
 	}
 }
+
+func TestTheSameKindByAnotherName(t *testing.T) {
+	for _, test := range []struct {
+		was, is string
+		ok      bool
+	}{
+		{"application/xml", "text/xml", true}, {"application/javascript", "text/javascript", true},
+		{"application/xml", "text/html", false}, {"text/html", "", false},
+	} {
+		page := upkeep.Page{Path: "/feed.php"}
+		was, is := upkeep.Probe{Page: page, Status: 200, Type: test.was}, upkeep.Probe{Page: page, Status: 200, Type: test.is}
+		if check := verify.Compare([]upkeep.Probe{was}, []upkeep.Probe{is})[0]; check.OK != test.ok {
+			t.Errorf("%s, then %s: %+v", test.was, test.is, check)
+		}
+	}
+}
