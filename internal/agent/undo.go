@@ -106,7 +106,11 @@ func (a *Agent) restoreRest(ctx context.Context, s *session, progress func(upkee
 		return nil, err
 	}
 	now.Sort()
-	if diffs := before.Compare(now); len(diffs) > 0 && a.repair(ctx, s, diffs) {
+	if diffs := before.Compare(now); len(diffs) > 0 {
+		// What broke off is tried again: only then are differences the result.
+		if err := a.repair(ctx, s, diffs); err != nil && !a.final(s) {
+			return nil, err
+		}
 		if now.Entries, err = a.scan(ctx, s); err != nil {
 			return nil, err
 		}
@@ -245,20 +249,15 @@ func (a *Agent) scan(ctx context.Context, s *session) ([]upkeep.Entry, error) {
 	return archive.Scan(ctx, sources(s.layout), r.options())
 }
 
-// repair brings differing files back from the vault, when it is connected.
+// repair brings differing files back from the vault, when it is connected. Its
+// error is that this broke off.
 // It reports whether it did; if not the differences stay in the proof.
-func (a *Agent) repair(ctx context.Context, s *session, diffs []upkeep.Difference) bool {
-	blobs, err := a.currentBlobs()
-	if err != nil {
-		return false
-	}
-	note, err := s.securedNote()
-	if err != nil {
-		return false
-	}
+func (a *Agent) repair(ctx context.Context, s *session, diffs []upkeep.Difference) error {
+	blobs, gone := a.currentBlobs()
+	note, unread := s.securedNote()
 	tree, err := vault.ParseID(note.Tree)
-	if err != nil {
-		return false
+	if gone != nil || unread != nil || err != nil {
+		return nil
 	}
 	var paths [][]byte
 	for _, diff := range diffs {
@@ -277,7 +276,10 @@ func (a *Agent) repair(ctx context.Context, s *session, diffs []upkeep.Differenc
 	if err != nil {
 		a.config.Log.Error("repair from the vault", "error", err)
 	}
-	return err == nil
+	if errors.Is(err, context.Canceled) || upkeep.CodeOf(err) == upkeep.CodeInterrupted {
+		return err
+	}
+	return nil
 }
 
 // ofFile reports whether a difference is one of files, which the vault holds.
