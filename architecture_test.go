@@ -123,7 +123,8 @@ func confined() map[string][]string {
 		"github.com/spf13/cobra":         {"cmd"},
 		"github.com/riverqueue/river":    {"internal/engine"},
 		"github.com/go-sql-driver/mysql": {"internal/agent"},
-		"modernc.org/sqlite":             {"internal/store", "internal/engine"},
+		"github.com/jackc/pgx":           {"internal/agent"},
+		"modernc.org/sqlite":             {"internal/store", "internal/engine", "internal/agent"},
 		"testing":                        {"internal/upkeeptest"},
 	}
 }

@@ -12,14 +12,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"upkeep"
-	"upkeep/internal/agent/database"
+	"upkeep/internal/agent/engine"
 	"upkeep/internal/agent/journal"
 	"upkeep/internal/agent/place"
 	"upkeep/internal/agent/process"
@@ -57,7 +56,7 @@ type Agent struct {
 	running   context.CancelCauseFunc
 	leaving   bool          // asked to end when nothing is open
 	known     *cms.Database // what the control plane last knew, for a configuration that cannot be read
-	databases map[string]*database.DB
+	databases map[string]engine.Of
 }
 
 // session is one journal and what belongs to it.
@@ -108,7 +107,7 @@ func New(c Config) (_ *Agent, err error) {
 		dumped:    &archive.Memory{},
 		started:   c.Now(),
 		lastSign:  c.Now(),
-		databases: map[string]*database.DB{},
+		databases: map[string]engine.Of{},
 	}, nil
 }
 
@@ -226,7 +225,7 @@ func (s *session) adopt(known *cms.Database) {
 	if mine == nil || mine.Password != "" || known == nil {
 		return
 	}
-	if known.Engine != mine.Engine || known.Name != mine.Name || known.Host != mine.Host || known.Port != mine.Port || known.Socket != mine.Socket || known.Prefix != mine.Prefix {
+	if engine.Key(known) != engine.Key(mine) {
 		return
 	}
 	whole := *mine
@@ -260,18 +259,17 @@ func (s *session) places() []string {
 // database opens the site's database once per agent. Nothing is held
 // meanwhile: a server that takes the connection and then is silent must not
 // keep the guard from its duty.
-func (a *Agent) database(ctx context.Context, config *cms.Database) (*database.DB, error) {
-	key := config.Host + "|" + strconv.Itoa(config.Port) + "|" + config.Socket + "|" + config.Name + "|" + config.User + "|" + config.Password
+func (a *Agent) database(ctx context.Context, config *cms.Database) (engine.Store, error) {
+	key := engine.Key(config) + config.User + "|" + config.Password
 	a.mu.Lock()
-	db := a.databases[key]
+	of := a.databases[key]
 	a.mu.Unlock()
-	if db != nil {
-		// Who else is in the database is not known yet when it is first opened.
-		return db.Of(*config), nil
+	if of != nil {
+		return of(*config)
 	}
 	opening, cancel := context.WithTimeoutCause(ctx, openTime, upkeep.Errorf(upkeep.CodeUnreachable, "database %s: no answer within %s", config.Name, openTime))
 	defer cancel()
-	db, err := database.Open(opening, *config)
+	of, err := engine.Open(opening, *config)
 	if err != nil && opening.Err() != nil && ctx.Err() == nil {
 		err = context.Cause(opening)
 	}
@@ -280,11 +278,8 @@ func (a *Agent) database(ctx context.Context, config *cms.Database) (*database.D
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if first := a.databases[key]; first != nil {
-		return first.Of(*config), db.Close()
-	}
-	a.databases[key] = db
-	return db, nil
+	a.databases[key] = of // twice at the same time is once more, and no harm
+	return of(*config)
 }
 
 // openTime bounds how long a database server may take to let us in.

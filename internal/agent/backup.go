@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"upkeep"
+	"upkeep/internal/agent/engine"
 	"upkeep/internal/agent/journal"
 	"upkeep/internal/agent/place"
 	"upkeep/internal/cms"
@@ -137,6 +138,7 @@ func (r *reading) options() archive.Options {
 		Memory:     r.agent.memory,
 		Exclude:    r.seen.exclude,
 		Instead:    r.seen.instead,
+		Content:    r.seen.copied,
 		Attributes: r.seen.folders,
 		Progress: func(s archive.Stats) {
 			r.progress(upkeep.Progress{Code: "backup_files", Done: s.Bytes, Unit: "bytes"})
@@ -144,15 +146,23 @@ func (r *reading) options() archive.Options {
 	}
 }
 
-// both reads the files while the database is dumped.
+// both reads the files while the database is dumped. A database that consists
+// of files is dumped first: what is read of them is its dump.
 func (r *reading) both(ctx context.Context) (files *archive.Result, tables []upkeep.Object, err error) {
+	r.seen.database(r.layout, r.dump)
 	group, ctx := errgroup.WithContext(ctx)
+	if len(r.seen.copied) > 0 {
+		group.SetLimit(1)
+	}
 	group.Go(func() (err error) {
-		files, err = r.files(ctx)
+		tables, err = r.tables(ctx)
 		return err
 	})
 	group.Go(func() (err error) {
-		tables, err = r.tables(ctx)
+		if ctx.Err() != nil {
+			return nil // its dump failed
+		}
+		files, err = r.files(ctx)
 		return err
 	})
 	return files, tables, group.Wait()
@@ -280,12 +290,14 @@ type view struct {
 	instead map[string]string             // where originals wait
 	hidden  map[string]bool               // what has no original: the gate's own files, our folders
 	folders map[string]archive.Attributes // as they were
+	copied  map[string]string             // where the content of a database's files is, dumped
+	owned   map[string]bool               // files that the database's own restore brings back
 	areas   []cms.Area
 	frozen  bool
 }
 
 func (a *Agent) view(s *session) view {
-	v := view{instead: map[string]string{}, hidden: map[string]bool{}, folders: map[string]archive.Attributes{}}
+	v := view{instead: map[string]string{}, hidden: map[string]bool{}, folders: map[string]archive.Attributes{}, copied: map[string]string{}, owned: map[string]bool{}}
 	if s == nil {
 		return v
 	}
@@ -315,6 +327,26 @@ func (a *Agent) view(s *session) view {
 		}
 	}
 	return v
+}
+
+// database leaves a database that consists of files to its engine: what is
+// transient beside them is not looked at; their content is read in dump once
+// they are dumped there and, with "", where they are.
+func (v *view) database(layout *cms.Layout, dump string) {
+	v.areas = layout.Areas
+	for path, copied := range engine.Files(layout.Database, dump) {
+		name, ok := v.name(path)
+		switch {
+		case !ok:
+		case copied == "":
+			v.hidden[name] = true
+		default:
+			v.owned[name] = true
+			if dump != "" {
+				v.copied[name] = copied
+			}
+		}
+	}
 }
 
 // noteTime keeps the oldest note of a folder's time: later ones saw our own

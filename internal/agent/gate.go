@@ -234,10 +234,8 @@ func (a *Agent) freeze(ctx context.Context, s *session, drain upkeep.Duration) (
 	if err != nil {
 		return nil, err
 	}
-	result, err := db.Drain(ctx, drainTimeout(drain))
-	if err != nil {
-		return nil, err
-	}
-	frozen.Drained, frozen.Killed = result.Waited, len(result.Killed)
-	return frozen, nil
+	began := a.config.Now()
+	frozen.Killed, err = db.Drain(ctx, drainTimeout(drain))
+	frozen.Drained = a.config.Now().Sub(began)
+	return frozen, err
 }

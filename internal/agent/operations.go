@@ -17,6 +17,7 @@ import (
 	"upkeep"
 	"upkeep/internal/agent/journal"
 	"upkeep/internal/agent/phplog"
+	"upkeep/internal/agent/rows"
 	"upkeep/internal/cms"
 )
 
@@ -286,20 +287,40 @@ func (a *Agent) opReadBack(ctx context.Context, _ *call, request ApplyRequest) (
 	if err != nil {
 		return nil, err
 	}
-	var checks, rows []upkeep.Check
+	var checks, counted []upkeep.Check
 	group, ctx := errgroup.WithContext(ctx) // counting a shop's rows takes as long as loading it
 	group.Go(func() (err error) {
 		checks, err = s.driver.ReadBack(ctx, s.host, s.layout, s.before, s.ungated(staged))
 		return err
 	})
 	group.Go(func() (err error) {
-		rows, err = a.rowChecks(ctx, s)
+		counted, err = a.rowChecks(ctx, s)
 		return err
 	})
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	return append(append(checks, rows...), phplog.Checks(s.opened.Logs)...), nil
+	return append(append(checks, counted...), phplog.Checks(s.opened.Logs)...), nil
+}
+
+// rowChecks compares how many rows there are with how many there were.
+func (a *Agent) rowChecks(ctx context.Context, s *session) ([]upkeep.Check, error) {
+	if s.layout.Database == nil {
+		return nil, nil
+	}
+	before, err := readManifest(a.path("manifest"))
+	if err != nil {
+		return nil, err
+	}
+	db, err := a.database(ctx, s.layout.Database)
+	if err != nil {
+		return nil, err
+	}
+	now, err := db.CountRows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return rows.Compare(before.Tables, now), nil
 }
 
 // ungated leaves out of the expected files those that the gate keeps aside:

@@ -36,6 +36,8 @@ func (a *Agent) opRestore(ctx context.Context, c *call, request RestoreRequest) 
 	if request.Into != "" {
 		return r.elsewhere(ctx, request)
 	}
+	r.seen = a.view(nil)
+	r.seen.database(r.layout, "")
 	if request.DryRun {
 		result, _, err := r.compare(ctx)
 		return result, err
@@ -45,6 +47,7 @@ func (a *Agent) opRestore(ctx context.Context, c *call, request RestoreRequest) 
 		return nil, err
 	}
 	r.seen = a.view(s)
+	r.seen.database(r.layout, "")
 	return r.inPlace(ctx, s)
 }
 
@@ -107,8 +110,11 @@ func (r *restoring) inPlace(ctx context.Context, s *session) (*RestoreResult, er
 		return result, err
 	}
 	r.seen = r.agent.view(s)
+	r.seen.database(r.layout, "")
 	r.progress(upkeep.Progress{Code: "restore_files"})
-	stats, err := archive.Restore(ctx, r.blobs, r.tree, sources(r.layout), r.options())
+	options := r.options()
+	options.Exclude = r.seen.spare
+	stats, err := archive.Restore(ctx, r.blobs, r.tree, sources(r.layout), options)
 	if err != nil {
 		return result, err
 	}
@@ -116,6 +122,7 @@ func (r *restoring) inPlace(ctx context.Context, s *session) (*RestoreResult, er
 	if err := r.database(ctx, r.layout.Database); err != nil {
 		return result, err
 	}
+	r.agent.asListed(r.layout, want)
 	kept := r.folderTimes(s, want)
 	if err := r.agent.resetCode(ctx, s); err != nil {
 		return result, err
@@ -245,6 +252,5 @@ func (r *restoring) elsewhere(ctx context.Context, request RestoreRequest) (*Res
 	if err != nil {
 		return nil, err
 	}
-	_, err = db.RestoreInto(ctx, filepath.Join(request.Into, databaseFolder), nil)
-	return result, err
+	return result, db.RestoreInto(ctx, filepath.Join(request.Into, databaseFolder), nil)
 }

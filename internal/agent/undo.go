@@ -1,9 +1,11 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/restic/chunker"
 
 	"upkeep"
+	"upkeep/internal/agent/engine"
 	"upkeep/internal/agent/journal"
 	"upkeep/internal/agent/process"
 	"upkeep/internal/cms"
@@ -100,6 +103,7 @@ func (a *Agent) restoreRest(ctx context.Context, s *session, progress func(upkee
 			lost = append(lost, a.lost("database", err))
 		}
 		now.Tables = tables
+		a.asListed(s.layout, before)
 	}
 	progress(upkeep.Progress{Code: "undo_files"})
 	if now.Entries, err = a.scan(ctx, s); err != nil {
@@ -174,20 +178,20 @@ func (a *Agent) restoreDatabase(ctx context.Context, s *session) ([]upkeep.Objec
 	} else if err != nil {
 		return nil, err
 	}
-	stats, err := db.Restore(ctx, a.dumpDir(), nil)
+	objects, err := db.Restore(ctx, a.dumpDir(), nil)
 	switch upkeep.CodeOf(err) {
 	case upkeep.CodeDamaged, upkeep.CodeNotFound:
 		if err = a.fetchSecured(ctx, s, databaseFolder, a.dumpDir(), err); err == nil {
-			stats, err = db.Restore(ctx, a.dumpDir(), nil)
+			objects, err = db.Restore(ctx, a.dumpDir(), nil)
 		}
 	case upkeep.CodeNotIdentical:
-		stats, err = db.Restore(ctx, a.dumpDir(), nil)
+		objects, err = db.Restore(ctx, a.dumpDir(), nil)
 	}
 	if upkeep.CodeOf(err) == upkeep.CodeUnauthorized { // it has let us in: nobody brings it more rights
 		err = upkeep.Errorf(upkeep.CodeNotIdentical, "%w", err)
 	}
 	if err == nil || !a.givesUp(ctx, s, err) {
-		return stats.Objects, err
+		return objects, err
 	}
 	found, scanErr := db.Scan(ctx)
 	return found, errors.Join(err, scanErr)
@@ -246,6 +250,7 @@ func (a *Agent) scan(ctx context.Context, s *session) ([]upkeep.Entry, error) {
 		agent: a, layout: s.layout, seen: a.view(s), polynomial: chunker.Pol(note.Polynomial),
 		progress: func(upkeep.Progress) {},
 	}
+	r.seen.database(s.layout, "")
 	return archive.Scan(ctx, sources(s.layout), r.options())
 }
 
@@ -266,6 +271,7 @@ func (a *Agent) repair(ctx context.Context, s *session, diffs []upkeep.Differenc
 		}
 	}
 	seen := a.view(s)
+	seen.database(s.layout, "")
 	// A control plane that hangs must not keep the site frozen.
 	ctx, cancel := context.WithTimeout(ctx, repairTime)
 	defer cancel()
@@ -295,8 +301,42 @@ func (s *session) securedNote() (note secured, err error) {
 	return note, unmarshal(journal.Last(s.journal.Entries(), journal.Secured).Note, &note)
 }
 
-// keep excludes from a restore what our gate put there or keeps aside.
+// keep excludes from a restore what our gate put there or keeps aside, and
+// what is the database's.
 func (v *view) keep(source string, path []byte) bool {
 	_, gated := v.instead[source+"/"+string(path)]
-	return gated || v.exclude(source, path)
+	return gated || v.spare(source, path)
+}
+
+// spare excludes from a restore what is the database's.
+func (v *view) spare(source string, path []byte) bool {
+	return v.owned[source+"/"+string(path)] || v.exclude(source, path)
+}
+
+// asListed gives the files of a database, and their folders, the modes and times
+// that a manifest says: the site's own use of it changed them. What cannot be
+// set shows when the manifests are compared.
+func (a *Agent) asListed(layout *cms.Layout, before *upkeep.Manifest) {
+	v := view{areas: layout.Areas}
+	listed := func(path string) *upkeep.Entry {
+		name, ok := v.name(path)
+		i, found := slices.BinarySearchFunc(before.Entries, []byte(name), func(e upkeep.Entry, name []byte) int { return bytes.Compare(e.Path, name) })
+		if !ok || !found {
+			return nil
+		}
+		return &before.Entries[i]
+	}
+	for path, copied := range engine.Files(layout.Database, "") {
+		file, folder := listed(path), listed(filepath.Dir(path))
+		if copied == "" || file == nil || folder == nil {
+			continue
+		}
+		spot, err := a.layoutHost(layout).places.Find(path)
+		if err == nil {
+			err = errors.Join(spot.SetMode(file.Mode), spot.SetTime(file.MTime), spot.SetFolderTime(folder.MTime), spot.Close())
+		}
+		if err != nil {
+			a.config.Log.Warn("attributes of the database's file", "path", path, "error", err)
+		}
+	}
 }

@@ -6,6 +6,8 @@ import (
 	"context"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -65,7 +67,8 @@ type Host interface {
 	// CodeRefused when dir is outside the layout's areas. The caller closes it.
 	Open(dir string) (*os.Root, error)
 
-	// Query reads from the site's database. Cells are nil for NULL.
+	// Query reads from the site's database; a ? stands for an argument, with
+	// every engine. Cells are text, nil for NULL.
 	// CodeUnreachable when the database does not answer.
 	Query(ctx context.Context, db *Database, query string, args ...any) ([][][]byte, error)
 
@@ -137,7 +140,43 @@ type Database struct {
 	// and these; one that matches none belongs to this site.
 	Neighbours []string `json:"neighbours,omitempty"`
 
-	File string `json:"file,omitempty"` // SQLite
+	// Schema restricts the site to one schema of a PostgreSQL database; ""
+	// is all of them.
+	Schema string `json:"schema,omitempty"`
+
+	// File is the SQLite database, Files what further ones the site has, such
+	// as a queue's: absolute, links resolved, inside an area or not.
+	File  string   `json:"file,omitempty"`
+	Files []string `json:"files,omitempty"`
+}
+
+// Has reports whether what is called name in the database is the site's, by the
+// rule of Neighbours.
+func (d *Database) Has(name string) bool {
+	longest, ours := -1, true
+	if strings.HasPrefix(name, d.Prefix) {
+		longest = len(d.Prefix)
+	}
+	for _, prefix := range d.Neighbours {
+		if len(prefix) > longest && strings.HasPrefix(name, prefix) {
+			longest, ours = len(prefix), false
+		}
+	}
+	return ours
+}
+
+// Beside returns how another database of that name is reached where this one
+// is. With SQLite the name is the absolute path of a file.
+func (d Database) Beside(name string) Database {
+	d.Name = name
+	if d.Engine != "sqlite" {
+		return d
+	}
+	d.File, d.Files = name, slices.Clone(d.Files)
+	for i, file := range d.Files {
+		d.Files[i] = filepath.Join(filepath.Dir(name), filepath.Base(file))
+	}
+	return d
 }
 
 // Gate is what closes a site: files to write and modes to set, which the

@@ -176,9 +176,7 @@ func (c *Custody) restore(ctx context.Context, id upkeep.BackupID, request agent
 		return nil, err
 	}
 	if target := request.Database; target != nil && request.Layout.Database != nil {
-		name := target.Name
-		*target = *request.Layout.Database
-		target.Name = name
+		*target = request.Layout.Database.Beside(target.Name)
 	}
 	return r.restore(ctx, id, request)
 }

@@ -133,6 +133,12 @@ func (s *Spot) SetFolderTime(mtime int64) error {
 	return s.wrap("set time", unix.UtimesNanoAt(int(s.dir.Fd()), ".", times, 0))
 }
 
+// SetTime sets the modification time of what is at the spot, a link's own.
+func (s *Spot) SetTime(mtime int64) error {
+	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, unix.NsecToTimespec(mtime)}
+	return s.wrap("set time", unix.UtimesNanoAt(int(s.dir.Fd()), s.name, times, unix.AT_SYMLINK_NOFOLLOW))
+}
+
 // SetMode changes the permission bits at the spot; links are refused.
 func (s *Spot) SetMode(mode uint32) error {
 	st, err := s.Stat()

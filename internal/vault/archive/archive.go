@@ -52,6 +52,10 @@ type Options struct {
 	// place, as at the gate of a frozen site: path, "site/wp-admin/install.php",
 	// to absolute path. They are read and listed as if they were there.
 	Instead map[string]string
+	// Content says where the content of files is read instead, while all else
+	// is theirs: a database that is being written to, and a copy of one moment
+	// of it. Path, "site/data/wiki.sqlite", to absolute path.
+	Content map[string]string
 	// Attributes says which mode and time folders have otherwise, by path,
 	// when freezing the site changed them.
 	Attributes map[string]Attributes

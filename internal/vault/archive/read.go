@@ -295,6 +295,9 @@ func (w *walker) descend(a *assembly, slot int, dir *folder.Folder, name string,
 func (w *walker) file(a *assembly, slot int, dir *folder.Folder, name string) error {
 	n := &a.nodes[slot]
 	a.waiting.Add(1)
+	if copied, ok := w.options.Content[a.path+n.Name]; ok {
+		return w.readCopy(a, slot, dir, copied)
+	}
 	if !w.options.Memory.Recall(n) {
 		return w.readFile(a, slot, dir.Hold(), name)
 	}
@@ -388,6 +391,40 @@ func (w *walker) readFile(a *assembly, slot int, dir *folder.Folder, name string
 			w.fileRead(n, path, state)
 			a.nodes[slot] = *n
 		}
+	}
+	return w.content.Add(w.ctx, job)
+}
+
+// readCopy has the content of a file read elsewhere. Nothing of it is
+// remembered: the file itself may change without its content as copied, and
+// the other way round.
+func (w *walker) readCopy(a *assembly, slot int, dir *folder.Folder, copied string) error {
+	n := &a.nodes[slot]
+	path := a.path + n.Name
+	from, err := folder.Open(filepath.Dir(copied))
+	if err == nil {
+		n.Xattrs, err = dir.LinkXattrs(n.Name)
+	}
+	if err != nil {
+		if from != nil {
+			from.Drop()
+		}
+		w.problems.add(path, err)
+		a.release()
+		return nil
+	}
+	job := &content.Job{Dir: from, Name: filepath.Base(copied)}
+	job.Done = func(read *node.Node, state content.State, err error) {
+		defer a.release()
+		if err == nil && state != content.Steady {
+			err = upkeep.Errorf(upkeep.CodeConflict, "its copy %s changes", copied)
+		}
+		if err != nil {
+			w.problems.add(path, err)
+			return
+		}
+		n.Size, n.Content = read.Size, read.Content
+		w.count(n)
 	}
 	return w.content.Add(w.ctx, job)
 }

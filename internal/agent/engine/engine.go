@@ -1,0 +1,76 @@
+// Package engine is the one place where it matters which engine runs a site's
+// database: what the transaction needs of each is one interface.
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"upkeep"
+	"upkeep/internal/agent/database"
+	"upkeep/internal/agent/database/postgres"
+	"upkeep/internal/agent/database/sqlite"
+	"upkeep/internal/cms"
+)
+
+// Database is what the transaction needs of a site's database, whichever engine
+// runs it.
+type Database interface {
+	// Scan returns the identity of everything, in the order of manifests.
+	Scan(ctx context.Context) ([]upkeep.Object, error)
+	// Dump writes the database into dir, over an older dump, and returns the
+	// identity of what it wrote.
+	Dump(ctx context.Context, dir string, progress func(upkeep.Progress)) ([]upkeep.Object, error)
+	// Restore gives back the state of a dump, touches only what differs, and
+	// returns what is then there. It may be interrupted and run again.
+	Restore(ctx context.Context, dir string, progress func(upkeep.Progress)) ([]upkeep.Object, error)
+	// RestoreInto makes a dump's database anew in an empty one.
+	RestoreInto(ctx context.Context, dir string, progress func(upkeep.Progress)) error
+	// Drain waits until nobody writes any more, and says how many it ended.
+	Drain(ctx context.Context, timeout time.Duration) (ended int, err error)
+}
+
+// Store is a database that also answers questions about what it holds.
+type Store interface {
+	Database
+	Query(ctx context.Context, query string, args ...any) ([][][]byte, error)
+	CountRows(ctx context.Context) (map[string]int64, error)
+	// SeesAll fails where a dump could not be made, or would not be complete.
+	SeesAll(ctx context.Context) error
+}
+
+// Of makes a store of a database that was opened, given who else is in it: that
+// is not known yet when it is first opened.
+type Of func(site cms.Database) (Store, error)
+
+// Open opens a site's database. CodeInvalid for an engine that is not spoken.
+func Open(ctx context.Context, site cms.Database) (Of, error) {
+	switch site.Engine {
+	case "mariadb", "mysql":
+		db, err := database.Open(ctx, site)
+		return func(site cms.Database) (Store, error) { return database.Engine{DB: db.Of(site)}, nil }, err
+	case "postgresql":
+		return func(site cms.Database) (Store, error) { return postgres.New(site), nil }, nil
+	case "sqlite":
+		return func(site cms.Database) (Store, error) { return sqlite.New(site) }, nil
+	}
+	return nil, upkeep.Errorf(upkeep.CodeInvalid, "database engine %q is not supported", site.Engine).
+		WithHint("MariaDB, MySQL, PostgreSQL and SQLite are.")
+}
+
+// Files says where the content of files is that a database consists of,
+// in a dump: absolute path to copy, or to "" for what is no content of its own.
+func Files(site *cms.Database, dump string) map[string]string {
+	if site == nil || site.Engine != "sqlite" {
+		return nil
+	}
+	return sqlite.Files(site, dump)
+}
+
+// Key tells databases apart, whoever asks.
+func Key(d *cms.Database) string {
+	parts := []string{d.Engine, d.Host, strconv.Itoa(d.Port), d.Socket, d.Name, d.Schema, d.Prefix, d.File}
+	return fmt.Sprintf("%q", append(parts, d.Files...))
+}
