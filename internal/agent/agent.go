@@ -46,17 +46,17 @@ type Agent struct {
 	memory *archive.Memory // of the site's files
 	dumped *archive.Memory // of our own, for as long as we live
 
-	started time.Time
-	turn    sync.Mutex // held while an operation runs
+	databases engine.Pool
+	started   time.Time
+	turn      sync.Mutex // held while an operation runs
 
-	mu        sync.Mutex // guards what follows
-	session   *session
-	blobs     *wire.Client
-	lastSign  time.Time // of life from the control plane
-	running   context.CancelCauseFunc
-	leaving   bool          // asked to end when nothing is open
-	known     *cms.Database // what the control plane last knew, for a configuration that cannot be read
-	databases map[string]engine.Of
+	mu       sync.Mutex // guards what follows
+	session  *session
+	blobs    *wire.Client
+	lastSign time.Time // of life from the control plane
+	running  context.CancelCauseFunc
+	leaving  bool          // asked to end when nothing is open
+	known    *cms.Database // what the control plane last knew, for a configuration that cannot be read
 }
 
 // session is one journal and what belongs to it.
@@ -101,13 +101,12 @@ func New(c Config) (_ *Agent, err error) {
 		}
 	}
 	return &Agent{
-		config:    c,
-		php:       &process.Interpreter{Path: c.PHP, Adopts: c.Adopts, Log: c.Log},
-		memory:    memory,
-		dumped:    &archive.Memory{},
-		started:   c.Now(),
-		lastSign:  c.Now(),
-		databases: map[string]engine.Of{},
+		config:   c,
+		php:      &process.Interpreter{Path: c.PHP, Adopts: c.Adopts, Log: c.Log},
+		memory:   memory,
+		dumped:   &archive.Memory{},
+		started:  c.Now(),
+		lastSign: c.Now(),
 	}, nil
 }
 
@@ -255,35 +254,6 @@ func (s *session) places() []string {
 	}
 	return dirs
 }
-
-// database opens the site's database once per agent. Nothing is held
-// meanwhile: a server that takes the connection and then is silent must not
-// keep the guard from its duty.
-func (a *Agent) database(ctx context.Context, config *cms.Database) (engine.Store, error) {
-	key := engine.Key(config) + config.User + "|" + config.Password
-	a.mu.Lock()
-	of := a.databases[key]
-	a.mu.Unlock()
-	if of != nil {
-		return of(*config)
-	}
-	opening, cancel := context.WithTimeoutCause(ctx, openTime, upkeep.Errorf(upkeep.CodeUnreachable, "database %s: no answer within %s", config.Name, openTime))
-	defer cancel()
-	of, err := engine.Open(opening, *config)
-	if err != nil && opening.Err() != nil && ctx.Err() == nil {
-		err = context.Cause(opening)
-	}
-	if err != nil {
-		return nil, err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.databases[key] = of // twice at the same time is once more, and no harm
-	return of(*config)
-}
-
-// openTime bounds how long a database server may take to let us in.
-const openTime = 20 * time.Second
 
 // makeWork makes a folder on the same file system as area: beside it where
 // that is allowed, else inside it under a name that cannot be guessed. The

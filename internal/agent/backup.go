@@ -218,7 +218,7 @@ func (r *reading) tables(ctx context.Context) ([]upkeep.Object, error) {
 	if r.layout.Database == nil {
 		return nil, nil
 	}
-	db, err := r.agent.database(ctx, r.layout.Database)
+	db, err := r.agent.databases.Store(ctx, r.layout.Database)
 	if err != nil {
 		return nil, err
 	}

@@ -230,7 +230,7 @@ func (a *Agent) freeze(ctx context.Context, s *session, drain upkeep.Duration) (
 	if s.layout.Database == nil {
 		return frozen, nil
 	}
-	db, err := a.database(ctx, s.layout.Database)
+	db, err := a.databases.Store(ctx, s.layout.Database)
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func (h *host) Open(dir string) (*os.Root, error) { return h.places.Open(dir) }
 
 // Query reads from the site's database.
 func (h *host) Query(ctx context.Context, config *cms.Database, query string, args ...any) ([][][]byte, error) {
-	db, err := h.agent.database(ctx, config)
+	db, err := h.agent.databases.Store(ctx, config)
 	if err != nil {
 		return nil, err
 	}

@@ -312,7 +312,7 @@ func (a *Agent) rowChecks(ctx context.Context, s *session) ([]upkeep.Check, erro
 	if err != nil {
 		return nil, err
 	}
-	db, err := a.database(ctx, s.layout.Database)
+	db, err := a.databases.Store(ctx, s.layout.Database)
 	if err != nil {
 		return nil, err
 	}

@@ -188,7 +188,7 @@ func (r *restoring) database(ctx context.Context, config *cms.Database) error {
 		return nil
 	}
 	r.progress(upkeep.Progress{Code: "restore_database"})
-	db, err := r.agent.database(ctx, config)
+	db, err := r.agent.databases.Store(ctx, config)
 	if err != nil {
 		return err
 	}
@@ -206,7 +206,7 @@ func (r *restoring) now(ctx context.Context) (*upkeep.Manifest, error) {
 	}
 	m := &upkeep.Manifest{Entries: entries}
 	if r.layout.Database != nil {
-		db, err := r.agent.database(ctx, r.layout.Database)
+		db, err := r.agent.databases.Store(ctx, r.layout.Database)
 		if err != nil {
 			return nil, err
 		}
@@ -248,7 +248,7 @@ func (r *restoring) elsewhere(ctx context.Context, request RestoreRequest) (*Res
 	if request.Database == nil {
 		return result, nil
 	}
-	db, err := r.agent.database(ctx, request.Database)
+	db, err := r.agent.databases.Store(ctx, request.Database)
 	if err != nil {
 		return nil, err
 	}

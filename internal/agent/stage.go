@@ -76,7 +76,7 @@ func (a *Agent) examine(ctx context.Context, s *session) error {
 		return err
 	}
 	if s.layout.Database != nil {
-		db, err := a.database(ctx, s.layout.Database)
+		db, err := a.databases.Store(ctx, s.layout.Database)
 		if err == nil {
 			err = db.SeesAll(ctx)
 		}

@@ -167,7 +167,7 @@ const patience = time.Second
 // restoreDatabase gives the database back the secured state and returns what
 // it then holds; with an error what could be read of it.
 func (a *Agent) restoreDatabase(ctx context.Context, s *session) ([]upkeep.Object, error) {
-	db, err := a.database(ctx, s.layout.Database)
+	db, err := a.databases.Store(ctx, s.layout.Database)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"upkeep"
@@ -41,16 +42,53 @@ type Store interface {
 	SeesAll(ctx context.Context) error
 }
 
-// Of makes a store of a database that was opened, given who else is in it: that
-// is not known yet when it is first opened.
-type Of func(site cms.Database) (Store, error)
+// Pool opens each of an agent's databases once. The zero value is usable.
+type Pool struct {
+	mu   sync.Mutex
+	open map[string]opened
+}
 
-// Open opens a site's database. CodeInvalid for an engine that is not spoken.
-func Open(ctx context.Context, site cms.Database) (Of, error) {
+// opened makes a store of a database that was opened, given who else is in it:
+// that is not known yet when it is first opened.
+type opened func(site cms.Database) (Store, error)
+
+// openTime bounds how long a database server may take to let us in.
+const openTime = 20 * time.Second
+
+// Store returns a site's database, which is opened when it was not. Nothing is
+// held meanwhile: a server that takes the connection and then is silent must not
+// keep others waiting. CodeInvalid for an engine that is not spoken.
+func (p *Pool) Store(ctx context.Context, site *cms.Database) (Store, error) {
+	key := Key(site) + site.User + "|" + site.Password
+	p.mu.Lock()
+	of := p.open[key]
+	p.mu.Unlock()
+	if of != nil {
+		return of(*site)
+	}
+	opening, cancel := context.WithTimeoutCause(ctx, openTime, upkeep.Errorf(upkeep.CodeUnreachable, "database %s: no answer within %s", site.Name, openTime))
+	defer cancel()
+	of, err := open(opening, *site)
+	if err != nil && opening.Err() != nil && ctx.Err() == nil {
+		err = context.Cause(opening)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.open == nil {
+		p.open = map[string]opened{}
+	}
+	p.open[key] = of // twice at the same time is once more, and no harm
+	return of(*site)
+}
+
+func open(ctx context.Context, site cms.Database) (opened, error) {
 	switch site.Engine {
 	case "mariadb", "mysql":
 		db, err := database.Open(ctx, site)
-		return func(site cms.Database) (Store, error) { return database.Engine{DB: db.Of(site)}, nil }, err
+		return func(site cms.Database) (Store, error) { return mariadb{db.Of(site)}, nil }, err
 	case "postgresql":
 		return func(site cms.Database) (Store, error) { return postgres.New(site), nil }, nil
 	case "sqlite":
