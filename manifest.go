@@ -36,7 +36,7 @@ type Entry struct {
 
 // Object is one object of the site's database.
 type Object struct {
-	Kind       string `json:"k"` // "table", "view", "trigger", "routine", "event", "sequence"
+	Kind       string `json:"k"` // "table", "view", "trigger", "routine", "sequence"; others by engine
 	Name       string `json:"n"`
 	Definition string `json:"d"`           // hex SHA-256 of the server's normalised definition, AUTO_INCREMENT included
 	Rows       int64  `json:"r,omitempty"` // tables only

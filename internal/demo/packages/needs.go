@@ -22,9 +22,9 @@ const npm = "npm"
 func needs() []Need {
 	return []Need{
 		{program: "mariadbd", Package: "mariadb-server", Why: "the database of the demo's sites"},
-		{program: "sqlite3", Package: "sqlite3", Why: "the referee of our own SQLite dumps", Tests: true},
-		{file: "/usr/lib/postgresql/*/bin/initdb", Package: "postgresql", Why: "sites on PostgreSQL, and the referee of their dumps", Tests: true},
 		{program: "mariadb-dump", Package: "mariadb-client", Why: "the referee of our own dumps", Tests: true},
+		{file: "/usr/lib/postgresql/*/bin/initdb", Package: "postgresql", Why: "sites on PostgreSQL, and the referee of their dumps", Tests: true},
+		{program: "sqlite3", Package: "sqlite3", Why: "the referee of our own SQLite dumps", Tests: true},
 		{program: "php", Package: "php-cli", Why: "runs the sites' own upgrade code"},
 		{file: "/usr/sbin/php-fpm*", Package: "php-fpm", Why: "runs the demo's sites"},
 		{file: "/etc/php/*/cli/conf.d/*mysqli.ini", Package: "php-mysql", Why: "WordPress talks to its database through it"},
