@@ -3,14 +3,12 @@ package agent
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
 	"os"
 
 	"golang.org/x/sys/unix"
 
 	"upkeep"
 	"upkeep/internal/agent/place"
-	"upkeep/internal/agent/process"
 	"upkeep/internal/cms"
 )
 
@@ -54,24 +52,4 @@ func unmarshal(note json.RawMessage, into any) error {
 		return upkeep.Errorf(upkeep.CodeDamaged, "journal note: %w", err)
 	}
 	return nil
-}
-
-// Interpreter returns the version of the PHP that agents would use here, and
-// its modules. CodeUnreachable when there is none.
-func Interpreter(ctx context.Context) (version string, modules map[string]bool, err error) {
-	p := &process.Interpreter{Log: slog.New(slog.DiscardHandler)}
-	var told struct {
-		Version string   `json:"version"`
-		Modules []string `json:"modules"`
-	}
-	script := cms.Script{Name: "version", Dir: "/", Source: `<?php
-file_put_contents('php://fd/4', json_encode(['version' => PHP_VERSION, 'modules' => get_loaded_extensions()]));`}
-	if err := p.Run(ctx, script, struct{}{}, &told); err != nil {
-		return "", nil, err
-	}
-	modules = map[string]bool{}
-	for _, module := range told.Modules {
-		modules[module] = true
-	}
-	return told.Version, modules, nil
 }

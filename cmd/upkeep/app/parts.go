@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upkeep"
-	"upkeep/internal/agent"
+	"upkeep/internal/agent/process"
 	"upkeep/internal/custody"
 	"upkeep/internal/feed"
 	"upkeep/internal/intervention"
@@ -71,7 +71,7 @@ const minimumFree = 1 << 30
 
 // Requirements lists what the program needs here.
 func (d doctor) Requirements(ctx context.Context) ([]web.Requirement, error) {
-	php, modules, err := agent.Interpreter(ctx)
+	php, modules, err := process.Version(ctx)
 	list := []web.Requirement{
 		{Name: "php", OK: err == nil, Detail: php, Fix: "apt-get install php-cli"},
 		{Name: "mysqli", OK: modules["mysqli"], Fix: "apt-get install php-mysql"},

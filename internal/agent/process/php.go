@@ -182,3 +182,23 @@ func lastLine(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return lines[len(lines)-1]
 }
+
+// Version returns the version of the PHP that agents would use here, and its
+// modules. CodeUnreachable when there is none.
+func Version(ctx context.Context) (version string, modules map[string]bool, err error) {
+	p := &Interpreter{Log: slog.New(slog.DiscardHandler)}
+	var told struct {
+		Version string   `json:"version"`
+		Modules []string `json:"modules"`
+	}
+	script := cms.Script{Name: "version", Dir: "/", Source: `<?php
+file_put_contents('php://fd/4', json_encode(['version' => PHP_VERSION, 'modules' => get_loaded_extensions()]));`}
+	if err := p.Run(ctx, script, struct{}{}, &told); err != nil {
+		return "", nil, err
+	}
+	modules = map[string]bool{}
+	for _, module := range told.Modules {
+		modules[module] = true
+	}
+	return told.Version, modules, nil
+}
