@@ -42,6 +42,7 @@ func fails(t *testing.T, p *upkeeptest.Program, status int, words string, args .
 }
 
 func TestFreezeByHand(t *testing.T) {
+	t.Parallel()
 	site := upkeeptest.WordPress(t, small())
 	p := upkeeptest.Adopt(t, site, offers()[:2]...)
 	before := upkeeptest.StateOf(t, site)
@@ -87,6 +88,7 @@ func TestFreezeByHand(t *testing.T) {
 }
 
 func TestFreezeDuringInterventionIsRefused(t *testing.T) {
+	t.Parallel()
 	site := upkeeptest.WordPress(t, small())
 	p := upkeeptest.Adopt(t, site, offers()[:2]...)
 	worker := p.Command(t, "site", "update", "shop", "--yes")
@@ -120,6 +122,7 @@ func maintain(t *testing.T, site *demo.Site, begun time.Time) string {
 // old one lets visitors in and is no obstacle; a fresh one means that an
 // update is under way, by somebody else.
 func TestMaintenanceOfOthers(t *testing.T) {
+	t.Parallel()
 	site := upkeeptest.WordPress(t, small())
 	p := upkeeptest.Adopt(t, site, offers()[:2]...)
 	path := maintain(t, site, time.Now())
@@ -178,6 +181,7 @@ func TestInterruptFinishesOrUndoes(t *testing.T) {
 }
 
 func TestModifiedPluginIsHeld(t *testing.T) {
+	t.Parallel()
 	site := upkeeptest.WordPress(t, small())
 	p := upkeeptest.Adopt(t, site, offers()[:2]...)
 	path := filepath.Join(site.Content, "plugins", "event-diary", "event-diary.php")
@@ -208,6 +212,7 @@ func TestModifiedPluginIsHeld(t *testing.T) {
 }
 
 func TestBadInputChangesNothing(t *testing.T) {
+	t.Parallel()
 	site := upkeeptest.WordPress(t, small())
 	p := upkeeptest.Adopt(t, site, offers()[:2]...)
 	before := upkeeptest.StateOf(t, site)

@@ -67,6 +67,7 @@ func untouched(t *testing.T, p *upkeeptest.Program, site *demo.Site, before *upk
 
 func TestAgentsDiskFull(t *testing.T) {
 	t.Run("from the start", func(t *testing.T) {
+		t.Parallel()
 		site, p, disk := onSmallDisk(t, "agents")
 		p.Run(t, "site", "inventory", "shop") // the agent is there
 		before := upkeeptest.StateOf(t, site)
@@ -81,6 +82,7 @@ func TestAgentsDiskFull(t *testing.T) {
 	})
 	for _, state := range []upkeep.State{upkeep.Securing, upkeep.Applying} {
 		t.Run(string(state), func(t *testing.T) {
+			t.Parallel()
 			site, p, disk := onSmallDisk(t, "agents")
 			before := upkeeptest.StateOf(t, site)
 			worker := p.Command(t, "site", "update", "shop", "--yes")
@@ -108,6 +110,7 @@ func TestAgentsDiskFull(t *testing.T) {
 
 // The site's own disk is full: nothing can be unpacked beside it.
 func TestSitesDiskFull(t *testing.T) {
+	t.Parallel()
 	site := upkeeptest.WordPress(t, small())
 	mountRoot(t, site)
 	p := upkeeptest.Adopt(t, site, offers()...)
@@ -144,6 +147,7 @@ func mountRoot(t *testing.T, site *demo.Site) {
 func TestVaultsDiskFull(t *testing.T) {
 	for _, state := range []upkeep.State{upkeep.Preparing, upkeep.Freezing} {
 		t.Run(string(state), func(t *testing.T) {
+			t.Parallel()
 			site, p, disk := onSmallDisk(t, "vault")
 			backUp(t, p)
 			before := upkeeptest.StateOf(t, site)
@@ -171,6 +175,7 @@ func TestVaultsDiskFull(t *testing.T) {
 	// The site is open and updated, but without the second backup it is not
 	// done: that is tried until it is made.
 	t.Run("concluding", func(t *testing.T) {
+		t.Parallel()
 		site, p, disk := onSmallDisk(t, "vault")
 		worker := p.Command(t, "site", "update", "shop", "--yes", "--only", "lone-wolf")
 		if err := worker.Start(); err != nil {

@@ -9,6 +9,7 @@ import (
 )
 
 func TestGoodUpdateEndsDoneWithBothBackups(t *testing.T) {
+	t.Parallel()
 	site := upkeeptest.WordPress(t, demo.Spec{})
 	p := upkeeptest.Adopt(t, site, upkeeptest.Basics("1.1")...)
 

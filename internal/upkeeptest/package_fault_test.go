@@ -43,6 +43,7 @@ func shown(t *testing.T, p *upkeeptest.Program) *web.Record {
 }
 
 func TestPackagesThatLieAreRefusedAndTheRestGoesOn(t *testing.T) {
+	t.Parallel()
 	site := upkeeptest.WordPress(t, demo.Spec{})
 	p := upkeeptest.Adopt(t, site, fixtures.Theme(fixtures.Paper, "1.1"), fixtures.Plugin(fixtures.LoneWolf, "1.1"))
 	configure(t, p, "feed_age", "0s")
@@ -122,6 +123,7 @@ func harmless(t *testing.T, p *upkeeptest.Program, site *demo.Site) {
 }
 
 func TestPublisherInTrouble(t *testing.T) {
+	t.Parallel()
 	site := upkeeptest.WordPress(t, small())
 	p := upkeeptest.Adopt(t, site, fixtures.Plugin(fixtures.Diary, "1.1"), fixtures.Plugin(fixtures.LoneWolf, "1.1"))
 	before := upkeeptest.StateOf(t, site)

@@ -50,6 +50,7 @@ func place(t *testing.T, site *demo.Site, path, text string) {
 }
 
 func TestBackupsAreListedComparedAndVerified(t *testing.T) {
+	t.Parallel()
 	site := upkeeptest.WordPress(t, small())
 	p := upkeeptest.Adopt(t, site)
 	first := backUp(t, p)
@@ -95,6 +96,7 @@ func TestBackupsAreListedComparedAndVerified(t *testing.T) {
 // An old backup is restored after real content was added: what would be lost
 // is shown, what was replaced is kept.
 func TestRestoreInPlaceTouchesOnlyWhatDiffers(t *testing.T) {
+	t.Parallel()
 	site := upkeeptest.WordPress(t, small())
 	p := upkeeptest.Adopt(t, site)
 	backUp(t, p)
@@ -173,6 +175,7 @@ var disasters = map[string]func(t *testing.T, site *demo.Site){
 func TestRestoreOfDestroyedSite(t *testing.T) {
 	for name, destroy := range disasters {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			site := upkeeptest.WordPress(t, small())
 			p := upkeeptest.Adopt(t, site)
 			backUp(t, p)
@@ -189,6 +192,7 @@ func TestRestoreOfDestroyedSite(t *testing.T) {
 }
 
 func TestRestoreElsewhere(t *testing.T) {
+	t.Parallel()
 	site := upkeeptest.WordPress(t, small())
 	p := upkeeptest.Adopt(t, site)
 	backUp(t, p)
@@ -256,6 +260,7 @@ func sameTree(t *testing.T, a, b string) {
 
 // Operators need nothing of ours: restic and the password restore the site.
 func TestPlainResticRestoresTheSite(t *testing.T) {
+	t.Parallel()
 	site := upkeeptest.WordPress(t, small())
 	p := upkeeptest.Adopt(t, site)
 	backUp(t, p)
@@ -300,6 +305,7 @@ func restic(t *testing.T, p *upkeeptest.Program, args ...string) string {
 }
 
 func TestPruneKeepsPairs(t *testing.T) {
+	t.Parallel()
 	site := upkeeptest.WordPress(t, small())
 	p := upkeeptest.Adopt(t, site, offers()[:2]...)
 	old := backUp(t, p)

@@ -37,6 +37,7 @@ func largest(t *testing.T, dir string) string {
 // nothing of it: it stores anew what the site still has, which heals the
 // backups before too.
 func TestDamagedPackIsNamedAndHealed(t *testing.T) {
+	t.Parallel()
 	for name, damage := range map[string]func(path string) error{
 		"a byte": func(path string) error {
 			text, err := os.ReadFile(path)
