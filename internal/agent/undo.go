@@ -59,6 +59,8 @@ func (a *Agent) takeBack(ctx context.Context, s *session, progress func(upkeep.P
 	if err := a.resetCode(ctx, s); err != nil {
 		return nil, err
 	}
+	// A probe that came in meanwhile still met the code of the trial.
+	process.EndRequests(ctx, s.holds, a.config.Log)
 	identity, err := a.restoreRest(ctx, s, progress)
 	if err == nil && opened {
 		identity.Differences = append(identity.Differences, upkeep.Difference{Path: "gate", Change: "opened by somebody: what visitors wrote since may be lost"})
