@@ -56,6 +56,15 @@ func (m *Manifest) Digest() string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
+// Entry returns the entry of a path of a sorted manifest, or nil.
+func (m *Manifest) Entry(path string) *Entry {
+	i, found := slices.BinarySearchFunc(m.Entries, []byte(path), func(e Entry, path []byte) int { return bytes.Compare(e.Path, path) })
+	if !found {
+		return nil
+	}
+	return &m.Entries[i]
+}
+
 // Difference is one thing in which two manifests differ.
 type Difference struct {
 	Path   string `json:"path"`   // "site/index.php" or "table wp_options"

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/restic/chunker"
@@ -303,12 +302,12 @@ func (a *Agent) view(s *session) view {
 	}
 	v.areas, v.frozen = s.opened.Layout.Areas, s.frozen()
 	for _, dir := range s.opened.Work {
-		if name, ok := v.name(dir); ok {
+		if name, ok := cms.NameOf(v.areas, dir); ok {
 			v.hidden[name] = true
 		}
 	}
 	for _, e := range s.standingGate() {
-		name, ok := v.name(e.Target)
+		name, ok := cms.NameOf(v.areas, e.Target)
 		if !ok {
 			continue
 		}
@@ -320,7 +319,7 @@ func (a *Agent) view(s *session) view {
 		v.noteTime(filepath.Dir(e.Target), s.folderTime(e))
 	}
 	for _, e := range journal.Standing(s.journal.Entries(), journal.Mode) {
-		if name, ok := v.name(e.Target); ok {
+		if name, ok := cms.NameOf(v.areas, e.Target); ok {
 			was := v.folders[name]
 			was.Mode = &e.From
 			v.folders[name] = was
@@ -335,7 +334,7 @@ func (a *Agent) view(s *session) view {
 func (v *view) database(layout *cms.Layout, dump string) {
 	v.areas = layout.Areas
 	for path, copied := range engine.Files(layout.Database, dump) {
-		name, ok := v.name(path)
+		name, ok := cms.NameOf(v.areas, path)
 		switch {
 		case !ok:
 		case copied == "":
@@ -352,24 +351,11 @@ func (v *view) database(layout *cms.Layout, dump string) {
 // noteTime keeps the oldest note of a folder's time: later ones saw our own
 // changes.
 func (v *view) noteTime(dir string, mtime int64) {
-	name, ok := v.name(dir)
+	name, ok := cms.NameOf(v.areas, dir)
 	if was := v.folders[name]; ok && was.MTime == nil {
 		was.MTime = &mtime
 		v.folders[name] = was
 	}
-}
-
-// name gives the name that path has in manifests.
-func (v *view) name(path string) (string, bool) {
-	for _, area := range v.areas {
-		if path == area.Dir {
-			return area.Name, true
-		}
-		if rest, ok := strings.CutPrefix(path, area.Dir+"/"); ok {
-			return area.Name + "/" + rest, true
-		}
-	}
-	return "", false
 }
 
 func (v *view) exclude(source string, path []byte) bool {

@@ -169,7 +169,7 @@ func (s *session) reduceGate(log *slog.Logger) error {
 func (r *restoring) folderTimes(s *session, want *upkeep.Manifest) committed {
 	kept := committed{FolderTimes: map[string]int64{}}
 	for _, e := range s.standingGate() {
-		name, ok := r.seen.name(filepath.Dir(e.Target))
+		name, ok := cms.NameOf(r.seen.areas, filepath.Dir(e.Target))
 		i := slices.IndexFunc(want.Entries, func(entry upkeep.Entry) bool { return string(entry.Path) == name })
 		if !ok || i < 0 {
 			continue

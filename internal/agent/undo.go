@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -319,14 +318,9 @@ func (v *view) spare(source string, path []byte) bool {
 // that a manifest says: the site's own use of it changed them. What cannot be
 // set shows when the manifests are compared.
 func (a *Agent) asListed(layout *cms.Layout, before *upkeep.Manifest) {
-	v := view{areas: layout.Areas}
 	listed := func(path string) *upkeep.Entry {
-		name, ok := v.name(path)
-		i, found := slices.BinarySearchFunc(before.Entries, []byte(name), func(e upkeep.Entry, name []byte) int { return bytes.Compare(e.Path, name) })
-		if !ok || !found {
-			return nil
-		}
-		return &before.Entries[i]
+		name, _ := cms.NameOf(layout.Areas, path)
+		return before.Entry(name)
 	}
 	for path, copied := range engine.Files(layout.Database, "") {
 		file, folder := listed(path), listed(filepath.Dir(path))

@@ -122,6 +122,20 @@ type Area struct {
 	Only []string `json:"only,omitempty"` // when set, just these names directly below Dir belong to the site
 }
 
+// NameOf returns the name that path, absolute, has in backups and manifests, when
+// it is in one of the areas.
+func NameOf(areas []Area, path string) (string, bool) {
+	for _, area := range areas {
+		if path == area.Dir {
+			return area.Name, true
+		}
+		if rest, ok := strings.CutPrefix(path, area.Dir+"/"); ok {
+			return area.Name + "/" + rest, true
+		}
+	}
+	return "", false
+}
+
 // Database is how to reach a site's database. It holds a password: it is
 // never logged, and stored only encrypted.
 type Database struct {
