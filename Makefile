@@ -30,12 +30,12 @@ demo-clean: build ## stops and deletes the demo
 	$(BIN) demo --dir $(DEMO) --clean
 
 # The tests come last, so that their closing lines do too; of them the longest
-# begin first. They wait more than they work, so four go side by side.
+# begin first. They wait more than they work, so three go side by side.
 test: setup ## everything
 	@unformatted=$$(gofmt -l $$(find . -name '*.go' -not -path '*/.*')); test -z "$$unformatted" || { echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
 	@$(call each_fuzz,$(FUZZBRIEF))
-	$(GO) test -p 2 -parallel 4 -timeout 50m ./internal/upkeeptest ./...
+	$(GO) test -p 2 -parallel 3 -timeout 50m ./internal/upkeeptest ./...
 
 fuzz: ## every fuzz target, long
 	@$(call each_fuzz,$(FUZZLONG))

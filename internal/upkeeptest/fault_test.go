@@ -28,7 +28,6 @@ func outcomes(iv *upkeep.Intervention, result upkeep.Result) []string {
 func TestCulpritIsFoundAndTheGoodAreKept(t *testing.T) {
 	for _, fault := range fixtures.CodeFaults() {
 		t.Run(string(fault), func(t *testing.T) {
-			t.Parallel()
 			site := upkeeptest.WordPress(t, demo.Spec{})
 			offers := []fixtures.Release{
 				fixtures.Plugin(fixtures.Diary, "1.1"), fixtures.Plugin(fixtures.Notes, "1.1"),
