@@ -93,9 +93,20 @@ type Schema struct {
 // Finding is something an examination found. Codes are stable; texts come
 // from the catalogue.
 type Finding struct {
-	Code      string   `json:"code"` // "file_missing", "modified", "foreign_updater", "version_control", …
-	Component string   `json:"component,omitempty"`
-	Paths     []string `json:"paths,omitempty"`
-	Detail    string   `json:"detail,omitempty"`
-	Blocks    bool     `json:"blocks,omitempty"` // updates of the component (of the site when it names none) are held
+	Code       string   `json:"code"` // "file_missing", "modified", "foreign_updater", "version_control", …
+	Component  string   `json:"component,omitempty"`
+	Paths      []string `json:"paths,omitempty"`
+	Detail     string   `json:"detail,omitempty"`
+	DetailText *Text    `json:"detail_text,omitempty"` // what Detail is made of, where it is words
+	Blocks     bool     `json:"blocks,omitempty"`      // updates of the component (of the site when it names none) are held
 }
+
+// Because returns the finding with err as its detail.
+func (f Finding) Because(err error) Finding {
+	text := TextOf(err)
+	f.Detail, f.DetailText = text.String(), &text
+	return f
+}
+
+// More is the detail with what it is made of.
+func (f *Finding) More() Text { return madeOf(f.DetailText, f.Detail) }

@@ -29,10 +29,12 @@ const (
 // people, and where it helps the next step to take. Errors that are not an
 // *Error are internal: they are logged and shown only as such.
 type Error struct {
-	Code    Code   `json:"code"`
-	Message string `json:"message"`        // lower case, names what and where
-	Hint    string `json:"hint,omitempty"` // what to do next, a sentence
-	Err     error  `json:"-"`              // the cause, not shown to clients
+	Code        Code   `json:"code"`
+	Message     string `json:"message"`                // lower case, names what and where
+	Hint        string `json:"hint,omitempty"`         // what to do next, a sentence
+	MessageText *Text  `json:"message_text,omitempty"` // what the message is made of, for other languages
+	HintText    *Text  `json:"hint_text,omitempty"`    // what the hint is made of
+	Err         error  `json:"-"`                      // the cause, not shown to clients
 }
 
 // Error returns the message, followed by the cause.
@@ -49,14 +51,37 @@ func (e *Error) Unwrap() error { return e.Err }
 // Errorf returns an Error with a formatted message. A %w verb sets the cause.
 func Errorf(code Code, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
-	return &Error{Code: code, Message: err.Error(), Err: quiet{errors.Unwrap(err)}.orNil()}
+	text := newText(format, args)
+	return &Error{Code: code, Message: err.Error(), MessageText: &text, Err: quiet{errors.Unwrap(err)}.orNil()}
 }
 
 // WithHint returns e with the next step for a person.
 func (e *Error) WithHint(format string, args ...any) *Error {
 	with := *e
-	with.Hint = fmt.Sprintf(format, args...)
+	text := newText(format, args)
+	with.Hint, with.HintText = text.String(), &text
 	return &with
+}
+
+// text is what the message, or the message and a cause that it does not hold,
+// are made of. A message that was changed since is only itself.
+func (e *Error) text() Text {
+	text := madeOf(e.MessageText, e.Message)
+	if e.Err != nil && e.Err.Error() != "" {
+		return Text{Format: "%s: %w", Args: []Text{text, TextOf(e.Err)}}
+	}
+	return text
+}
+
+// Told returns err as it is told to others and kept in records: its code,
+// whole message and hint, and what these are made of.
+func Told(err error) *Error {
+	text, hint := TextOf(err), HintTextOf(err)
+	told := &Error{Code: CodeOf(err), Message: err.Error(), Hint: hint.String(), MessageText: &text}
+	if told.Hint != "" {
+		told.HintText = &hint
+	}
+	return told
 }
 
 // quiet carries a cause whose text the message already holds.
@@ -79,7 +104,7 @@ func Wrap(err *error, format string, args ...any) {
 	if *err == nil {
 		return
 	}
-	*err = fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), *err)
+	*err = Causef("%s: %w", newText(format, args), *err)
 }
 
 // CodeOf returns the code of the first *Error in err's tree, CodeInternal for
@@ -95,9 +120,14 @@ func CodeOf(err error) Code {
 }
 
 // HintOf returns the hint of the first *Error in err's tree, or "".
-func HintOf(err error) string {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Hint
+func HintOf(err error) string { return HintTextOf(err).String() }
+
+// HintTextOf returns the hint of the first *Error in err's tree with what it
+// is made of.
+func HintTextOf(err error) Text {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return Text{}
 	}
-	return ""
+	return madeOf(e.HintText, e.Hint)
 }

@@ -116,12 +116,16 @@ func (iv *Intervention) Frozen(now time.Time) time.Duration {
 
 // Outcome is what became of one update.
 type Outcome struct {
-	Ref    string  `json:"ref"`
-	From   Version `json:"from"`
-	To     Version `json:"to"`
-	Result Result  `json:"result"`
-	Detail string  `json:"detail,omitempty"`
+	Ref        string  `json:"ref"`
+	From       Version `json:"from"`
+	To         Version `json:"to"`
+	Result     Result  `json:"result"`
+	Detail     string  `json:"detail,omitempty"`      // why
+	DetailText *Text   `json:"detail_text,omitempty"` // what Detail is made of
 }
+
+// Why is the detail with what it is made of.
+func (o *Outcome) Why() Text { return madeOf(o.DetailText, o.Detail) }
 
 // Result is the end of one update.
 type Result string

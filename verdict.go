@@ -31,7 +31,18 @@ type Check struct {
 	OK        bool   `json:"ok"`
 	Want      string `json:"want,omitempty"`
 	Got       string `json:"got,omitempty"`
+	GotText   *Text  `json:"got_text,omitempty"` // what Got is made of, where it is words
+	Held      bool   `json:"held,omitempty"`     // it keeps updates of the component waiting, and says nothing against the site
 }
+
+// Fail notes that the check does not hold, because of err.
+func (c *Check) Fail(err error) {
+	text := TextOf(err)
+	c.OK, c.Got, c.GotText = false, text.String(), &text
+}
+
+// Gave is what the check got, with what that is made of.
+func (c *Check) Gave() Text { return madeOf(c.GotText, c.Got) }
 
 // Verdict is what verification concludes, with its evidence.
 type Verdict struct {

@@ -25,5 +25,8 @@ func runMan(e *console.Env, root *cobra.Command, folder string) error {
 	}
 	root.DisableAutoGenTag = true
 	console.KeepArguments(root)
-	return doc.GenManTree(root, &doc.GenManHeader{Title: "UPKEEP", Section: "1", Source: "upkeep " + e.Version}, folder)
+	if err := doc.GenManTree(root, &doc.GenManHeader{Title: "UPKEEP", Section: "1", Source: "upkeep " + e.Version}, folder); err != nil {
+		return err
+	}
+	return e.HeadPages(folder)
 }

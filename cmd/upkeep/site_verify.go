@@ -40,7 +40,7 @@ func runSiteVerify(ctx context.Context, e *console.Env, checks web.Checks, site,
 	fields[0].Label = site
 	for i := range verdict.Checks {
 		if c := &verdict.Checks[i]; c.OK {
-			fields = append(fields, terminal.Field{Value: "✓ " + e.Out.Check(c)})
+			fields = append(fields, e.Out.Passed(c))
 		}
 	}
 	if err := e.Out.Fields("", fields); err != nil {

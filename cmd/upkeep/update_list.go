@@ -49,7 +49,7 @@ func runUpdateList(ctx context.Context, e *console.Env, c *web.Client, names []s
 	for _, name := range names {
 		list, err := c.Updates(ctx, name, !opts.Cached)
 		if err != nil {
-			return fmt.Errorf("site %s: %w", name, err)
+			return upkeep.Causef("site %s: %w", name, err)
 		}
 		for _, u := range list.Updates {
 			if !opts.Security || u.Security {

@@ -114,7 +114,7 @@ func (a *Agent) interrupt(why string) bool {
 		}
 	}
 	if a.running != nil {
-		a.running(upkeep.Errorf(upkeep.CodeInterrupted, "the agent took the site back: %s", why))
+		a.running(upkeep.Errorf(upkeep.CodeInterrupted, "the agent took the site back: %s", upkeep.Phrase(why)))
 	}
 	a.mu.Unlock()
 	for began := time.Now(); ; time.Sleep(time.Millisecond) {
@@ -196,7 +196,7 @@ func (a *Agent) ours(s *session) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if s.alone != "" {
-		return upkeep.Errorf(upkeep.CodeInterrupted, "the agent took the site back: %s", s.alone)
+		return upkeep.Errorf(upkeep.CodeInterrupted, "the agent took the site back: %s", upkeep.Phrase(s.alone))
 	}
 	return nil
 }

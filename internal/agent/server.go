@@ -201,7 +201,7 @@ func serve[Q, R any](a *Agent, w http.ResponseWriter, r *http.Request, ctx conte
 			err = cause
 		}
 		a.config.Log.Warn("operation", "path", r.URL.Path, "error", err)
-		c.send(frame{Error: &upkeep.Error{Code: upkeep.CodeOf(err), Message: err.Error(), Hint: upkeep.HintOf(err)}})
+		c.send(frame{Error: upkeep.Told(err)})
 		return
 	}
 	c.send(frame{Result: result})

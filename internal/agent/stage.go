@@ -82,7 +82,7 @@ func (a *Agent) examine(ctx context.Context, s *session) error {
 		}
 		if err != nil {
 			// Of the site, not of the package: nothing of it is held.
-			return upkeep.Errorf(upkeep.CodeConflict, "%w", err).WithHint("%s", upkeep.HintOf(err))
+			return upkeep.Errorf(upkeep.CodeConflict, "%w", err).WithHint("%s", upkeep.HintTextOf(err))
 		}
 	}
 	s.before, err = s.driver.Inventory(ctx, s.host, s.layout)

@@ -203,7 +203,7 @@ func (a *Agent) restoreDatabase(ctx context.Context, s *session) ([]upkeep.Objec
 func (a *Agent) fetchSecured(ctx context.Context, s *session, name, dir string, because error) (err error) {
 	defer func() {
 		if err != nil { // whether the vault can be reached says nothing of the database
-			err = upkeep.Errorf(upkeep.CodeDamaged, "%w; from the vault: %s", because, err.Error())
+			err = upkeep.Errorf(upkeep.CodeDamaged, "%w; from the vault: %s", because, err)
 		}
 	}()
 	a.config.Log.Warn("fetching from the vault", "what", name, "because", because)

@@ -52,6 +52,7 @@ var files embed.FS
 type Texts struct {
 	language Language
 	texts    map[string]text
+	errors   map[string]string // by their English format
 }
 
 // text is the forms of one text; a text that does not depend on a number has
@@ -82,7 +83,13 @@ func Open(language Language) (*Texts, error) {
 		return nil, upkeep.Errorf(upkeep.CodeInvalid, "language %q: want fr or en", language)
 	}
 	t := &Texts{language: language, texts: map[string]text{}}
+	if t.errors, err = readErrors(language); err != nil {
+		return nil, err
+	}
 	for _, name := range names {
+		if path.Base(name) == errorsFile {
+			continue
+		}
 		raw, err := files.ReadFile(name)
 		if err != nil {
 			return nil, err
@@ -145,7 +152,11 @@ func (t *Texts) Code(family, code string, params map[string]string) string {
 		return code
 	}
 	shown := make([]string, 0, len(params))
-	for name, value := range params {
+	for name := range params {
+		if strings.HasSuffix(name, textSuffix) {
+			continue
+		}
+		value, _ := t.param(params, name)
 		shown = append(shown, name+"="+value)
 	}
 	slices.Sort(shown)
@@ -171,7 +182,7 @@ func (t *Texts) fill(key string, params map[string]string) (string, bool) {
 			return out.String(), true
 		}
 		name, after, closed := strings.Cut(rest, "}")
-		value, given := params[name]
+		value, given := t.param(params, name)
 		if !closed || !given {
 			return out.String(), false
 		}

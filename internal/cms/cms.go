@@ -256,19 +256,22 @@ func (ds Drivers) For(name upkeep.CMS) (Driver, error) {
 // Detect asks each driver in turn which CMS is installed at root.
 // CodeNotFound when none knows it.
 func (ds Drivers) Detect(ctx context.Context, h Host, root string) (*Layout, error) {
-	var hints []string
+	var hints upkeep.Text
 	for _, d := range ds {
 		layout, err := d.Detect(ctx, h, root)
 		if upkeep.CodeOf(err) == upkeep.CodeNotFound {
-			if hint := upkeep.HintOf(err); hint != "" {
-				hints = append(hints, hint)
+			if hint := upkeep.HintTextOf(err); hint.String() != "" {
+				if len(hints.Args) > 0 {
+					hints.Args = append(hints.Args, upkeep.Text{Plain: ", "})
+				}
+				hints.Args = append(hints.Args, hint)
 			}
 			continue
 		}
 		return layout, err
 	}
 	return nil, upkeep.Errorf(upkeep.CodeNotFound, "no known cms in %s", root).
-		WithHint("Name the folder that holds the CMS itself: %s.", strings.Join(hints, ", "))
+		WithHint("Name the folder that holds the CMS itself: %s.", hints)
 }
 
 // ReadBounded reads a file below root of at most limit bytes. CodeRefused

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -358,12 +359,29 @@ func (f *Fleet) VerifySite(ctx context.Context, name string) (*upkeep.Verdict, e
 	verdict.Checks = append(verdict.Checks, upkeep.Check{Code: "schema", OK: !schema.Pending, Want: schema.Files, Got: schema.Database})
 	for _, finding := range below(site.Root, inventory.Findings) {
 		if finding.Blocks {
-			verdict.Checks = append(verdict.Checks, upkeep.Check{
-				Code: finding.Code, Component: finding.Component, Subject: strings.Join(finding.Paths, ", "), Got: finding.Detail,
-			})
+			verdict.Checks = append(verdict.Checks, found(finding))
 		}
 	}
 	return verdict, nil
+}
+
+// holding are the findings that keep updates waiting and say nothing against
+// a site: with files that were modified by hand it works or not, as its pages
+// say.
+func holding() []string {
+	return []string{"modified", "link", "version_control", "composer", "same_slug_stranger", "shared_folder", "stranger_removed",
+		"file_mods_disallowed", "foreign_updater", findingUnknown}
+}
+
+// found is what a finding says of the site.
+func found(finding upkeep.Finding) upkeep.Check {
+	check := upkeep.Check{Code: finding.Code, Component: finding.Component, Subject: strings.Join(finding.Paths, ", ")}
+	if slices.Contains(holding(), finding.Code) {
+		check.OK, check.Held = true, true
+		return check
+	}
+	check.Got, check.GotText = finding.Detail, finding.DetailText
+	return check
 }
 
 // judge says of one page by itself whether it works.
@@ -375,7 +393,7 @@ func judge(probe upkeep.Probe) upkeep.Check {
 		}
 	}
 	if check.OK && probe.Size == 0 {
-		check.OK, check.Got = false, "empty page"
+		check.Fail(upkeep.Causef("empty page"))
 	}
 	return check
 }

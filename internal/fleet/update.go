@@ -68,14 +68,14 @@ func (f *Fleet) integrity(ctx context.Context, site *upkeep.Site, inventory *upk
 	var findings []upkeep.Finding
 	originals, problems := publisher.Originals(ctx, inventory.Components)
 	if len(problems) > 0 {
-		findings = append(findings, upkeep.Finding{Code: findingUnknown, Detail: problems[0].Error()})
+		findings = append(findings, upkeep.Finding{Code: findingUnknown}.Because(problems[0]))
 	}
 	if len(originals) == 0 {
 		return findings
 	}
 	compared, err := f.Custody.Integrity(ctx, site, originals)
 	if err != nil {
-		return append(findings, upkeep.Finding{Code: findingUnknown, Detail: err.Error(), Blocks: true})
+		return append(findings, upkeep.Finding{Code: findingUnknown, Blocks: true}.Because(err))
 	}
 	return append(findings, compared...)
 }
@@ -157,13 +157,14 @@ func (f *Fleet) StartIntervention(ctx context.Context, actor, name string, req w
 
 // notReady says of updates that were asked for why none can be done.
 func notReady(site string, asked resolve.Plan) error {
-	hint := "See why with upkeep update list " + site + "."
 	for _, update := range asked.Updates {
 		if update.Disposition != upkeep.Ready {
-			return upkeep.Errorf(upkeep.CodeHeld, "%s %s is held", update.Ref(), update.Release.Version).WithHint("%s", hint)
+			return upkeep.Errorf(upkeep.CodeHeld, "%s %s is held", update.Ref(), update.Release.Version).
+				WithHint("See why with upkeep update list %s.", site)
 		}
 	}
-	return upkeep.Errorf(upkeep.CodeNotFound, "nothing that was asked for is ready to be updated").WithHint("%s", hint)
+	return upkeep.Errorf(upkeep.CodeNotFound, "nothing that was asked for is ready to be updated").
+		WithHint("See why with upkeep update list %s.", site)
 }
 
 func refs(batches []upkeep.Batch) []string {

@@ -9,7 +9,7 @@ import (
 
 // refuse holds a release whose package was not what it claimed to be.
 func (w *walk) refuse(ctx context.Context, update upkeep.Update, why error) error {
-	params := map[string]string{"version": string(update.Release.Version), "why": why.Error()}
+	params := map[string]string{"version": string(update.Release.Version), "why": why.Error(), "why_text": upkeep.TextOf(why).Param()}
 	return w.holdAndTask(ctx, update, upkeep.Reason{Code: ReasonRefused, Params: params}, TaskRefused)
 }
 
@@ -44,7 +44,8 @@ func (w *walk) conclude(ctx context.Context, to next) error {
 		}
 	}
 	if end.State == upkeep.Incident {
-		why := map[string]string{"why": describe(end.Failed)}
+		failed := describe(end.Failed)
+		why := map[string]string{"why": failed.String(), "why_text": failed.Param()}
 		err := w.Consequences.CreateTask(ctx, &upkeep.Task{Site: end.Site, Intervention: end.ID, Code: TaskIncident, Params: why})
 		if err != nil {
 			return err
@@ -83,7 +84,7 @@ func (w *walk) holdGuilty(ctx context.Context, end *upkeep.Intervention, update 
 	if i < 0 {
 		return nil
 	}
-	params := map[string]string{"version": string(update.Release.Version), "why": end.Outcomes[i].Detail}
+	params := map[string]string{"version": string(update.Release.Version), "why": end.Outcomes[i].Detail, "why_text": end.Outcomes[i].Why().Param()}
 	return w.holdAndTask(ctx, update, upkeep.Reason{Code: ReasonFailed, Params: params}, TaskFailedUpdate)
 }
 

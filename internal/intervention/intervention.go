@@ -245,7 +245,7 @@ func (w *walk) become(ctx context.Context, to next) error {
 
 // troubled decides what follows when a step ends in an error.
 func (w *walk) troubled(err error) (to next, again time.Duration) {
-	told := &upkeep.Error{Code: upkeep.CodeOf(err), Message: err.Error(), Hint: upkeep.HintOf(err)}
+	told := upkeep.Told(err)
 	note := func(iv *upkeep.Intervention) {
 		if iv.Error == nil {
 			iv.Error = told
@@ -260,7 +260,8 @@ func (w *walk) troubled(err error) (to next, again time.Duration) {
 		if blameless(told.Code) {
 			return next{upkeep.Undoing, func(iv *upkeep.Intervention) { note(iv); iv.Search = upkeep.Search{Started: true} }}, 0
 		}
-		failed := []upkeep.Check{{Code: "apply", Component: w.suspect(err), Got: err.Error()}}
+		failed := []upkeep.Check{{Code: "apply", Component: w.suspect(err)}}
+		failed[0].Fail(err)
 		return next{upkeep.Undoing, func(iv *upkeep.Intervention) { noteFailure(iv, failed) }}, 0
 	}
 	// From here on there is no other way than through: undo, thaw, conclude.

@@ -16,10 +16,10 @@ import (
 // dropped. With n batches and one culprit that takes about 2·log2(n) trials.
 
 // begin returns the search that tries everything that could be staged.
-func begin(batches []upkeep.Batch, refused map[string]string) upkeep.Search {
+func begin(batches []upkeep.Batch, refused map[string]error) upkeep.Search {
 	search := upkeep.Search{Started: true}
 	for _, batch := range batches {
-		if slices.ContainsFunc(batch.Updates, func(u upkeep.Update) bool { return refused[u.Ref()] != "" }) {
+		if slices.ContainsFunc(batch.Updates, func(u upkeep.Update) bool { return refused[u.Ref()] != nil }) {
 			continue
 		}
 		search.Trying = append(search.Trying, batch.Number)
@@ -195,19 +195,26 @@ func noteFailure(iv *upkeep.Intervention, failures []upkeep.Check) {
 	}
 }
 
-func describe(failures []upkeep.Check) string {
+func describe(failures []upkeep.Check) upkeep.Text {
 	if len(failures) == 0 {
-		return ""
+		return upkeep.Text{}
 	}
 	first := failures[0]
-	if first.Subject == "" { // what went wrong while it was put in place says so itself
-		return strings.TrimPrefix(first.Got, first.Code+": ")
+	got := first.Gave()
+	switch {
+	case first.Subject != "":
+		return upkeep.TextOf(upkeep.Causef("%s %s: %s", upkeep.Phrase(first.Code), first.Subject, got))
+	case len(got.Args) == 2 && got.Args[0].String() == first.Code: // what went wrong while it was put in place says so itself
+		return got.Args[1]
 	}
-	return strings.TrimSpace(fmt.Sprintf("%s %s: %s", first.Code, first.Subject, first.Got))
+	return got
 }
 
-func outcome(iv *upkeep.Intervention, ref string, result upkeep.Result, detail string) upkeep.Outcome {
-	o := upkeep.Outcome{Ref: ref, Result: result, Detail: detail}
+func outcome(iv *upkeep.Intervention, ref string, result upkeep.Result, why upkeep.Text) upkeep.Outcome {
+	o := upkeep.Outcome{Ref: ref, Result: result, Detail: why.String()}
+	if o.Detail != "" {
+		o.DetailText = &why
+	}
 	for _, batch := range iv.Batches {
 		for _, update := range batch.Updates {
 			if update.Ref() == ref {
@@ -232,9 +239,9 @@ func settleOutcomes(iv *upkeep.Intervention) {
 			o, said := known[ref]
 			switch {
 			case slices.Contains(kept, ref):
-				o = outcome(iv, ref, upkeep.Applied, "")
+				o = outcome(iv, ref, upkeep.Applied, upkeep.Text{})
 			case !said:
-				o = outcome(iv, ref, upkeep.NotApplied, "")
+				o = outcome(iv, ref, upkeep.NotApplied, upkeep.Text{})
 			}
 			iv.Outcomes = append(iv.Outcomes, o)
 		}

@@ -94,8 +94,8 @@ func (w *walk) takenBack(ctx context.Context, agent Agent) (next, bool, error) {
 		return next{}, false, err
 	}
 	if alone != "" || !open || !frozen && w.iv.State != upkeep.Freezing {
-		why := upkeep.Errorf(upkeep.CodeInterrupted, "the agent took the site back: %s", alone)
-		if err := w.event(ctx, EventAlone, map[string]any{"why": alone}); err != nil {
+		why := upkeep.Errorf(upkeep.CodeInterrupted, "the agent took the site back: %s", upkeep.Phrase(alone))
+		if err := w.event(ctx, EventAlone, map[string]any{"why": alone, "why_text": upkeep.Text{Format: alone}.Param()}); err != nil {
 			return next{}, false, err
 		}
 		return next{upkeep.Undoing, func(iv *upkeep.Intervention) { iv.Error, iv.Search = why, upkeep.Search{Started: true} }}, true, nil
@@ -127,7 +127,7 @@ func (w *walk) prepare(ctx context.Context, agent Agent) (next, error) {
 	search := begin(w.iv.Batches, refused)
 	notApplied := func(iv *upkeep.Intervention) {
 		for ref, why := range refused {
-			iv.Outcomes = append(iv.Outcomes, outcome(iv, ref, upkeep.NotApplied, why))
+			iv.Outcomes = append(iv.Outcomes, outcome(iv, ref, upkeep.NotApplied, upkeep.TextOf(why)))
 		}
 	}
 	if len(search.Trying) == 0 {
@@ -150,8 +150,8 @@ func (w *walk) prepare(ctx context.Context, agent Agent) (next, error) {
 
 // stage has every package brought and checked. One that is not what it claims
 // is held, with all that depends on it; the others go on.
-func (w *walk) stage(ctx context.Context, agent Agent) (map[string]string, error) {
-	refused := map[string]string{}
+func (w *walk) stage(ctx context.Context, agent Agent) (map[string]error, error) {
+	refused := map[string]error{}
 	for _, batch := range w.iv.Batches {
 		for _, update := range batch.Updates {
 			params := map[string]any{"component": update.Ref(), "version": string(update.Release.Version)}
@@ -163,10 +163,10 @@ func (w *walk) stage(ctx context.Context, agent Agent) (map[string]string, error
 				if _, _, _, gone := agent.Standing(ctx); gone != nil {
 					return nil, gone
 				}
-				refused[update.Ref()], params["why"] = err.Error(), err.Error()
+				refused[update.Ref()], params["why"], params["why_text"] = err, err.Error(), upkeep.TextOf(err).Param()
 				err = w.event(ctx, EventRefused, params)
 			case upkeep.CodeRefused, upkeep.CodeNotFound, upkeep.CodeUnauthorized, upkeep.CodeDamaged, upkeep.CodeHeld:
-				refused[update.Ref()], params["why"] = err.Error(), err.Error()
+				refused[update.Ref()], params["why"], params["why_text"] = err, err.Error(), upkeep.TextOf(err).Param()
 				err = errors.Join(w.refuse(ctx, update, err), w.event(ctx, EventRefused, params))
 			}
 			if err != nil {
@@ -258,7 +258,7 @@ func (w *walk) verify(ctx context.Context, agent Agent) (next, error) {
 func (w *walk) condemn(ctx context.Context, failures []upkeep.Check) (next, error) {
 	for _, check := range failures[:min(len(failures), 5)] {
 		err := w.event(ctx, EventCheckFailed, map[string]any{
-			"code": check.Code, "subject": check.Subject, "got": check.Got, "want": check.Want,
+			"code": check.Code, "subject": check.Subject, "got": check.Got, "got_text": check.Gave().Param(), "want": check.Want,
 		})
 		if err != nil {
 			return next{}, err
@@ -344,7 +344,7 @@ func (w *walk) thaw(ctx context.Context, agent Agent) (next, error) {
 		err := agent.Commit(ctx)
 		if code := upkeep.CodeOf(err); code == upkeep.CodeConflict || code == upkeep.CodeInterrupted {
 			// The agent took it back while nobody was there to keep it.
-			lost := &upkeep.Error{Code: upkeep.CodeInterrupted, Message: err.Error()}
+			lost := upkeep.Errorf(upkeep.CodeInterrupted, "%w", err)
 			return next{upkeep.Undoing, func(iv *upkeep.Intervention) { iv.Error, iv.Search = lost, upkeep.Search{Started: true} }}, nil
 		}
 		if err != nil {

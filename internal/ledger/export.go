@@ -60,7 +60,7 @@ func (l *Ledger) Export(ctx context.Context, w io.Writer, key ed25519.PrivateKey
 		}
 		hash, err := Hash(entry)
 		if err != nil {
-			return damaged(entry.Seq, err.Error())
+			return damaged(entry.Seq, err)
 		}
 		if err := head.next(entry, hash); err != nil {
 			return err
@@ -124,10 +124,10 @@ func VerifyExport(r io.Reader, key ed25519.PublicKey) (checkpoint Checkpoint, er
 		closed = false
 	}
 	if err := lines.Err(); err != nil {
-		return Checkpoint{}, damaged(head.seq+1, err.Error())
+		return Checkpoint{}, damaged(head.seq+1, err)
 	}
 	if !closed {
-		return Checkpoint{}, damaged(head.seq+1, "the export ends without a checkpoint")
+		return Checkpoint{}, damaged(head.seq+1, upkeep.Phrase("the export ends without a checkpoint"))
 	}
 	return checkpoint, nil
 }
@@ -144,16 +144,16 @@ func checkpointLine(line []byte) (json.RawMessage, bool) {
 func verifyCheckpoint(text []byte, head link, key ed25519.PublicKey) (Checkpoint, error) {
 	var checkpoint Checkpoint
 	if err := json.Unmarshal(text, &checkpoint); err != nil {
-		return Checkpoint{}, damaged(head.seq+1, "its checkpoint is not readable")
+		return Checkpoint{}, damaged(head.seq+1, upkeep.Phrase("its checkpoint is not readable"))
 	}
 	if err := checkpoint.Verify(key); err != nil {
 		return Checkpoint{}, err
 	}
 	if checkpoint.Seq != head.seq {
-		return Checkpoint{}, damaged(min(checkpoint.Seq, head.seq)+1, "the checkpoint was signed at another entry")
+		return Checkpoint{}, damaged(min(checkpoint.Seq, head.seq)+1, upkeep.Phrase("the checkpoint was signed at another entry"))
 	}
 	if checkpoint.Hash != head.hash {
-		return Checkpoint{}, damaged(head.seq, "the checkpoint was signed over another chain")
+		return Checkpoint{}, damaged(head.seq, upkeep.Phrase("the checkpoint was signed over another chain"))
 	}
 	return checkpoint, nil
 }
@@ -163,11 +163,11 @@ func (l *link) nextLine(line []byte) error {
 	var entry upkeep.LedgerEntry
 	decoder := json.NewDecoder(bytes.NewReader(line))
 	if err := decoder.Decode(&entry); err != nil {
-		return damaged(l.seq+1, "not readable")
+		return damaged(l.seq+1, upkeep.Phrase("not readable"))
 	}
 	hash, err := hashText(line)
 	if err != nil {
-		return damaged(l.seq+1, err.Error())
+		return damaged(l.seq+1, err)
 	}
 	return l.next(entry, hash)
 }

@@ -126,7 +126,7 @@ func Verify(entries iter.Seq2[upkeep.LedgerEntry, error]) error {
 		}
 		hash, err := Hash(entry)
 		if err != nil {
-			return damaged(link.seq+1, err.Error())
+			return damaged(link.seq+1, err)
 		}
 		if err := link.next(entry, hash); err != nil {
 			return err
@@ -149,17 +149,17 @@ func (l *link) next(entry upkeep.LedgerEntry, hash string) error {
 	}
 	switch {
 	case entry.Seq != l.seq+1:
-		return damaged(l.seq+1, "missing or out of its place")
+		return damaged(l.seq+1, upkeep.Phrase("missing or out of its place"))
 	case entry.Previous != previous:
-		return damaged(entry.Seq, "it does not continue the one before")
+		return damaged(entry.Seq, upkeep.Phrase("it does not continue the one before"))
 	case entry.Hash != hash:
-		return damaged(entry.Seq, "its content is not what was hashed")
+		return damaged(entry.Seq, upkeep.Phrase("its content is not what was hashed"))
 	}
 	l.seq, l.hash = entry.Seq, hash
 	return nil
 }
 
-func damaged(seq int64, why string) error {
+func damaged(seq int64, why any) error {
 	return upkeep.Errorf(upkeep.CodeDamaged, "ledger entry %d: %s", seq, why).
 		WithHint("Compare with an earlier export: everything before entry %d is as it was written.", seq)
 }

@@ -1,7 +1,6 @@
 package resolve
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -100,11 +99,11 @@ func (p *Plan) known(word string) error {
 			return nil // a kind that the site happens to have none of
 		}
 	}
-	hint := "See the names with: upkeep site inventory."
-	if len(near) > 0 {
-		hint = fmt.Sprintf("Did you mean %s?", strings.Join(near[:min(3, len(near))], " or "))
+	unknown := upkeep.Errorf(upkeep.CodeNotFound, "%q names no component of this site", word)
+	if len(near) == 0 {
+		return unknown.WithHint("See the names with: upkeep site inventory.")
 	}
-	return upkeep.Errorf(upkeep.CodeNotFound, "%q names no component of this site", word).WithHint("%s", hint)
+	return unknown.WithHint("Did you mean %s?", strings.Join(near[:min(3, len(near))], ", "))
 }
 
 // distance is how many single letters have to be put in, left out or replaced

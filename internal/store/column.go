@@ -34,7 +34,7 @@ func (s *stamp) Scan(value any) error {
 	case int64:
 		*s = stamp(time.UnixMicro(value).UTC())
 	default:
-		return fmt.Errorf("a time is a number of microseconds, not %T", value)
+		return upkeep.Causef("a time is a number of microseconds, not %T", value)
 	}
 	return nil
 }
@@ -73,7 +73,7 @@ func (d document) Value() (driver.Value, error) {
 func (d document) Scan(value any) error {
 	text, ok := value.(string)
 	if !ok {
-		return fmt.Errorf("a document is text, not %T", value)
+		return upkeep.Causef("a document is text, not %T", value)
 	}
 	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.UseNumber()
@@ -111,7 +111,7 @@ func collect[T any](ctx context.Context, tx *tx, query string, args []any, scan 
 }
 
 // single scans the one row, and answers CodeNotFound naming what is missing.
-func single[T any](row *sql.Row, scan func(scanner) (T, error), what string, name any) (value T, err error) {
+func single[T any](row *sql.Row, scan func(scanner) (T, error), what upkeep.Phrase, name any) (value T, err error) {
 	value, err = scan(row)
 	if errors.Is(err, sql.ErrNoRows) {
 		return value, upkeep.Errorf(upkeep.CodeNotFound, "%s %v does not exist", what, name)

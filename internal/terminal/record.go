@@ -78,10 +78,13 @@ func (s *Screen) outcomes(r *Record) error {
 			note += s.Words.Text("record.security")
 		}
 		if l.Detail != "" {
-			note += " · " + s.Words.Code("check", l.Detail, nil)
+			note += " · " + s.Words.Say(l.Why())
 		}
-		head := fmt.Sprintf("%s %s  %s → %s  ", s.mark(l.Result), pad(Cut(l.Ref, widths[0]), widths[0]),
-			pad(string(l.From), widths[1]), pad(string(l.To), widths[2]))
+		head, err := s.name(l, widths[0])
+		if err != nil {
+			return err
+		}
+		head += fmt.Sprintf("  %s → %s  ", pad(string(l.From), widths[1]), pad(string(l.To), widths[2]))
 		indent := 2 + widths[0] + 2 + widths[1] + 3 + widths[2] + 2
 		for i, part := range Wrap(Line(note), max(20, s.Width-indent)) {
 			if i > 0 {
@@ -94,6 +97,24 @@ func (s *Screen) outcomes(r *Record) error {
 	}
 	_, err := fmt.Fprintln(s.Out)
 	return err
+}
+
+// name returns the beginning of an update's line. A name that is too long for
+// its column gets lines of its own above: which component it is must not be
+// guessed.
+func (s *Screen) name(l line, width int) (string, error) {
+	ref := Line(l.Ref)
+	if Columns(ref) <= width {
+		return s.mark(l.Result) + " " + pad(ref, width), nil
+	}
+	head := s.mark(l.Result) + " "
+	for _, part := range Wrap(ref, max(20, s.Width-2)) {
+		if _, err := fmt.Fprintln(s.Out, head+part); err != nil {
+			return "", err
+		}
+		head = "  "
+	}
+	return pad("", 2+width), nil
 }
 
 // lines are the outcomes; updates without one yet are shown as planned.
@@ -164,10 +185,11 @@ func (s *Screen) failure(e *upkeep.Error) string {
 	if e == nil {
 		return ""
 	}
-	if e.Hint == "" {
-		return e.Message
+	message, hint := s.Words.Say(upkeep.TextOf(e)), s.Words.Say(upkeep.HintTextOf(e))
+	if hint == "" {
+		return message
 	}
-	return e.Message + " – " + e.Hint
+	return message + " – " + hint
 }
 
 func (s *Screen) frozen(iv *upkeep.Intervention) string {
@@ -216,7 +238,8 @@ func (s *Screen) Verdict(v *upkeep.Verdict) []Field {
 		return nil
 	}
 	if v.OK() {
-		return []Field{{"", s.Words.Text("record.good", "count", len(v.Checks)), Good}}
+		passed := slices.DeleteFunc(slices.Clone(v.Checks), func(c upkeep.Check) bool { return c.Held })
+		return []Field{{"", s.Words.Text("record.good", "count", len(passed)), Good}}
 	}
 	failures := v.Failures()
 	fields := []Field{{"", s.Words.Text("record.bad", "count", len(failures), "all", len(v.Checks)), Bad}}
@@ -241,7 +264,15 @@ func (s *Screen) Check(c *upkeep.Check) string {
 	if c.OK || c.Want == "" && c.Got == "" {
 		return text
 	}
-	return s.Words.Text("record.want_got", "check", text, "want", short(c.Want), "got", short(c.Got))
+	return s.Words.Text("record.want_got", "check", text, "want", short(c.Want), "got", short(s.Words.Say(c.Gave())))
+}
+
+// Passed describes a check that says nothing against the site.
+func (s *Screen) Passed(c *upkeep.Check) Field {
+	if c.Held {
+		return Field{"", "· " + s.Words.Text("record.check_held", "check", s.Check(c)), Warn}
+	}
+	return Field{"", "✓ " + s.Check(c), Plain}
 }
 
 func short(text string) string {

@@ -18,7 +18,13 @@ type Words interface {
 	Text(key string, pairs ...any) string
 	// Code returns the text of a code of a family: "state", "reason", ….
 	Code(family, code string, params map[string]string) string
-	// Number, Bytes and Span write amounts.
+	// Say returns the text of an error, or a part of one.
+	Say(text upkeep.Text) string
+	Amounts
+}
+
+// Amounts writes amounts.
+type Amounts interface {
 	Number(n int64) string
 	Bytes(n int64) string
 	Span(d time.Duration) string

@@ -16,6 +16,8 @@ import (
 // words answers with the key, so that layouts show and nothing else.
 type words struct{}
 
+func (words) Say(text upkeep.Text) string { return text.String() }
+
 func (words) Text(key string, _ ...any) string { return key }
 
 func (words) Code(family, code string, _ map[string]string) string { return family + "." + code }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -120,7 +119,7 @@ func (d Dir) Load(ctx context.Context, name string, offset int64, length int) (d
 	data = make([]byte, length)
 	if _, err := f.ReadAt(data, offset); err != nil {
 		if errors.Is(err, io.EOF) {
-			err = fmt.Errorf("%d bytes at %d: %w", length, offset, io.ErrUnexpectedEOF)
+			err = upkeep.Causef("%d bytes at %d: %w", length, offset, io.ErrUnexpectedEOF)
 		}
 		return nil, err
 	}

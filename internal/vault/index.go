@@ -4,9 +4,10 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
+
+	"upkeep"
 )
 
 // indexLimit is the number of blobs one index file lists at most, as restic
@@ -134,7 +135,7 @@ func (id ID) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, id[:])
 // UnmarshalText reads 64 hex digits.
 func (id *ID) UnmarshalText(text []byte) error {
 	if len(text) != hex.EncodedLen(len(id)) {
-		return fmt.Errorf("id %q: want 64 hex digits", text)
+		return upkeep.Causef("id %q: want 64 hex digits", text)
 	}
 	_, err := hex.Decode(id[:], text)
 	return err
@@ -157,7 +158,7 @@ func (t *BlobType) UnmarshalText(text []byte) error {
 	case "tree":
 		*t = TreeBlob
 	default:
-		return fmt.Errorf("blob type %q", text)
+		return upkeep.Causef("blob type %q", text)
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"maps"
@@ -64,7 +63,7 @@ func (r *Repository) loadAny(ctx context.Context, h Handle) ([]byte, error) {
 
 func (r *Repository) loadPlace(ctx context.Context, place location) ([]byte, error) {
 	if place.length < seal.Overhead || place.length > maxBlob || place.plain > maxBlob {
-		return nil, damaged(fmt.Errorf("pack %s: blob of %d bytes", place.pack, place.length))
+		return nil, damaged(upkeep.Causef("pack %s: blob of %d bytes", place.pack, place.length))
 	}
 	sealed, err := r.loadPart(ctx, place.pack, int64(place.offset), int(place.length))
 	if err != nil {
@@ -72,7 +71,7 @@ func (r *Repository) loadPlace(ctx context.Context, place location) ([]byte, err
 	}
 	data, err := r.unpack(sealed, &place.packedBlob, nil)
 	if err != nil {
-		return nil, damaged(fmt.Errorf("pack %s: %w", place.pack, err))
+		return nil, damaged(upkeep.Causef("pack %s: %w", place.pack, err))
 	}
 	return data, nil
 }
@@ -83,11 +82,11 @@ func (r *Repository) loadPart(ctx context.Context, pack ID, offset int64, length
 	data, err := r.storage.Load(ctx, fileName(dataFolder, pack), offset, length)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		err = damaged(fmt.Errorf("pack %s is gone: %w", pack, err))
+		err = damaged(upkeep.Causef("pack %s is gone: %w", pack, err))
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		err = damaged(fmt.Errorf("pack %s is cut short: %w", pack, err))
+		err = damaged(upkeep.Causef("pack %s is cut short: %w", pack, err))
 	case errors.Is(err, unix.EIO):
-		err = damaged(fmt.Errorf("pack %s cannot be read: %w", pack, err))
+		err = damaged(upkeep.Causef("pack %s cannot be read: %w", pack, err))
 	}
 	return data, err
 }
@@ -106,7 +105,7 @@ func (r *Repository) unpack(sealed []byte, blob *packedBlob, buffer []byte) ([]b
 		err = errors.New("the content is not what its ID says")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s at %d: %w", blob.Handle, blob.offset, err)
+		return nil, upkeep.Causef("%s at %d: %w", blob.Handle, blob.offset, err)
 	}
 	return data, nil
 }

@@ -3,7 +3,6 @@ package vault
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -20,7 +19,7 @@ func references(text []byte) ([]Handle, error) {
 		} `json:"nodes"`
 	}
 	if err := json.Unmarshal(text, &tree); err != nil {
-		return nil, fmt.Errorf("tree: %w", err)
+		return nil, upkeep.Causef("tree: %w", err)
 	}
 	var found []Handle
 	for i := range tree.Nodes {
@@ -82,7 +81,7 @@ func (w *reach) tree(id ID, depth int) error {
 	}
 	below, err := references(text)
 	if err != nil {
-		return damaged(fmt.Errorf("%s: %w", id, err))
+		return damaged(upkeep.Causef("%s: %w", id, err))
 	}
 	for _, h := range below {
 		if h.Type == DataBlob {

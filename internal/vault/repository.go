@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/user"
@@ -314,7 +313,7 @@ func (r *Repository) saveFile(ctx context.Context, folder string, text []byte) (
 }
 
 // repairs says what to do about a damaged file of a folder.
-var repairs = map[string]string{
+var repairs = map[string]upkeep.Phrase{
 	indexFolder:     "Run restic repair index on the vault (restic rebuild-index before 0.16): it is made again from the packs.",
 	locksFolder:     "Run restic unlock --remove-all on the vault when nothing else works in it.",
 	snapshotsFolder: "Bring the file back from a copy of the vault. Without one that backup is lost: move the file away.",
@@ -359,7 +358,7 @@ func (r *Repository) listIDs(ctx context.Context, folder string) ([]ID, error) {
 // would let a prune elsewhere remove what is being written.
 func (r *Repository) needLock() error {
 	if r.locks.Load() == 0 {
-		return fmt.Errorf("vault: write without a lock")
+		return upkeep.Causef("vault: write without a lock")
 	}
 	return nil
 }

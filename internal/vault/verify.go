@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
 	"math/rand/v2"
@@ -162,7 +161,7 @@ func (r *Repository) locate(blobs []Handle) (map[ID][]packedBlob, error) {
 			return !trusted
 		})
 		if chosen == nil {
-			return nil, damaged(fmt.Errorf("%s is in no index", h))
+			return nil, damaged(upkeep.Causef("%s is in no index", h))
 		}
 		packs[chosen.pack] = append(packs[chosen.pack], chosen.packedBlob)
 	}
@@ -177,11 +176,11 @@ func (r *Repository) checkSizes(ctx context.Context, packs map[ID][]packedBlob) 
 		info, err := r.storage.Stat(ctx, fileName(dataFolder, id))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			err = fmt.Errorf("pack %s is gone", id)
+			err = upkeep.Causef("pack %s is gone", id)
 		case err != nil:
 			return 0, err
 		case info.Size != want[id]:
-			err = fmt.Errorf("pack %s has %d bytes: want %d", id, info.Size, want[id])
+			err = upkeep.Causef("pack %s has %d bytes: want %d", id, info.Size, want[id])
 		}
 		if err != nil && !r.stands(ctx, id, blobs) {
 			damages = append(damages, err)
@@ -216,7 +215,7 @@ func joinDamages(damages []error) error {
 	slices.SortFunc(damages, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
 	err := errors.Join(damages[:min(len(damages), maxDamages)]...)
 	if more > 0 {
-		err = fmt.Errorf("%w\nand %d more packs", err, more)
+		err = upkeep.Causef("%w\nand %d more packs", err, more)
 	}
 	return damaged(err)
 }

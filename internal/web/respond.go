@@ -62,7 +62,7 @@ func (s *Server) shown(r *http.Request, err error) *upkeep.Error {
 		s.Log.Error("request", "method", r.Method, "path", r.URL.Path, "error", err)
 		return upkeep.Errorf(upkeep.CodeInternal, "internal error").WithHint("The server's log says more.")
 	}
-	shown := &upkeep.Error{Code: e.Code, Message: err.Error(), Hint: e.Hint}
+	shown := upkeep.Told(err)
 	if statuses[e.Code] == 0 || e.Code == upkeep.CodeInternal {
 		s.Log.Error("request", "method", r.Method, "path", r.URL.Path, "error", err)
 		shown.Code = upkeep.CodeInternal

@@ -20,9 +20,9 @@ func (s *Server) suggest(r *http.Request, e *upkeep.Error) {
 	case name != "":
 		s.suggestSite(r, name, e)
 	case strings.HasPrefix(r.URL.Path, "/v1/interventions/"):
-		e.Hint = "Known interventions: upkeep intervention list."
+		*e = *e.WithHint("Known interventions: upkeep intervention list.")
 	case strings.HasPrefix(r.URL.Path, "/v1/backups/"):
-		e.Hint = "Known backups: upkeep backup list."
+		*e = *e.WithHint("Known backups: upkeep backup list.")
 	}
 }
 
@@ -39,9 +39,9 @@ func (s *Server) suggestSite(r *http.Request, name string, e *upkeep.Error) {
 	if slices.Contains(names, name) {
 		return // something else was not found
 	}
-	e.Hint = "Known sites: upkeep site list."
+	*e = *e.WithHint("Known sites: upkeep site list.")
 	if close := near(name, names); len(close) > 0 {
-		e.Hint = "Did you mean " + strings.Join(close, ", ") + "?"
+		*e = *e.WithHint("Did you mean %s?", strings.Join(close, ", "))
 	}
 }
 

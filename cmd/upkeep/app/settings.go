@@ -3,7 +3,6 @@ package app
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -54,7 +53,7 @@ func readSettings(dir string) (s settings, err error) {
 	decoder := json.NewDecoder(f)
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&s); err != nil {
-		return s, upkeep.Errorf(upkeep.CodeInvalid, "%s", inWords(err)).
+		return s, upkeep.Errorf(upkeep.CodeInvalid, "%w", inWords(err)).
 			WithHint("Known are wordpress.api, wordpress.downloads, dokuwiki.downloads, dokuwiki.updates, dokuwiki.repository, trusted, agents, vault, silence, feed_age.")
 	}
 	return s, s.validate()
@@ -62,17 +61,20 @@ func readSettings(dir string) (s settings, err error) {
 
 // inWords says what is wrong with the form of the settings without the names
 // that only a programmer knows.
-func inWords(err error) string {
+func inWords(err error) error {
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		if wrong.Field == "" {
-			return "want an object in braces, got " + wrong.Value
+			return upkeep.Causef("want an object in braces, got %s", wrong.Value)
 		}
-		return wrong.Field + ": " + wrong.Value + " does not fit"
+		return upkeep.Causef("%s: %s does not fit", wrong.Field, wrong.Value)
 	}
 	if wrong, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return fmt.Sprintf("no JSON at byte %d: %s", wrong.Offset, wrong)
+		return upkeep.Causef("no JSON at byte %d: %w", wrong.Offset, wrong)
 	}
-	return strings.TrimPrefix(err.Error(), "json: ")
+	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return upkeep.Causef("unknown field %s", field)
+	}
+	return err
 }
 
 // validate returns CodeInvalid naming the first setting that is wrong.

@@ -85,8 +85,9 @@ func (e *Env) Exit(err error) int {
 	if errors.Is(err, context.Canceled) {
 		code = upkeep.CodeInterrupted
 	}
-	fmt.Fprintln(e.Stderr, "upkeep: "+oneLine(err.Error()))
-	if hint := upkeep.HintOf(err); hint != "" {
+	message, hint := e.Texts.Error(err)
+	fmt.Fprintln(e.Stderr, "upkeep: "+oneLine(message))
+	if hint != "" {
 		fmt.Fprintln(e.Stderr, e.Text("hint", "hint", oneLine(hint)))
 	}
 	return exitOfCode(code)

@@ -54,7 +54,7 @@ func Findings(e *console.Env, found []upkeep.Finding) []terminal.Field {
 	for _, f := range found {
 		text := e.Texts.Code("finding", f.Code, nil)
 		if f.Detail != "" && f.Code != "modified" { // of those the files say it
-			text += " (" + f.Detail + ")"
+			text += " (" + e.Texts.Say(f.More()) + ")"
 		}
 		if f.Component != "" {
 			text = f.Component + " · " + text

@@ -6,10 +6,10 @@ import (
 	"crypto/sha256"
 	"database/sql/driver"
 	"encoding/hex"
-	"fmt"
 	"slices"
 	"strconv"
 
+	"upkeep"
 	"upkeep/internal/agent/database/schema"
 	"upkeep/internal/agent/database/session"
 )
@@ -56,7 +56,7 @@ func read(ctx context.Context, s *session.Session, o *schema.Object, emit func(*
 	r := newReading(o, emit)
 	if o.HasRows() && len(o.Columns) > 0 {
 		if err := s.Each(ctx, o.Selection(""), r.add); err != nil {
-			return content{}, fmt.Errorf("table %q: %w", o.Name, err)
+			return content{}, upkeep.Causef("table %q: %w", o.Name, err)
 		}
 		if err := r.cut(); err != nil {
 			return content{}, err

@@ -204,9 +204,9 @@ func (rs *restorer) create(ctx context.Context, kinds ...string) error {
 				return err
 			}
 		case upkeep.CodeOf(err) == upkeep.CodeUnauthorized:
-			refused = append(refused, fmt.Errorf("%s %q: %w", o.Kind, o.Name, err))
+			refused = append(refused, upkeep.Causef("%s %q: %w", o.Kind, o.Name, err))
 		case err != nil:
-			return fmt.Errorf("%s %q: %w", o.Kind, o.Name, err)
+			return upkeep.Causef("%s %q: %w", o.Kind, o.Name, err)
 		default:
 			rs.stats.Created = append(rs.stats.Created, o.Ref())
 		}
@@ -253,7 +253,7 @@ func (rs *restorer) tables(ctx context.Context, have *schema.Catalogue) error {
 					return context.Cause(ctx)
 				}
 				if err := tr.restoreAgain(ctx, d, have); err != nil {
-					return fmt.Errorf("table %q: %w", d.Name, err)
+					return upkeep.Causef("table %q: %w", d.Name, err)
 				}
 			}
 			return nil

@@ -107,7 +107,7 @@ func (s *Spot) Path() string { return s.path }
 func (s *Spot) Stat() (unix.Stat_t, error) {
 	var st unix.Stat_t
 	err := unix.Fstatat(int(s.dir.Fd()), s.name, &st, unix.AT_SYMLINK_NOFOLLOW)
-	return st, s.wrap("stat", err)
+	return st, s.wrap(upkeep.Phrase("stat"), err)
 }
 
 // Inode returns the inode number at the spot, 0 when there is nothing.
@@ -124,13 +124,13 @@ func (s *Spot) Inode() (uint64, error) {
 func (s *Spot) FolderTime() (int64, error) {
 	var st unix.Stat_t
 	err := unix.Fstat(int(s.dir.Fd()), &st)
-	return st.Mtim.Nano(), s.wrap("stat folder", err)
+	return st.Mtim.Nano(), s.wrap(upkeep.Phrase("stat folder"), err)
 }
 
 // SetFolderTime sets the modification time of the spot's folder.
 func (s *Spot) SetFolderTime(mtime int64) error {
 	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, unix.NsecToTimespec(mtime)}
-	return s.wrap("set time", unix.UtimesNanoAt(int(s.dir.Fd()), ".", times, 0))
+	return s.wrap(upkeep.Phrase("set time"), unix.UtimesNanoAt(int(s.dir.Fd()), ".", times, 0))
 }
 
 // SetTime sets the modification time of what is at the spot, a link's own.
@@ -149,14 +149,14 @@ func (s *Spot) SetMode(mode uint32) error {
 		return upkeep.Errorf(upkeep.CodeRefused, "set mode of %s: it is a link", s.path)
 	}
 	if s.name == "." {
-		return s.wrap("set mode", unix.Fchmod(int(s.dir.Fd()), mode))
+		return s.wrap(upkeep.Phrase("set mode"), unix.Fchmod(int(s.dir.Fd()), mode))
 	}
 	fd, err := unix.Openat(int(s.dir.Fd()), s.name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return s.wrap("set mode", err)
+		return s.wrap(upkeep.Phrase("set mode"), err)
 	}
 	defer unix.Close(fd)
-	return s.wrap("set mode", unix.Chmod("/proc/self/fd/"+strconv.Itoa(fd), mode))
+	return s.wrap(upkeep.Phrase("set mode"), unix.Chmod("/proc/self/fd/"+strconv.Itoa(fd), mode))
 }
 
 // MoveTo renames what is at s to to. What is at to must not exist. Both
@@ -167,7 +167,7 @@ func (s *Spot) MoveTo(to *Spot) error {
 		err = s.moveWithoutFlag(to)
 	}
 	if err != nil {
-		return s.wrap("move to "+to.path, err)
+		return s.wrap(upkeep.TextOf(upkeep.Causef("move to %s", to.path)), err)
 	}
 	return errors.Join(s.sync(), to.sync())
 }
@@ -185,7 +185,7 @@ func (s *Spot) moveWithoutFlag(to *Spot) error {
 func (s *Spot) Write(content []byte, mode uint32) error {
 	fd, err := unix.Openat(int(s.dir.Fd()), s.name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
-		return s.wrap("create", err)
+		return s.wrap(upkeep.Phrase("create"), err)
 	}
 	f := os.NewFile(uintptr(fd), s.path)
 	_, err = f.Write(content)
@@ -198,11 +198,11 @@ func (s *Spot) Write(content []byte, mode uint32) error {
 func (s *Spot) Delete() error {
 	root, err := os.OpenRoot("/proc/self/fd/" + strconv.Itoa(int(s.dir.Fd())))
 	if err != nil {
-		return s.wrap("delete", err)
+		return s.wrap(upkeep.Phrase("delete"), err)
 	}
 	defer root.Close()
 	if err := root.RemoveAll(s.name); err != nil {
-		return s.wrap("delete", err)
+		return s.wrap(upkeep.Phrase("delete"), err)
 	}
 	return s.sync()
 }
@@ -227,7 +227,7 @@ func SyncDir(path string) error {
 	return errors.Join(syncFolder(dir), dir.Close())
 }
 
-func (s *Spot) wrap(op string, err error) error {
+func (s *Spot) wrap(op any, err error) error {
 	if err == nil {
 		return nil
 	}

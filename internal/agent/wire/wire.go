@@ -293,8 +293,7 @@ func splitID(b []byte) (id vault.ID, rest []byte, err error) {
 }
 
 func encodeError(err error) []byte {
-	told := upkeep.Error{Code: upkeep.CodeOf(err), Message: err.Error(), Hint: upkeep.HintOf(err)}
-	text, err := json.Marshal(told)
+	text, err := json.Marshal(upkeep.Told(err))
 	if err != nil { // strings always encode
 		return []byte(`{"code":"internal"}`)
 	}

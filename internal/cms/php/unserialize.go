@@ -53,8 +53,8 @@ type decoder struct {
 	slots  []*Value // what R: and r: count, from 1
 }
 
-func (d *decoder) invalid(what string) error {
-	return upkeep.Errorf(upkeep.CodeInvalid, "serialized value: %s at byte %d", what, d.pos)
+func (d *decoder) invalid(format string, args ...any) error {
+	return upkeep.Errorf(upkeep.CodeInvalid, "serialized value: %w at byte %d", upkeep.Causef(format, args...), d.pos)
 }
 
 // value reads one value that references may point at.
@@ -248,7 +248,7 @@ func (d *decoder) escaped() (string, error) {
 
 func (d *decoder) expect(c byte) error {
 	if d.pos >= len(d.in) || d.in[d.pos] != c {
-		return d.invalid("want " + strconv.QuoteRune(rune(c)))
+		return d.invalid("want %q", rune(c))
 	}
 	d.pos++
 	return nil

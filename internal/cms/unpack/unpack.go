@@ -100,12 +100,10 @@ func newTree(dir *os.Root, limits Limits) *tree {
 }
 
 func refused(entry, format string, args ...any) error {
-	err := upkeep.Errorf(upkeep.CodeRefused, format, args...)
 	if len(entry) > 200 {
 		entry = entry[:200] + "…"
 	}
-	err.Message = "entry " + quote(entry) + ": " + err.Message
-	return err
+	return upkeep.Errorf(upkeep.CodeRefused, "entry %s: %w", quote(entry), upkeep.Causef(format, args...))
 }
 
 func quote(s string) string {

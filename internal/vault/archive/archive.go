@@ -5,8 +5,6 @@
 package archive
 
 import (
-	"bytes"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -142,29 +140,26 @@ func (p *problems) add(path string, err error) {
 	}
 	p.paths[path] = true
 	if p.count++; len(p.list) < maxProblems {
-		p.list = append(p.list, fmt.Errorf("%q: %w", path, err))
+		p.list = append(p.list, upkeep.Causef("%q: %w", path, err))
 	}
 }
 
 // err returns one error that names the paths, or nil.
-func (p *problems) err(verb string) error {
+func (p *problems) err(verb upkeep.Phrase) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.count == 0 {
 		return nil
 	}
-	var text bytes.Buffer
-	for i, err := range p.list {
-		if i > 0 {
-			text.WriteString("; ")
-		}
-		text.WriteString(err.Error())
+	text := upkeep.TextOf(p.list[0])
+	for _, err := range p.list[1:] {
+		text = upkeep.TextOf(upkeep.Causef("%s; %w", text, err))
 	}
 	if p.count > len(p.list) {
-		fmt.Fprintf(&text, "; and %d more", p.count-len(p.list))
+		text = upkeep.TextOf(upkeep.Causef("%s; and %d more", text, p.count-len(p.list)))
 	}
 	code := folder.CodeOf(p.list[0])
-	return upkeep.Errorf(code, "%d paths cannot be %s: %s", p.count, verb, text.String()).
+	return upkeep.Errorf(code, "%d paths cannot be %s: %s", p.count, verb, text).
 		WithHint("Correct the rights of these paths, or exclude them.")
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 
@@ -42,7 +41,7 @@ func (r *restorer) parent(path string) (*folder.Folder, string, error) {
 	parts := strings.Split(path, "/")
 	last := len(parts) - 1
 	if last < 1 {
-		return nil, "", fmt.Errorf("%q is a root", path)
+		return nil, "", upkeep.Causef("%q is a root", path)
 	}
 	t := &r.trail
 	same := 0
@@ -67,7 +66,7 @@ func (r *restorer) enter(part string) (*folder.Folder, error) {
 	if len(t.folders) == 0 {
 		root, ok := r.roots[part]
 		if !ok {
-			return nil, fmt.Errorf("%q is no source", part)
+			return nil, upkeep.Causef("%q is no source", part)
 		}
 		return root.Hold(), nil
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"hash/fnv"
 	"slices"
 	"strings"
@@ -50,7 +49,7 @@ type reading struct {
 func read(ctx context.Context, s *session, o *object, emit func(*segment, []byte) error) error {
 	r := &reading{object: o, emit: emit}
 	if _, err := s.CopyTo(ctx, r, "COPY ("+o.selection()+") TO STDOUT"); err != nil {
-		return fmt.Errorf("%s: %w", o.ref(), err)
+		return upkeep.Causef("%s: %w", o.ref(), err)
 	}
 	if err := r.cut(); err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -100,7 +99,7 @@ func (rs *restorer) run(ctx context.Context) (err error) {
 	there := left.byRef()
 	for _, o := range rs.want {
 		if err := rs.bring(ctx, o, there[o.ref()]); err != nil {
-			return fmt.Errorf("%s: %w", o.ref(), err)
+			return upkeep.Causef("%s: %w", o.ref(), err)
 		}
 	}
 	return nil
@@ -145,7 +144,7 @@ func (rs *restorer) drop(ctx context.Context) error {
 			continue
 		}
 		if err := rs.exec(ctx, o.Drop); err != nil {
-			return fmt.Errorf("drop %s: %w", o.ref(), err)
+			return upkeep.Causef("drop %s: %w", o.ref(), err)
 		}
 	}
 	return nil

@@ -294,7 +294,7 @@ func (d *Describer) routines(ctx context.Context, c *Catalogue) error {
 			return err
 		}
 		if show[2] == "" {
-			return upkeep.Errorf(upkeep.CodeUnauthorized, "%s %q may not be read", strings.ToLower(row[1]), row[0]).
+			return upkeep.Errorf(upkeep.CodeUnauthorized, "%s %q may not be read", upkeep.Phrase(strings.ToLower(row[1])), row[0]).
 				WithHint("Give the account SELECT on mysql.proc, or make it the definer.")
 		}
 		// A procedure and a function may share a name, two objects of a

@@ -12,12 +12,12 @@ import (
 // shown are the kinds of programs that a server lists only to those who have
 // one of these rights on them: to others it is as if there were none.
 var shown = [...]struct {
-	kind   string
+	kind   upkeep.Phrase
 	rights []string
 }{
-	{"triggers", []string{"TRIGGER"}},
-	{"events", []string{"EVENT"}},
-	{"routines", []string{"EXECUTE", "ALTER ROUTINE", "CREATE ROUTINE"}},
+	{upkeep.Phrase("triggers"), []string{"TRIGGER"}},
+	{upkeep.Phrase("events"), []string{"EVENT"}},
+	{upkeep.Phrase("routines"), []string{"EXECUTE", "ALTER ROUTINE", "CREATE ROUTINE"}},
 }
 
 // grant is a line of what an account may do: rights, then the database and

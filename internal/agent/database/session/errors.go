@@ -46,7 +46,7 @@ var serverCodes = map[uint16]upkeep.Code{
 }
 
 // Hints gives the next step for a code.
-var Hints = map[upkeep.Code]string{
+var Hints = map[upkeep.Code]upkeep.Phrase{
 	upkeep.CodeUnreachable:  "Check that the database server runs and takes connections.",
 	upkeep.CodeUnauthorized: "Check the account in the site's configuration and its rights on the database.",
 	upkeep.CodeNotFound:     "Check the database's name in the site's configuration.",

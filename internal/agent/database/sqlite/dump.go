@@ -306,7 +306,7 @@ func (o *object) insertion() string {
 func (w *texts) rows(ctx context.Context, o *object, out *bufio.Writer) (err error) {
 	rows, err := w.QueryContext(ctx, w.selection(o))
 	if err != nil {
-		return fmt.Errorf("table %q: %w", o.Name, err)
+		return upkeep.Causef("table %q: %w", o.Name, err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	columns, err := rows.Columns()

@@ -49,7 +49,7 @@ func describe(ctx context.Context, c *connection) ([]*object, error) {
 	for _, o := range objects {
 		if o.hasRows() {
 			if err := o.describeRows(ctx, c); err != nil {
-				return nil, fmt.Errorf("table %q: %w", o.Name, err)
+				return nil, upkeep.Causef("table %q: %w", o.Name, err)
 			}
 		}
 	}

@@ -99,7 +99,7 @@ func (s *survey) addLanguage(root *os.Root, dir, id string, pack *languagePack) 
 		}
 		headers, err := s.reader.headersOf(root, file, catalogue.set, false)
 		if err != nil {
-			s.find(upkeep.Finding{Code: "unreadable", Paths: []string{filepath.Join(dir, file)}, Detail: err.Error()})
+			s.find(upkeep.Finding{Code: "unreadable", Paths: []string{filepath.Join(dir, file)}}.Because(err))
 			continue
 		}
 		c.Version = upkeep.Version(headers["Revision"])

@@ -79,7 +79,7 @@ func (p *pluginPlace) unreadable(err error) {
 		p.outside = append(p.outside, outsideLink{name: p.entry.Name(), target: p.link})
 		return
 	}
-	p.find(upkeep.Finding{Code: "unreadable", Paths: []string{p.path()}, Detail: err.Error()})
+	p.find(upkeep.Finding{Code: "unreadable", Paths: []string{p.path()}}.Because(err))
 }
 
 func (p *pluginPlace) readFolder(root *os.Root) error {
@@ -225,7 +225,7 @@ func (s *survey) single(root *os.Root, dir string, entry fs.DirEntry, kind upkee
 	name := entry.Name()
 	headers, err := s.reader.headersOf(root, name, header.Plugin, s.shortTag)
 	if err != nil && !layout.PassedOver(err) {
-		s.find(upkeep.Finding{Code: "unreadable", Paths: []string{filepath.Join(dir, name)}, Detail: err.Error()})
+		s.find(upkeep.Finding{Code: "unreadable", Paths: []string{filepath.Join(dir, name)}}.Because(err))
 	}
 	c := upkeep.Component{
 		Kind: kind, ID: name, Slug: strings.TrimSuffix(name, ".php"), Name: headers["Name"],

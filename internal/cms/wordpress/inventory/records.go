@@ -138,7 +138,7 @@ func (s *survey) stored(name, text string) *php.Value {
 	}
 	value, err := php.Unserialize([]byte(text), php.Limits{})
 	if err != nil {
-		s.find(upkeep.Finding{Code: "option_damaged", Detail: name + ": " + err.Error()})
+		s.find(upkeep.Finding{Code: "option_damaged"}.Because(upkeep.Causef("%s: %w", name, err)))
 		return nil
 	}
 	return value

@@ -68,7 +68,7 @@ func (t *themePlace) open(root *os.Root, name string) (*os.Root, error) {
 // leads out of the site is a theme all the same.
 func (t *themePlace) unreadable(err error) {
 	if t.link == "" {
-		t.find(upkeep.Finding{Code: "unreadable", Paths: []string{t.path}, Detail: err.Error()})
+		t.find(upkeep.Finding{Code: "unreadable", Paths: []string{t.path}}.Because(err))
 		return
 	}
 	if info, err := os.Stat(t.path); err != nil || !info.IsDir() {
@@ -169,7 +169,7 @@ func (s *survey) readOtherRoots() {
 		before := s.components
 		s.components = nil
 		if err := s.readThemeRoot(dir); err != nil {
-			s.find(upkeep.Finding{Code: "unreadable", Paths: []string{dir}, Detail: err.Error()})
+			s.find(upkeep.Finding{Code: "unreadable", Paths: []string{dir}}.Because(err))
 		}
 		s.components = append(without(before, s.components), s.components...)
 	}

@@ -21,7 +21,7 @@ func (s *scene) lookAtDatabase(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		s.find(upkeep.Finding{Code: "database_unreachable", Detail: err.Error(), Blocks: true})
+		s.find(upkeep.Finding{Code: "database_unreachable", Blocks: true}.Because(err))
 		return nil
 	}
 	if !tables[l.Database.Prefix+"options"] {

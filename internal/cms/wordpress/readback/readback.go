@@ -194,11 +194,11 @@ func bootstrapCheck(ctx context.Context, h cms.Host, l *cms.Layout, q visit.Ques
 func judge(check *upkeep.Check, a *visit.Answer, err error) {
 	switch {
 	case err != nil:
-		check.OK, check.Got = false, err.Error()
+		check.Fail(err)
 	case a.Done:
 		check.Got = check.Want
 	case a.Died != "":
-		check.OK, check.Got = false, "stops at "+a.Step+": "+a.Died
+		check.Fail(upkeep.Causef("stops at %s: %s", a.Step, a.Died))
 	default:
 		check.Got = "ends by itself at " + a.Step
 	}

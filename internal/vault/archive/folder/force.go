@@ -2,10 +2,11 @@ package folder
 
 import (
 	"errors"
-	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"upkeep"
 )
 
 // Enter opens a folder of ours even where its mode keeps us out, which
@@ -84,7 +85,7 @@ func Remove(dir *Folder, name string) error {
 	}
 	for _, below := range names {
 		if err := Remove(child, below); err != nil {
-			return fmt.Errorf("%q: %w", below, err)
+			return upkeep.Causef("%q: %w", below, err)
 		}
 	}
 	return unix.Unlinkat(dir.FD, name, unix.AT_REMOVEDIR)

@@ -3,7 +3,6 @@ package folder
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"maps"
 	"strconv"
 
@@ -24,7 +23,7 @@ func OpenHandle(dir *Folder, name, kind string) (int, error) {
 	var st unix.Stat_t
 	err = unix.Fstat(fd, &st)
 	if err == nil && KindOf(st.Mode) != kind {
-		err = fmt.Errorf("it is a %s: want %s", KindOf(st.Mode), kind)
+		err = upkeep.Causef("it is a %s: want %s", KindOf(st.Mode), kind)
 	}
 	if err != nil {
 		return -1, errors.Join(err, unix.Close(fd))
@@ -46,12 +45,12 @@ func SetMeta(fd int, want *upkeep.Entry) error {
 	path := procPath(fd)
 	if st.Uid != want.UID || st.Gid != want.GID {
 		if err := unix.Fchownat(fd, "", int(want.UID), int(want.GID), unix.AT_EMPTY_PATH); err != nil {
-			return fmt.Errorf("owner %d:%d: %w", want.UID, want.GID, err)
+			return upkeep.Causef("owner %d:%d: %w", want.UID, want.GID, err)
 		}
 	}
 	if want.Type != TypeSymlink {
 		if err := unix.Chmod(path, want.Mode); err != nil {
-			return fmt.Errorf("mode: %w", err)
+			return upkeep.Causef("mode: %w", err)
 		}
 	}
 	if err := setXattrs(path, want.Xattrs); err != nil {
@@ -59,7 +58,7 @@ func SetMeta(fd int, want *upkeep.Entry) error {
 	}
 	times := []unix.Timespec{unix.NsecToTimespec(want.MTime), unix.NsecToTimespec(want.MTime)}
 	if err := unix.UtimesNanoAt(unix.AT_FDCWD, path, times, 0); err != nil {
-		return fmt.Errorf("time: %w", err)
+		return upkeep.Causef("time: %w", err)
 	}
 	return nil
 }
@@ -70,7 +69,7 @@ func setXattrs(path string, want map[string][]byte) error {
 		func(buffer []byte) (int, error) { return unix.Listxattr(path, buffer) },
 		func(attr string, buffer []byte) (int, error) { return unix.Getxattr(path, attr, buffer) })
 	if err != nil {
-		return fmt.Errorf("attributes: %w", err)
+		return upkeep.Causef("attributes: %w", err)
 	}
 	have := make(map[string][]byte, len(list))
 	for _, x := range list {
@@ -84,7 +83,7 @@ func setXattrs(path string, want map[string][]byte) error {
 			continue
 		}
 		if err := unix.Removexattr(path, name); err != nil {
-			return fmt.Errorf("attribute %s: %w", name, err)
+			return upkeep.Causef("attribute %s: %w", name, err)
 		}
 	}
 	for name, value := range want {
@@ -92,7 +91,7 @@ func setXattrs(path string, want map[string][]byte) error {
 			continue
 		}
 		if err := unix.Setxattr(path, name, value, 0); err != nil {
-			return fmt.Errorf("attribute %s: %w", name, err)
+			return upkeep.Causef("attribute %s: %w", name, err)
 		}
 	}
 	return nil

@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/user"
 	"slices"
@@ -293,7 +292,7 @@ func Parse(text []byte) ([]Node, error) {
 func (n *Node) parse(in *nodeJSON) error {
 	name, err := strconv.Unquote(`"` + in.Name + `"`)
 	if err != nil || !folder.ValidName(name) {
-		return fmt.Errorf("name %q is not one", in.Name)
+		return upkeep.Causef("name %q is not one", in.Name)
 	}
 	*n = Node{
 		Name: name, Kind: in.Type, Mode: uint32(in.Mode.Perm()),
@@ -319,14 +318,14 @@ func (n *Node) check() error {
 	switch n.Kind {
 	case folder.TypeDir:
 		if n.Subtree == nil {
-			return fmt.Errorf("folder %q has no content", n.Name)
+			return upkeep.Causef("folder %q has no content", n.Name)
 		}
 	case folder.TypeFile, folder.TypeSymlink, folder.TypeFifo, folder.TypeSocket, folder.TypeDev, folder.TypeCharDev:
 		if n.Subtree != nil {
-			return fmt.Errorf("%s %q has a folder's content", n.Kind, n.Name)
+			return upkeep.Causef("%s %q has a folder's content", n.Kind, n.Name)
 		}
 	default:
-		return fmt.Errorf("%q is of the unknown type %q", n.Name, n.Kind)
+		return upkeep.Causef("%q is of the unknown type %q", n.Name, n.Kind)
 	}
 	return nil
 }
