@@ -81,7 +81,7 @@ func TestPruneKeepsWhatIsReferred(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if kept.Repacked == 0 || kept.Freed+pruned.Freed < 36<<20 || pruned.Unused != 0 {
+	if kept.Repacked > 0 || pruned.Freed < 36<<20 || pruned.Unused != 0 { // what is unused within grace stays where it is
 		t.Errorf("%+v, then %+v: want 36 MiB freed and nothing unused", kept, pruned)
 	}
 	b.check()
