@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"upkeep"
 	"upkeep/internal/agent/wire"
 )
@@ -201,10 +203,18 @@ func serve[Q, R any](a *Agent, w http.ResponseWriter, r *http.Request, ctx conte
 			err = cause
 		}
 		a.config.Log.Warn("operation", "path", r.URL.Path, "error", err)
-		c.send(frame{Error: upkeep.Told(err)})
+		c.send(frame{Error: upkeep.Told(spaced(err))})
 		return
 	}
 	c.send(frame{Result: result})
+}
+
+// spaced gives a full disk its code and the next step, whichever act met it.
+func spaced(err error) error {
+	if (errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)) && upkeep.HintOf(err) == "" {
+		return upkeep.Errorf(upkeep.CodeNoSpace, "%w", err).WithHint("Free some space on this file system, then try again.")
+	}
+	return err
 }
 
 // operate runs op unless it is meant for another intervention than the one
