@@ -34,7 +34,7 @@ var codes = map[string]upkeep.Code{
 }
 
 // hints gives the next step for a code.
-var hints = map[upkeep.Code]string{
+var hints = map[upkeep.Code]upkeep.Phrase{
 	upkeep.CodeUnreachable:  "Check that the database server runs and takes connections.",
 	upkeep.CodeUnauthorized: "Check the account in the site's configuration, and that it owns what the site keeps.",
 	upkeep.CodeNotFound:     "Check the database's name in the site's configuration.",

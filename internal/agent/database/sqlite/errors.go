@@ -29,7 +29,7 @@ var codes = map[int]upkeep.Code{
 }
 
 // hints gives the next step for a code.
-var hints = map[upkeep.Code]string{
+var hints = map[upkeep.Code]upkeep.Phrase{
 	upkeep.CodeConflict:     "Something else uses the database; try again when it has ended.",
 	upkeep.CodeNoSpace:      "Free space on the disk that holds the database.",
 	upkeep.CodeDamaged:      "Look at it with sqlite3 FILE 'PRAGMA integrity_check', and save what reads with sqlite3 FILE .recover.",
