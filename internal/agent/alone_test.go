@@ -157,6 +157,23 @@ func TestVaultIsWaitedFor(t *testing.T) {
 		must[Nothing](t)(a.opClose(t.Context(), quiet(), Nothing{}))
 		b.same(t, before)
 	})
+	t.Run("it breaks off", func(t *testing.T) {
+		_, _, a := setup(t)
+		here, there := net.Pipe()
+		a.mu.Lock()
+		a.blobs = wire.NewClient(here)
+		a.mu.Unlock()
+		go func() {
+			_, _ = there.Read(make([]byte, 1)) // asked for the first time
+			_ = there.Close()
+		}()
+		if _, err := a.standAlone(t.Context(), "recovered"); upkeep.CodeOf(err) != upkeep.CodeUnreachable {
+			t.Errorf("with a vault that goes away: %v", err)
+		}
+		if status := must[*Status](t)(a.opStatus(t.Context(), quiet(), StatusRequest{})); !status.Frozen || !status.Changed {
+			t.Errorf("%+v", status)
+		}
+	})
 	t.Run("it does not come", func(t *testing.T) {
 		b, _, a := setup(t)
 		b.clock.pass(11 * time.Minute)

@@ -18,6 +18,7 @@ import (
 	"upkeep/internal/agent/engine"
 	"upkeep/internal/agent/journal"
 	"upkeep/internal/agent/place"
+	"upkeep/internal/agent/wire"
 	"upkeep/internal/cms"
 	"upkeep/internal/vault"
 	"upkeep/internal/vault/archive"
@@ -97,7 +98,7 @@ func (a *Agent) stands(s *session, steady bool) error {
 	return nil
 }
 
-func (a *Agent) currentBlobs() (vault.Blobs, error) {
+func (a *Agent) currentBlobs() (*wire.Client, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.blobs == nil {

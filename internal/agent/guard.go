@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"upkeep"
@@ -164,9 +163,6 @@ func (a *Agent) settle(ctx context.Context, s *session) error {
 		identity, err := a.takeBack(ctx, s, func(upkeep.Progress) {})
 		if err != nil {
 			return err
-		}
-		if _, err := a.currentBlobs(); err != nil && !a.final(s) && slices.ContainsFunc(identity.Differences, s.ofFile) {
-			return upkeep.Errorf(upkeep.CodeUnreachable, "%s is to be brought back: %w", identity.Differences[0].Path, err)
 		}
 		if err := s.note(journal.Undone, identity); err != nil {
 			return err

@@ -112,7 +112,8 @@ func (a *Agent) restoreRest(ctx context.Context, s *session, progress func(upkee
 	}
 	now.Sort()
 	if diffs := before.Compare(now); len(diffs) > 0 {
-		// What broke off is tried again: only then are differences the result.
+		// What broke off, or waits for the vault, is tried again: only then are
+		// differences the result.
 		if err := a.repair(ctx, s, diffs); err != nil && !a.final(s) {
 			return nil, err
 		}
@@ -255,21 +256,24 @@ func (a *Agent) scan(ctx context.Context, s *session) ([]upkeep.Entry, error) {
 	return archive.Scan(ctx, sources(s.layout), r.options())
 }
 
-// repair brings differing files back from the vault, when it is connected. Its
-// error is that this broke off.
-// It reports whether it did; if not the differences stay in the proof.
+// repair brings differing files back from the vault. Its error is that this
+// broke off or that the vault is not connected, CodeUnreachable: it can be
+// tried again. What stays different for another reason shows in the proof.
 func (a *Agent) repair(ctx context.Context, s *session, diffs []upkeep.Difference) error {
-	blobs, gone := a.currentBlobs()
-	note, unread := s.securedNote()
-	tree, err := vault.ParseID(note.Tree)
-	if gone != nil || unread != nil || err != nil {
-		return nil
-	}
 	var paths [][]byte
 	for _, diff := range diffs {
 		if s.ofFile(diff) {
 			paths = append(paths, []byte(diff.Path))
 		}
+	}
+	note, unread := s.securedNote()
+	tree, err := vault.ParseID(note.Tree)
+	if len(paths) == 0 || unread != nil || err != nil {
+		return nil
+	}
+	blobs, err := a.currentBlobs()
+	if err != nil {
+		return upkeep.Errorf(upkeep.CodeUnreachable, "%s is to be brought back: %w", diffs[0].Path, err)
 	}
 	seen := a.view(s)
 	seen.database(s.layout, "")
@@ -283,8 +287,11 @@ func (a *Agent) repair(ctx context.Context, s *session, diffs []upkeep.Differenc
 	if err != nil {
 		a.config.Log.Error("repair from the vault", "error", err)
 	}
-	if errors.Is(err, context.Canceled) || upkeep.CodeOf(err) == upkeep.CodeInterrupted {
+	switch {
+	case errors.Is(err, context.Canceled), upkeep.CodeOf(err) == upkeep.CodeInterrupted:
 		return err
+	case err != nil && blobs.Err() != nil:
+		return upkeep.Errorf(upkeep.CodeUnreachable, "%s is to be brought back: %w", diffs[0].Path, err)
 	}
 	return nil
 }
