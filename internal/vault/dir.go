@@ -69,7 +69,10 @@ func (d Dir) writePart(folder string, data []byte) (name string, err error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = f.Write(data)
+	n, err := writeDirect(f, data)
+	if err == nil {
+		_, err = f.Write(data[n:])
+	}
 	if err == nil {
 		err = f.Sync()
 	}
@@ -116,7 +119,10 @@ func (d Dir) Load(ctx context.Context, name string, offset int64, length int) (d
 		}
 		length = int(info.Size() - offset)
 	}
-	data = make([]byte, length)
+	data = directRoom(length)
+	if readDirect(f, data, offset) {
+		return data, nil
+	}
 	if _, err := f.ReadAt(data, offset); err != nil {
 		if errors.Is(err, io.EOF) {
 			err = upkeep.Causef("%d bytes at %d: %w", length, offset, io.ErrUnexpectedEOF)

@@ -322,7 +322,7 @@ func (r *Repository) readPack(ctx context.Context, id ID, blobs []packedBlob, si
 	for i := range blobs {
 		blob := &blobs[i]
 		var err error
-		if sealed, err = r.sealedBlob(ctx, id, blob, whole, sealed); err != nil {
+		if sealed, err = r.sealedBlob(ctx, id, blob, whole); err != nil {
 			return err
 		}
 		if use != nil {
@@ -355,7 +355,7 @@ func (r *Repository) loadPack(ctx context.Context, id ID, size int64) ([]byte, e
 	return data, nil
 }
 
-func (r *Repository) sealedBlob(ctx context.Context, id ID, blob *packedBlob, whole, buffer []byte) ([]byte, error) {
+func (r *Repository) sealedBlob(ctx context.Context, id ID, blob *packedBlob, whole []byte) ([]byte, error) {
 	if whole == nil {
 		return r.loadPart(ctx, id, int64(blob.offset), int(blob.length))
 	}
@@ -363,7 +363,7 @@ func (r *Repository) sealedBlob(ctx context.Context, id ID, blob *packedBlob, wh
 	if end > int64(len(whole)) {
 		return nil, upkeep.Errorf(upkeep.CodeDamaged, "pack %s ends before %s", id, blob.Handle)
 	}
-	return append(buffer[:0], whole[blob.offset:end]...), nil
+	return whole[blob.offset:end:end], nil
 }
 
 // packFiles returns what is in the data folder, by ID.
