@@ -27,7 +27,7 @@ var settleSource string
 
 const (
 	blogsAtOnce  = 20 // in one PHP process, whose time is bounded
-	settleAtMost = 3  // visits to the administration
+	settleAtMost = 2  // visits to the administration, besides the first
 )
 
 // maxVersionFile bounds wp-includes/version.php, which has some kilobytes.
@@ -125,34 +125,41 @@ func Levels(ctx context.Context, h cms.Host, l *cms.Layout) (files string, level
 func complete(ctx context.Context, h cms.Host, l *cms.Layout, site visit.Address, staged []cms.Staged) error {
 	q := visit.Question{Site: site, URI: visit.Administering, Constants: []string{visit.AsAdmin}}
 	tell(&q, staged)
-	a, err := visit.Run(ctx, h, l, "complete.php", completeSource, q)
+	a, err := visit.Run(ctx, h, l, "complete.php", completeSource+settleSource, q)
 	if err != nil {
 		return err
 	}
-	if early := a.Finished(); early != nil {
-		if a.Step != "bootstrap" {
-			return early
-		}
-		// The site shows itself to nobody who is not logged in. Without its
-		// plugins the caches and records at least are brought up to date.
-		quiet := q
-		quiet.Constants = []string{visit.AsUpgrade, visit.AsAdmin}
-		if a, err = visit.Run(ctx, h, l, "complete.php", completeSource, quiet); err != nil {
-			return err
-		}
-		if again := a.Finished(); again != nil {
-			return errors.Join(early, again)
-		}
+	switch early := a.Finished(); {
+	case early == nil:
 		return nil
+	case a.Step == "bootstrap":
+		return completeQuietly(ctx, h, l, q, early)
+	case a.Step != "admin_init":
+		return early
 	}
 	for range settleAtMost {
-		a, err := visit.Run(ctx, h, l, "settle.php", settleSource, q)
-		if err != nil {
-			return err
-		}
-		if a.Done || a.Died != "" {
+		if a.Died != "" {
 			break // who is turned away here would be turned away in a browser
 		}
+		a, err = visit.Run(ctx, h, l, "settle.php", settleSource, q)
+		if err != nil || a.Done {
+			return err
+		}
+	}
+	return nil
+}
+
+// completeQuietly is for a site that shows itself to nobody who is not logged
+// in, as early says. Without its plugins the caches and records at least are
+// brought up to date.
+func completeQuietly(ctx context.Context, h cms.Host, l *cms.Layout, q visit.Question, early error) error {
+	q.Constants = []string{visit.AsUpgrade, visit.AsAdmin}
+	a, err := visit.Run(ctx, h, l, "complete.php", completeSource+"Upkeep::done();\n", q)
+	if err != nil {
+		return err
+	}
+	if again := a.Finished(); again != nil {
+		return errors.Join(early, again)
 	}
 	return nil
 }

@@ -94,4 +94,3 @@ if ( Upkeep::$in['translations'] ) {
 	upkeep_tell( new Language_Pack_Upgrader( $upkeep_skin ), array( 'type' => 'translation', 'bulk' => true, 'translations' => Upkeep::$in['translations'] ) );
 }
 wp_cache_flush();
-Upkeep::done();
