@@ -43,8 +43,8 @@ func fails(t *testing.T, p *upkeeptest.Program, status int, words string, args .
 
 func TestFreezeByHand(t *testing.T) {
 	t.Parallel()
-	site := upkeeptest.WordPress(t, small())
-	p := upkeeptest.Adopt(t, site, offers()[:2]...)
+	site := upkeeptest.WordPress(t, upkeeptest.Small())
+	p := upkeeptest.Adopt(t, site, upkeeptest.Offers()[:2]...)
 	before := upkeeptest.StateOf(t, site)
 
 	state := upkeeptest.JSON[web.GateState](t, p, "site", "freeze", "shop", "--yes")
@@ -59,18 +59,18 @@ func TestFreezeByHand(t *testing.T) {
 	if !closed(t, site) {
 		t.Error("open again")
 	}
-	if state := upkeeptest.JSON[web.GateState](t, p, "site", "thaw", "shop"); state.Frozen || !open(t, site) {
+	if state := upkeeptest.JSON[web.GateState](t, p, "site", "thaw", "shop"); state.Frozen || !upkeeptest.Open(t, site) {
 		t.Errorf("%+v", state)
 	}
-	upkeeptest.Same(t, before, site, volatile...)
+	upkeeptest.Same(t, before, site, upkeeptest.Volatile...)
 	if out, code := p.Run(t, "site", "thaw", "shop"); code != 0 {
 		t.Errorf("a second thaw: exit %d: %s", code, out)
 	}
 
 	// Nobody thaws: the deadline does, and the next freeze starts afresh.
 	upkeeptest.JSON[web.GateState](t, p, "site", "freeze", "shop", "--yes", "--for", "2s")
-	upkeeptest.Eventually(t, 20*time.Second, "the deadline to thaw", func() bool { return open(t, site) })
-	upkeeptest.Same(t, before, site, volatile...)
+	upkeeptest.Eventually(t, 20*time.Second, "the deadline to thaw", func() bool { return upkeeptest.Open(t, site) })
+	upkeeptest.Same(t, before, site, upkeeptest.Volatile...)
 	upkeeptest.JSON[web.GateState](t, p, "site", "freeze", "shop", "--yes")
 	if !closed(t, site) {
 		t.Error("not frozen")
@@ -89,8 +89,8 @@ func TestFreezeByHand(t *testing.T) {
 
 func TestFreezeDuringInterventionIsRefused(t *testing.T) {
 	t.Parallel()
-	site := upkeeptest.WordPress(t, small())
-	p := upkeeptest.Adopt(t, site, offers()[:2]...)
+	site := upkeeptest.WordPress(t, upkeeptest.Small())
+	p := upkeeptest.Adopt(t, site, upkeeptest.Offers()[:2]...)
 	worker := p.Command(t, "site", "update", "shop", "--yes")
 	if err := worker.Start(); err != nil {
 		t.Fatal(err)
@@ -123,15 +123,15 @@ func maintain(t *testing.T, site *demo.Site, begun time.Time) string {
 // update is under way, by somebody else.
 func TestMaintenanceOfOthers(t *testing.T) {
 	t.Parallel()
-	site := upkeeptest.WordPress(t, small())
-	p := upkeeptest.Adopt(t, site, offers()[:2]...)
+	site := upkeeptest.WordPress(t, upkeeptest.Small())
+	p := upkeeptest.Adopt(t, site, upkeeptest.Offers()[:2]...)
 	path := maintain(t, site, time.Now())
 	before := upkeeptest.StateOf(t, site)
 	out, code := p.Run(t, "site", "update", "shop", "--yes", "--only", "lone-wolf")
 	if code != 1 || !strings.Contains(out, "update") {
 		t.Errorf("exit %d: %s", code, out)
 	}
-	upkeeptest.Same(t, before, site, volatile...)
+	upkeeptest.Same(t, before, site, upkeeptest.Volatile...)
 
 	maintain(t, site, time.Now().Add(-time.Hour))
 	if out, code := p.Run(t, "site", "update", "shop", "--yes", "--only", "lone-wolf"); code != 0 {
@@ -149,8 +149,9 @@ func TestMaintenanceOfOthers(t *testing.T) {
 func TestInterruptFinishesOrUndoes(t *testing.T) {
 	for _, state := range []upkeep.State{upkeep.Preparing, upkeep.Applying, upkeep.Verifying} {
 		t.Run(string(state), func(t *testing.T) {
-			site := upkeeptest.WordPress(t, small())
-			p := upkeeptest.Adopt(t, site, offers()...)
+			t.Parallel()
+			site := upkeeptest.WordPress(t, upkeeptest.Small())
+			p := upkeeptest.Adopt(t, site, upkeeptest.Offers()...)
 			before := upkeeptest.StateOf(t, site)
 			worker := p.Command(t, "site", "update", "shop", "--yes")
 			var out strings.Builder
@@ -175,15 +176,15 @@ func TestInterruptFinishesOrUndoes(t *testing.T) {
 			if last := out.String(); words == "" || !strings.Contains(last[strings.LastIndex(last, "upkeep: "):], words) {
 				t.Errorf("ended %s, said:\n%s", iv.State, out.String())
 			}
-			intact(t, p, site, before)
+			upkeeptest.Intact(t, p, site, before)
 		})
 	}
 }
 
 func TestModifiedPluginIsHeld(t *testing.T) {
 	t.Parallel()
-	site := upkeeptest.WordPress(t, small())
-	p := upkeeptest.Adopt(t, site, offers()[:2]...)
+	site := upkeeptest.WordPress(t, upkeeptest.Small())
+	p := upkeeptest.Adopt(t, site, upkeeptest.Offers()[:2]...)
 	path := filepath.Join(site.Content, "plugins", "event-diary", "event-diary.php")
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -201,7 +202,7 @@ func TestModifiedPluginIsHeld(t *testing.T) {
 		t.Errorf("the list does not say why:\n%s", list)
 	}
 	fails(t, p, 1, "event-diary", "site", "update", "shop", "--yes", "--only", "event-diary")
-	upkeeptest.Same(t, before, site, volatile...)
+	upkeeptest.Same(t, before, site, upkeeptest.Volatile...)
 	if out, code := p.Run(t, "site", "update", "shop", "--yes"); code != 0 && code != 3 {
 		t.Errorf("exit %d: %s", code, out)
 	}
@@ -213,8 +214,8 @@ func TestModifiedPluginIsHeld(t *testing.T) {
 
 func TestBadInputChangesNothing(t *testing.T) {
 	t.Parallel()
-	site := upkeeptest.WordPress(t, small())
-	p := upkeeptest.Adopt(t, site, offers()[:2]...)
+	site := upkeeptest.WordPress(t, upkeeptest.Small())
+	p := upkeeptest.Adopt(t, site, upkeeptest.Offers()[:2]...)
 	before := upkeeptest.StateOf(t, site)
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o755); err != nil {
@@ -279,5 +280,5 @@ func TestBadInputChangesNothing(t *testing.T) {
 	if p.Intervention(t) != nil {
 		t.Error("there is an intervention")
 	}
-	upkeeptest.Same(t, before, site, volatile...)
+	upkeeptest.Same(t, before, site, upkeeptest.Volatile...)
 }

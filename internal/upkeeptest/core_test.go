@@ -89,7 +89,7 @@ func TestAllBadLeavesNoTrace(t *testing.T) {
 			t.Errorf("%+v", o)
 		}
 	}
-	upkeeptest.Same(t, before, site, volatile...)
+	upkeeptest.Same(t, before, site, upkeeptest.Volatile...)
 	upkeeptest.Works(t, site)
 }
 

@@ -71,7 +71,7 @@ func TestReadOnlyRootIsToldBeforeAnythingIsDone(t *testing.T) {
 	if iv.Error == nil || !strings.Contains(iv.Error.Error(), "cannot write to "+site.Root) || !strings.Contains(iv.Error.Hint, "chmod u+w") {
 		t.Errorf("%+v", iv.Error)
 	}
-	upkeeptest.Same(t, before, site, volatile...)
+	upkeeptest.Same(t, before, site, upkeeptest.Volatile...)
 }
 
 // live updates a site, brings it back to what it was, and then meets a core
@@ -180,9 +180,9 @@ func restore(t *testing.T, p *upkeeptest.Program, site *demo.Site, before *upkee
 	upkeeptest.Works(t, site)
 }
 
-// everChanging is what any visit to a site changes: besides volatile, what
+// everChanging is what any visit to a site changes: besides upkeeptest.Volatile, what
 // the drop-ins keep in files.
-var everChanging = append([]string{"/cache/drawer", "/cache/pocket"}, volatile...)
+var everChanging = append([]string{"/cache/drawer", "/cache/pocket"}, upkeeptest.Volatile...)
 
 // duringFreeze runs a command to its end and, where a site has neighbours in
 // its database, writes to theirs while it is frozen. It returns what tells

@@ -82,7 +82,7 @@ func TestRealReleasesOneByOne(t *testing.T) {
 	if iv := p.Last(t); iv.State != upkeep.Undone || iv.Identity == nil || !iv.Identity.Proven() {
 		t.Fatalf("ended %s, identity %+v", iv.State, iv.Identity)
 	}
-	upkeeptest.Same(t, before, site, volatile...)
+	upkeeptest.Same(t, before, site, upkeeptest.Volatile...)
 	upkeeptest.Works(t, site)
 }
 

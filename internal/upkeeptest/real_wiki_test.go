@@ -82,7 +82,7 @@ func TestRealWikisOneByOne(t *testing.T) {
 	if iv := p.Last(t); code != 4 || iv.State != upkeep.Undone || iv.Identity == nil || !iv.Identity.Proven() {
 		t.Errorf("exit %d, ended %s, identity %+v\n%s", code, iv.State, iv.Identity, out)
 	}
-	upkeeptest.Same(t, before, site, volatile...)
+	upkeeptest.Same(t, before, site, upkeeptest.Volatile...)
 	upkeeptest.Works(t, site)
 }
 

@@ -15,16 +15,6 @@ import (
 	"upkeep/internal/web"
 )
 
-// backUp makes a backup of the live site.
-func backUp(t *testing.T, p *upkeeptest.Program) *web.Backup {
-	t.Helper()
-	backup := upkeeptest.JSON[web.Backup](t, p, "backup", "create", "shop")
-	if !backup.Complete || backup.Verified.IsZero() || backup.Files == 0 || backup.Tables == 0 {
-		t.Fatalf("%+v", backup)
-	}
-	return &backup
-}
-
 // sql runs statements in the site's database.
 func sql(t *testing.T, site *demo.Site, statements string) string {
 	t.Helper()
@@ -51,16 +41,16 @@ func place(t *testing.T, site *demo.Site, path, text string) {
 
 func TestBackupsAreListedComparedAndVerified(t *testing.T) {
 	t.Parallel()
-	site := upkeeptest.WordPress(t, small())
+	site := upkeeptest.WordPress(t, upkeeptest.Small())
 	p := upkeeptest.Adopt(t, site)
-	first := backUp(t, p)
+	first := upkeeptest.BackUp(t, p)
 	place(t, site, "wp-content/uploads/new.txt", "new")
 	place(t, site, "wp-trackback.php", "changed")
 	if err := os.Remove(filepath.Join(site.Root, "wp-links-opml.php")); err != nil {
 		t.Fatal(err)
 	}
 	sql(t, site, "INSERT INTO wp_options (option_name, option_value) VALUES ('fresh', '1')")
-	second := backUp(t, p)
+	second := upkeeptest.BackUp(t, p)
 	if second.Added > first.Bytes/4 {
 		t.Errorf("the second backup added %d of %d bytes", second.Added, first.Bytes)
 	}
@@ -97,9 +87,9 @@ func TestBackupsAreListedComparedAndVerified(t *testing.T) {
 // is shown, what was replaced is kept.
 func TestRestoreInPlaceTouchesOnlyWhatDiffers(t *testing.T) {
 	t.Parallel()
-	site := upkeeptest.WordPress(t, small())
+	site := upkeeptest.WordPress(t, upkeeptest.Small())
 	p := upkeeptest.Adopt(t, site)
-	backUp(t, p)
+	upkeeptest.BackUp(t, p)
 	before := upkeeptest.StateOf(t, site)
 	place(t, site, "wp-content/uploads/new.txt", "new")
 	sql(t, site, "INSERT INTO wp_comments (comment_post_ID, comment_author, comment_content) VALUES (1, 'A', 'a real comment')")
@@ -176,9 +166,9 @@ func TestRestoreOfDestroyedSite(t *testing.T) {
 	for name, destroy := range disasters {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			site := upkeeptest.WordPress(t, small())
+			site := upkeeptest.WordPress(t, upkeeptest.Small())
 			p := upkeeptest.Adopt(t, site)
-			backUp(t, p)
+			upkeeptest.BackUp(t, p)
 			before := upkeeptest.StateOf(t, site)
 			destroy(t, site)
 			out, code := p.Run(t, "backup", "restore", "1", "--in-place", "--yes")
@@ -193,9 +183,9 @@ func TestRestoreOfDestroyedSite(t *testing.T) {
 
 func TestRestoreElsewhere(t *testing.T) {
 	t.Parallel()
-	site := upkeeptest.WordPress(t, small())
+	site := upkeeptest.WordPress(t, upkeeptest.Small())
 	p := upkeeptest.Adopt(t, site)
-	backUp(t, p)
+	upkeeptest.BackUp(t, p)
 	name := "elsewhere_" + site.Database.Name
 	sql(t, site, "CREATE DATABASE "+name+"; GRANT ALL ON "+name+".* TO '"+site.Database.User+"'@'localhost'")
 	t.Cleanup(func() {
@@ -261,9 +251,9 @@ func sameTree(t *testing.T, a, b string) {
 // Operators need nothing of ours: restic and the password restore the site.
 func TestPlainResticRestoresTheSite(t *testing.T) {
 	t.Parallel()
-	site := upkeeptest.WordPress(t, small())
+	site := upkeeptest.WordPress(t, upkeeptest.Small())
 	p := upkeeptest.Adopt(t, site)
-	backUp(t, p)
+	upkeeptest.BackUp(t, p)
 	before := upkeeptest.StateOf(t, site)
 	target := filepath.Join(filepath.Dir(p.State), "by-restic")
 	restic(t, p, "restore", "latest", "--target", target)
@@ -306,9 +296,9 @@ func restic(t *testing.T, p *upkeeptest.Program, args ...string) string {
 
 func TestPruneKeepsPairs(t *testing.T) {
 	t.Parallel()
-	site := upkeeptest.WordPress(t, small())
-	p := upkeeptest.Adopt(t, site, offers()[:2]...)
-	old := backUp(t, p)
+	site := upkeeptest.WordPress(t, upkeeptest.Small())
+	p := upkeeptest.Adopt(t, site, upkeeptest.Offers()[:2]...)
+	old := upkeeptest.BackUp(t, p)
 	for _, component := range []string{"event-diary", "lone-wolf"} {
 		if out, code := p.Run(t, "site", "update", "shop", "--yes", "--only", component); code != 0 {
 			t.Fatalf("exit %d\n%s", code, out)

@@ -20,7 +20,7 @@ import (
 func wordpressSubject() subject {
 	return subject{
 		name: "wordpress", brief: true,
-		site: func(t *testing.T) *demo.Site { return upkeeptest.WordPress(t, small()) },
+		site: func(t *testing.T) *demo.Site { return upkeeptest.WordPress(t, upkeeptest.Small()) },
 		adopt: func(t *testing.T, site *demo.Site, good bool) *upkeeptest.Program {
 			return upkeeptest.Adopt(t, site, fixtures.Plugin(fixtures.Diary, "1.1"))
 		},

@@ -109,7 +109,7 @@ func (s subject) freeze(t *testing.T) {
 	if out, code := p.Run(t, "site", "thaw", "shop"); code != 0 {
 		t.Fatalf("exit %d: %s", code, out)
 	}
-	upkeeptest.Same(t, before, site, volatile...)
+	upkeeptest.Same(t, before, site, upkeeptest.Volatile...)
 	upkeeptest.Works(t, site)
 }
 
@@ -187,7 +187,7 @@ func (s subject) broken(t *testing.T) {
 	if code != 4 || iv.State != upkeep.Undone || iv.Identity == nil || !iv.Identity.Proven() {
 		t.Errorf("exit %d, ended %s, identity %+v\n%s", code, iv.State, iv.Identity, out)
 	}
-	upkeeptest.Same(t, before, site, volatile...)
+	upkeeptest.Same(t, before, site, upkeeptest.Volatile...)
 	upkeeptest.Works(t, site)
 }
 
@@ -216,9 +216,9 @@ func (s subject) held(t *testing.T) {
 
 // killed: whatever dies, in whichever state, the site ends whole.
 func (s subject) killed(t *testing.T) {
-	for i, state := range midway {
-		victim := victims[i%2] // one a state: the transaction is the same for all, and was met by both
-		t.Run(string(state)+"/"+victim.name, func(t *testing.T) {
+	for i, state := range upkeeptest.Midway {
+		victim := upkeeptest.Victims[i%2] // one a state: the transaction is the same for all, and was met by both
+		t.Run(string(state)+"/"+victim.Name, func(t *testing.T) {
 			t.Parallel()
 			site := s.site(t)
 			p := s.adopt(t, site, false)
@@ -228,10 +228,10 @@ func (s subject) killed(t *testing.T) {
 				t.Fatal(err)
 			}
 			p.WaitState(t, state)
-			victim.kill(t, p, worker)
+			victim.Kill(t, p, worker)
 			_ = worker.Wait() // killed, or ending as it may: what counts is read below
 			p.Settle(t)
-			intact(t, p, site, before)
+			upkeeptest.Intact(t, p, site, before)
 		})
 	}
 }

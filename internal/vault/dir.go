@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upkeep"
+	"upkeep/internal/vault/direct"
 )
 
 // Dir is a Storage in a local folder. The folder is made when the repository
@@ -69,7 +70,7 @@ func (d Dir) writePart(folder string, data []byte) (name string, err error) {
 	if err != nil {
 		return "", err
 	}
-	n, err := writeDirect(f, data)
+	n, err := direct.Write(f, data)
 	if err == nil {
 		_, err = f.Write(data[n:])
 	}
@@ -119,8 +120,8 @@ func (d Dir) Load(ctx context.Context, name string, offset int64, length int) (d
 		}
 		length = int(info.Size() - offset)
 	}
-	data = directRoom(length)
-	if readDirect(f, data, offset) {
+	data = direct.Room(length)
+	if direct.Read(f, data, offset) {
 		return data, nil
 	}
 	if _, err := f.ReadAt(data, offset); err != nil {

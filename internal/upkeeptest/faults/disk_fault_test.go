@@ -1,4 +1,4 @@
-package upkeeptest_test
+package faults_test
 
 import (
 	"os/exec"
@@ -22,13 +22,13 @@ const space = 192 << 20
 // "vault", on a small disk, which it returns too.
 func onSmallDisk(t *testing.T, folder string) (*demo.Site, *upkeeptest.Program, string) {
 	t.Helper()
-	site := upkeeptest.WordPress(t, small())
-	p := upkeeptest.Adopt(t, site, offers()...)
+	site := upkeeptest.WordPress(t, upkeeptest.Small())
+	p := upkeeptest.Adopt(t, site, upkeeptest.Offers()...)
 	disk := upkeeptest.SmallDisk(t, space)
-	configure(t, p, folder, filepath.Join(disk, folder))
+	upkeeptest.Configure(t, p, folder, filepath.Join(disk, folder))
 	t.Cleanup(func() {
 		for _, pid := range upkeeptest.Processes("agent", disk) {
-			signal(t, pid)
+			upkeeptest.Kill(t, pid)
 		}
 	})
 	return site, p, disk
@@ -61,7 +61,7 @@ func untouched(t *testing.T, p *upkeeptest.Program, site *demo.Site, before *upk
 			t.Errorf("%+v %+v", b, check)
 		}
 	}
-	upkeeptest.Same(t, before, site, append(ignore, volatile...)...)
+	upkeeptest.Same(t, before, site, append(ignore, upkeeptest.Volatile...)...)
 	upkeeptest.Works(t, site)
 }
 
@@ -102,7 +102,7 @@ func TestAgentsDiskFull(t *testing.T) {
 			if iv.State == upkeep.Partial || iv.State == upkeep.Done {
 				return // what was left was enough
 			}
-			upkeeptest.Same(t, before, site, volatile...)
+			upkeeptest.Same(t, before, site, upkeeptest.Volatile...)
 			upkeeptest.Works(t, site)
 		})
 	}
@@ -111,9 +111,9 @@ func TestAgentsDiskFull(t *testing.T) {
 // The site's own disk is full: nothing can be unpacked beside it.
 func TestSitesDiskFull(t *testing.T) {
 	t.Parallel()
-	site := upkeeptest.WordPress(t, small())
+	site := upkeeptest.WordPress(t, upkeeptest.Small())
 	mountRoot(t, site)
-	p := upkeeptest.Adopt(t, site, offers()...)
+	p := upkeeptest.Adopt(t, site, upkeeptest.Offers()...)
 	before := upkeeptest.StateOf(t, site)
 	release := upkeeptest.FillDisk(t, site.Root, 0)
 	out, code := p.Run(t, "site", "update", "shop", "--yes")
@@ -149,7 +149,7 @@ func TestVaultsDiskFull(t *testing.T) {
 		t.Run(string(state), func(t *testing.T) {
 			t.Parallel()
 			site, p, disk := onSmallDisk(t, "vault")
-			backUp(t, p)
+			upkeeptest.BackUp(t, p)
 			before := upkeeptest.StateOf(t, site)
 			worker := p.Command(t, "site", "update", "shop", "--yes")
 			if err := worker.Start(); err != nil {
@@ -185,7 +185,7 @@ func TestVaultsDiskFull(t *testing.T) {
 		release := upkeeptest.FillDisk(t, disk, 0)
 		p.WaitState(t, upkeep.Concluding)
 		upkeeptest.Eventually(t, 30*time.Second, "the second backup to fail", func() bool { return strings.Contains(p.Log(), "state=concluding") })
-		if !open(t, site) {
+		if !upkeeptest.Open(t, site) {
 			t.Error("the site is not open")
 		}
 		release()

@@ -1,4 +1,4 @@
-package upkeeptest_test
+package faults_test
 
 import (
 	"os"
@@ -12,7 +12,6 @@ import (
 	"upkeep/internal/demo/fixtures"
 	"upkeep/internal/demo/mirror"
 	"upkeep/internal/upkeeptest"
-	"upkeep/internal/web"
 )
 
 // announce has the mirror offer a release as a good one and send the faulty
@@ -36,17 +35,11 @@ func announce(t *testing.T, p *upkeeptest.Program, release fixtures.Release) {
 }
 
 // shown returns the record of the newest intervention as the program shows it.
-func shown(t *testing.T, p *upkeeptest.Program) *web.Record {
-	t.Helper()
-	record := upkeeptest.JSON[web.Record](t, p, "intervention", "show", p.Last(t).ID.String())
-	return &record
-}
-
 func TestPackagesThatLieAreRefusedAndTheRestGoesOn(t *testing.T) {
 	t.Parallel()
 	site := upkeeptest.WordPress(t, demo.Spec{})
 	p := upkeeptest.Adopt(t, site, fixtures.Theme(fixtures.Paper, "1.1"), fixtures.Plugin(fixtures.LoneWolf, "1.1"))
-	configure(t, p, "feed_age", "0s")
+	upkeeptest.Configure(t, p, "feed_age", "0s")
 	slugs := []string{fixtures.Guestbook, fixtures.Notes, fixtures.LeadForm, fixtures.Pocket, fixtures.TwoInOne, fixtures.Crumbs, fixtures.Diary}
 	faults := fixtures.PackageFaults()
 	if len(faults) != len(slugs) {
@@ -63,11 +56,11 @@ func TestPackagesThatLieAreRefusedAndTheRestGoesOn(t *testing.T) {
 	if out, code := p.Run(t, "site", "update", "shop", "--yes", "--except", "core"); code != 3 {
 		t.Fatalf("exit %d, want 3\n%s", code, out)
 	}
-	record := shown(t, p)
+	record := upkeeptest.Shown(t, p)
 	if record.State != upkeep.Partial || record.BeforeBackup == nil || record.AfterBackup == nil {
 		t.Errorf("ended %s, backups %v and %v", record.State, record.BeforeBackup, record.AfterBackup)
 	}
-	applied := outcomes(&record.Intervention, upkeep.Applied)
+	applied := upkeeptest.Outcomes(&record.Intervention, upkeep.Applied)
 	if want := []string{"plugin:lone-wolf.php", "theme:paper"}; !slices.Equal(slices.Sorted(slices.Values(applied)), want) {
 		t.Errorf("applied %v, want %v", applied, want)
 	}
@@ -124,7 +117,7 @@ func harmless(t *testing.T, p *upkeeptest.Program, site *demo.Site) {
 
 func TestPublisherInTrouble(t *testing.T) {
 	t.Parallel()
-	site := upkeeptest.WordPress(t, small())
+	site := upkeeptest.WordPress(t, upkeeptest.Small())
 	p := upkeeptest.Adopt(t, site, fixtures.Plugin(fixtures.Diary, "1.1"), fixtures.Plugin(fixtures.LoneWolf, "1.1"))
 	before := upkeeptest.StateOf(t, site)
 
@@ -137,14 +130,14 @@ func TestPublisherInTrouble(t *testing.T) {
 		if code != 1 {
 			t.Fatalf("exit %d, want 1\n%s", code, out)
 		}
-		record := shown(t, p)
+		record := upkeeptest.Shown(t, p)
 		if record.State != upkeep.Failed || record.Before != 0 || len(record.Holds) > 0 || len(record.Tasks) > 0 {
 			t.Errorf("ended %s, before %d, holds %v, tasks %v", record.State, record.Before, record.Holds, record.Tasks)
 		}
 		if !record.FrozenAt.IsZero() {
 			t.Error("the site was frozen")
 		}
-		upkeeptest.Same(t, before, site, volatile...)
+		upkeeptest.Same(t, before, site, upkeeptest.Volatile...)
 	})
 	t.Run("corrupt", func(t *testing.T) {
 		defer p.Mirror.Heal()
@@ -153,26 +146,26 @@ func TestPublisherInTrouble(t *testing.T) {
 		if code != 1 {
 			t.Fatalf("exit %d, want 1\n%s", code, out)
 		}
-		record := shown(t, p)
+		record := upkeeptest.Shown(t, p)
 		if record.State != upkeep.Failed || len(record.Holds) != 1 || len(record.Tasks) != 1 {
 			t.Errorf("ended %s, holds %v, tasks %v", record.State, record.Holds, record.Tasks)
 		}
-		upkeeptest.Same(t, before, site, volatile...)
+		upkeeptest.Same(t, before, site, upkeeptest.Volatile...)
 	})
 	t.Run("down", func(t *testing.T) {
 		defer p.Mirror.Heal()
-		configure(t, p, "feed_age", "0s")
+		upkeeptest.Configure(t, p, "feed_age", "0s")
 		p.Mirror.Break(mirror.Fault{Path: "/", Cut: -1})
 		text, code := p.Run(t, "update", "list", "shop")
 		if code != 0 || !strings.Contains(text, "lone-wolf") || !strings.Contains(text, "no answer from wordpress.org") {
 			t.Errorf("exit %d\n%s", code, text)
 		}
-		configure(t, p, "feed_age", "1h")
+		upkeeptest.Configure(t, p, "feed_age", "1h")
 		out, code := p.Run(t, "site", "update", "shop", "--yes", "--only", "lone-wolf")
 		if code != 1 || !strings.Contains(out, "no package could be used") {
 			t.Errorf("exit %d, want 1\n%s", code, out)
 		}
-		upkeeptest.Same(t, before, site, volatile...)
+		upkeeptest.Same(t, before, site, upkeeptest.Volatile...)
 	})
 	out, code := p.Run(t, "site", "update", "shop", "--yes", "--only", "lone-wolf")
 	if code != 0 {

@@ -1,4 +1,4 @@
-package upkeeptest_test
+package faults_test
 
 import (
 	"slices"
@@ -9,21 +9,6 @@ import (
 	"upkeep/internal/demo/fixtures"
 	"upkeep/internal/upkeeptest"
 )
-
-// volatile are what visits to a site change whenever they come: scheduled
-// events and their lock, and the counter of the rows that hold them.
-var volatile = []string{"_transient", "cron", "AUTO_INCREMENT=", "/data/cache", "/data/locks"}
-
-// outcomes returns the refs that ended with a result.
-func outcomes(iv *upkeep.Intervention, result upkeep.Result) []string {
-	var refs []string
-	for _, o := range iv.Outcomes {
-		if o.Result == result {
-			refs = append(refs, o.Ref)
-		}
-	}
-	return refs
-}
 
 func TestCulpritIsFoundAndTheGoodAreKept(t *testing.T) {
 	for _, fault := range fixtures.CodeFaults() {
@@ -45,10 +30,10 @@ func TestCulpritIsFoundAndTheGoodAreKept(t *testing.T) {
 			if iv.State != upkeep.Partial || iv.Before == 0 || iv.After == 0 {
 				t.Errorf("ended %s with backups %d and %d", iv.State, iv.Before, iv.After)
 			}
-			if guilty := outcomes(iv, upkeep.Guilty); !slices.Equal(guilty, []string{"plugin:guestbook-lite/guestbook-lite.php"}) {
+			if guilty := upkeeptest.Outcomes(iv, upkeep.Guilty); !slices.Equal(guilty, []string{"plugin:guestbook-lite/guestbook-lite.php"}) {
 				t.Errorf("guilty: %v", guilty)
 			}
-			if kept := outcomes(iv, upkeep.Applied); len(kept) != 3 {
+			if kept := upkeeptest.Outcomes(iv, upkeep.Applied); len(kept) != 3 {
 				t.Errorf("kept: %v", kept)
 			}
 			if iv.Identity == nil || !iv.Identity.Proven() {

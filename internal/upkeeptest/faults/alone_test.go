@@ -1,10 +1,7 @@
-package upkeeptest_test
+package faults_test
 
 import (
 	"context"
-	"encoding/json"
-	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -12,32 +9,10 @@ import (
 	"time"
 
 	"upkeep"
-	"upkeep/internal/demo"
 	"upkeep/internal/demo/fixtures"
 	"upkeep/internal/store"
 	"upkeep/internal/upkeeptest"
 )
-
-// configure changes what the program's config.json says.
-func configure(t *testing.T, p *upkeeptest.Program, key string, value any) {
-	t.Helper()
-	path := filepath.Join(p.State, "config.json")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	settings := map[string]any{}
-	if err := json.Unmarshal(text, &settings); err != nil {
-		t.Fatal(err)
-	}
-	settings[key] = value
-	if text, err = json.Marshal(settings); err == nil {
-		err = os.WriteFile(path, text, 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 // setPolicy changes the site's policy in the records.
 func setPolicy(t *testing.T, p *upkeeptest.Program, change func(*upkeep.Policy)) {
@@ -71,13 +46,6 @@ func aloneAt(t *testing.T, p *upkeeptest.Program, state upkeep.State, stop sysca
 	})
 }
 
-// open reports whether visitors are served.
-func open(t *testing.T, site *demo.Site) bool {
-	t.Helper()
-	page, err := upkeeptest.Get(t.Context(), site, "/")
-	return err == nil && page.Status == http.StatusOK
-}
-
 // A control plane that dies, or hangs, while the site is frozen: the agent
 // undoes and thaws without it, and later commands tell.
 func TestAgentActsAlone(t *testing.T) {
@@ -86,14 +54,15 @@ func TestAgentActsAlone(t *testing.T) {
 		stop  syscall.Signal
 	}{{upkeep.Securing, syscall.SIGKILL}, {upkeep.Applying, syscall.SIGKILL}, {upkeep.Verifying, syscall.SIGSTOP}} {
 		t.Run(string(c.state)+"/"+c.stop.String(), func(t *testing.T) {
-			site := upkeeptest.WordPress(t, small())
-			p := upkeeptest.Adopt(t, site, offers()...)
-			configure(t, p, "silence", "2s")
+			t.Parallel()
+			site := upkeeptest.WordPress(t, upkeeptest.Small())
+			p := upkeeptest.Adopt(t, site, upkeeptest.Offers()...)
+			upkeeptest.Configure(t, p, "silence", "2s")
 			before := upkeeptest.StateOf(t, site)
 			aloneAt(t, p, c.state, c.stop)
 			// Nobody calls upkeep: the journal ends by itself.
-			upkeeptest.Eventually(t, time.Minute, "the agent to thaw alone", func() bool { return strings.Contains(p.Log(), "acting alone") && open(t, site) })
-			upkeeptest.Same(t, before, site, append(volatile, ".upkeep-")...)
+			upkeeptest.Eventually(t, time.Minute, "the agent to thaw alone", func() bool { return strings.Contains(p.Log(), "acting alone") && upkeeptest.Open(t, site) })
+			upkeeptest.Same(t, before, site, append(upkeeptest.Volatile, ".upkeep-")...)
 			if c.stop == syscall.SIGSTOP {
 				return // its lease ends with it
 			}
@@ -105,14 +74,14 @@ func TestAgentActsAlone(t *testing.T) {
 			if out, _ := p.Run(t, "intervention", "log", iv.ID.String()); !strings.Contains(out, "silence") && !strings.Contains(out, "no word") {
 				t.Errorf("the log does not say why:\n%s", out)
 			}
-			intact(t, p, site, before)
+			upkeeptest.Intact(t, p, site, before)
 		})
 	}
 }
 
 // A migration that hangs meets the deadline of the freeze.
 func TestDeadlineEndsWhatHangs(t *testing.T) {
-	site := upkeeptest.WordPress(t, small())
+	site := upkeeptest.WordPress(t, upkeeptest.Small())
 	p := upkeeptest.Adopt(t, site, fixtures.Plugin(fixtures.Diary, "1.1"), fixtures.Plugin(fixtures.Guestbook, "1.1").With(fixtures.Hang))
 	setPolicy(t, p, func(policy *upkeep.Policy) { policy.MaxFrozen = upkeep.Duration(5 * time.Second) })
 	before := upkeeptest.StateOf(t, site)
@@ -126,7 +95,7 @@ func TestDeadlineEndsWhatHangs(t *testing.T) {
 	if iv.State != upkeep.Undone || iv.Frozen(time.Now()) > 20*time.Second {
 		t.Errorf("ended %s, frozen %v", iv.State, iv.Frozen(time.Now()))
 	}
-	intact(t, p, site, before)
+	upkeeptest.Intact(t, p, site, before)
 }
 
 // The whole machine dies: agent, guard and control plane. Whatever command
@@ -134,20 +103,20 @@ func TestDeadlineEndsWhatHangs(t *testing.T) {
 func TestMachineComesBack(t *testing.T) {
 	for _, command := range [][]string{{"site", "list"}, {"doctor"}} {
 		t.Run(strings.Join(command, " "), func(t *testing.T) {
-			site := upkeeptest.WordPress(t, small())
-			p := upkeeptest.Adopt(t, site, offers()...)
+			site := upkeeptest.WordPress(t, upkeeptest.Small())
+			p := upkeeptest.Adopt(t, site, upkeeptest.Offers()...)
 			before := upkeeptest.StateOf(t, site)
 			aloneAt(t, p, upkeep.Verifying, syscall.SIGKILL)
 			for _, pid := range upkeeptest.Processes("agent", p.AgentDir()) {
-				signal(t, pid)
+				upkeeptest.Kill(t, pid)
 			}
 			if err := upkeeptest.World(t).PHP.KillWorkers(); err != nil {
 				t.Fatal(err)
 			}
 			p.Run(t, command...)
-			upkeeptest.Eventually(t, time.Minute, "the site to be open again", func() bool { return open(t, site) })
+			upkeeptest.Eventually(t, time.Minute, "the site to be open again", func() bool { return upkeeptest.Open(t, site) })
 			p.Settle(t)
-			intact(t, p, site, before)
+			upkeeptest.Intact(t, p, site, before)
 		})
 	}
 }

@@ -1,4 +1,4 @@
-package upkeeptest_test
+package faults_test
 
 import (
 	"io/fs"
@@ -53,9 +53,9 @@ func TestDamagedPackIsNamedAndHealed(t *testing.T) {
 		"all of it": os.Remove,
 	} {
 		t.Run(name, func(t *testing.T) {
-			site := upkeeptest.WordPress(t, small())
-			p := upkeeptest.Adopt(t, site, offers()[:2]...)
-			backUp(t, p)
+			site := upkeeptest.WordPress(t, upkeeptest.Small())
+			p := upkeeptest.Adopt(t, site, upkeeptest.Offers()[:2]...)
+			upkeeptest.BackUp(t, p)
 			before := upkeeptest.StateOf(t, site)
 			pack := largest(t, filepath.Join(p.State, "vault", "data"))
 			if err := damage(pack); err != nil {
@@ -71,7 +71,7 @@ func TestDamagedPackIsNamedAndHealed(t *testing.T) {
 			}
 			for _, id := range []string{"1"} {
 				if out, code := p.Run(t, "backup", "restore", id, "--in-place", "--yes"); code == 0 {
-					upkeeptest.Same(t, before, site, volatile...) // it needed nothing of the pack
+					upkeeptest.Same(t, before, site, upkeeptest.Volatile...) // it needed nothing of the pack
 				} else if !strings.Contains(out, "pack") {
 					t.Errorf("exit %d does not name the pack:\n%s", code, out)
 				}
