@@ -21,6 +21,13 @@ const (
 	MediaWiki CMS = "mediawiki"
 )
 
+// NotMaintained is the error of an update of a site whose CMS is known, but
+// not maintained automatically. CodeHeld.
+func NotMaintained(cms CMS) *Error {
+	return Errorf(CodeHeld, "%s is known, not maintained automatically", cms).
+		WithHint("Back the site up (upkeep backup create), update it by hand, and look at it: upkeep site verify.")
+}
+
 // Version is a version as its vendor wrote it. Order differs between CMSs, so
 // it has no methods that compare; drivers and resolve bring the order.
 type Version string

@@ -24,7 +24,7 @@ func (c *Custody) CreateBackup(ctx context.Context, site upkeep.SiteID, note str
 		return nil, err
 	}
 	defer r.Close()
-	survey, err := r.client.Inventory(ctx)
+	survey, err := r.survey(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +202,7 @@ func (r *Reached) restore(ctx context.Context, id upkeep.BackupID, request agent
 // knownLayout asks the site where it keeps what; when it cannot tell any
 // more, what was last known counts.
 func (r *Reached) knownLayout(ctx context.Context) (*cms.Layout, error) {
-	layout, err := r.client.Detect(ctx)
+	layout, err := r.detect(ctx)
 	if err == nil {
 		return layout, nil
 	}
@@ -296,7 +296,7 @@ func (c *Custody) Freeze(ctx context.Context, site upkeep.SiteID, limit time.Dur
 		return time.Time{}, err
 	}
 	defer r.Close()
-	layout, err := r.client.Detect(ctx)
+	layout, err := r.detect(ctx)
 	if err != nil {
 		return time.Time{}, err
 	}

@@ -119,6 +119,9 @@ func (c *Custody) Survey(ctx context.Context, site *upkeep.Site) (_ *agent.Surve
 	}
 	defer client.Close()
 	survey, err := client.Inventory(ctx)
+	if err == nil {
+		err = same(site, survey.Layout)
+	}
 	if err != nil {
 		return nil, err
 	}

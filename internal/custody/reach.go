@@ -93,6 +93,34 @@ func (r *Reached) status(ctx context.Context) (*agent.Status, error) {
 	return status, err
 }
 
+// survey takes the inventory of a site that is still the one that is kept.
+func (r *Reached) survey(ctx context.Context) (*agent.Survey, error) {
+	survey, err := r.client.Inventory(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return survey, same(r.site, survey.Layout)
+}
+
+// detect asks where the site keeps what, when it is still the one that is kept.
+func (r *Reached) detect(ctx context.Context) (*cms.Layout, error) {
+	layout, err := r.client.Detect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return layout, same(r.site, layout)
+}
+
+// same fails where a folder now looks like something else than the site that
+// is kept: what is left of a CMS may be taken for another one.
+func same(site *upkeep.Site, layout *cms.Layout) error {
+	if site.CMS == layout.CMS {
+		return nil
+	}
+	return upkeep.Errorf(upkeep.CodeInvalid, "the folder holds %s now, no %s", layout.CMS, site.CMS).
+		WithHint("Restore site %s from a backup, or remove it and add what is there now.", site.Name)
+}
+
 // Close lets go of the agent.
 func (r *Reached) Close() {
 	r.beat()
@@ -104,7 +132,7 @@ func (r *Reached) Close() {
 
 // Open begins the intervention and returns the inventory it begins with.
 func (r *Reached) Open(ctx context.Context, id upkeep.InterventionID, maxFrozen time.Duration) (*upkeep.Inventory, error) {
-	survey, err := r.client.Inventory(ctx)
+	survey, err := r.survey(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -328,7 +356,7 @@ func (r *Reached) Warm(ctx context.Context) error {
 func (r *Reached) Backup(ctx context.Context, id upkeep.InterventionID, moment upkeep.Moment) (*upkeep.Backup, error) {
 	request := agent.ReadRequest{Secure: moment == upkeep.Before}
 	if moment == upkeep.After { // the layout may be another now
-		survey, err := r.client.Inventory(ctx)
+		survey, err := r.survey(ctx)
 		if err != nil {
 			return nil, err
 		}

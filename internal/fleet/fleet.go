@@ -77,7 +77,7 @@ type Config struct {
 	Notes         Notes
 	Custody       *custody.Custody
 	Ledger        *ledger.Ledger
-	Publishers    map[upkeep.CMS]Publisher
+	Publishers    map[upkeep.CMS]Publisher // of every CMS that is maintained
 	// Enqueue has an intervention advanced.
 	Enqueue func(ctx context.Context, id upkeep.InterventionID) error
 	Now     upkeep.Clock

@@ -10,6 +10,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/agent"
+	"upkeep/internal/resolve"
 	"upkeep/internal/web"
 )
 
@@ -370,7 +371,7 @@ func (f *Fleet) VerifySite(ctx context.Context, name string) (*upkeep.Verdict, e
 // say.
 func holding() []string {
 	return []string{"modified", "link", "version_control", "composer", "same_slug_stranger", "shared_folder", "stranger_removed",
-		"file_mods_disallowed", "foreign_updater", findingUnknown}
+		"file_mods_disallowed", "foreign_updater", findingUnknown, resolve.NotMaintained, "database_unknown", "application_inside"}
 }
 
 // found is what a finding says of the site.

@@ -19,11 +19,12 @@ type resolved struct {
 }
 
 // plan decides what to update, from what publishers last said or, when fresh,
-// say now.
+// say now. A site of a CMS without publisher is known, not maintained.
 func (f *Fleet) plan(ctx context.Context, site *upkeep.Site, inventory *upkeep.Inventory, fresh bool) (*resolved, error) {
 	publisher, ok := f.Publishers[site.CMS]
 	if !ok {
-		return nil, upkeep.Errorf(upkeep.CodeNotFound, "no publisher for %s", site.CMS)
+		shown := shownTo(site, inventory)
+		return &resolved{Plan: resolve.Unmaintained(shown), known: &Known{Checked: inventory.Taken}, findings: shown.Findings}, nil
 	}
 	known, err := publisher.Check(ctx, inventory, fresh)
 	if err != nil {
@@ -119,6 +120,9 @@ func (f *Fleet) StartIntervention(ctx context.Context, actor, name string, req w
 	site, err := f.SiteByName(ctx, name)
 	if err != nil {
 		return nil, err
+	}
+	if _, maintained := f.Publishers[site.CMS]; !maintained {
+		return nil, upkeep.NotMaintained(site.CMS)
 	}
 	if err := f.mustBeOpen(ctx, site); err != nil {
 		return nil, err

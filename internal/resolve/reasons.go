@@ -8,6 +8,7 @@ const (
 	SiteFinding       = "site_finding"       // an examination found something about the whole site {finding, detail, task}
 	Hold              = "hold"               // a person or a failed intervention holds the component {hold, because}
 	HoldRelease       = "hold_release"       // … holds just this release {hold, because, version}
+	NotMaintained     = "not_maintained"     // the CMS is known, but nobody's releases are
 	PolicyHold        = "policy_hold"        // the site's policy holds the component {word}
 	Modified          = "modified"           // files were changed by hand {files, count, task}
 	ComponentFinding  = "component_finding"  // another blocking finding {finding, detail, task}

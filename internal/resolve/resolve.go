@@ -105,6 +105,17 @@ func Resolve(in Input) Plan {
 	return plan
 }
 
+// Unmaintained is the plan for a site of a CMS whose releases are not known:
+// its core waits for a person.
+func Unmaintained(inventory *upkeep.Inventory) Plan {
+	plan := Plan{components: inventory.Components}
+	if core := inventory.Core(); core != nil {
+		plan.Updates = []upkeep.Update{{Component: *core, Release: upkeep.Release{Kind: core.Kind, Slug: core.Slug},
+			Disposition: upkeep.Held, Reasons: []upkeep.Reason{reason(NotMaintained)}}}
+	}
+	return plan
+}
+
 // resolver is one run of Resolve.
 type resolver struct {
 	Input

@@ -4,6 +4,7 @@
 package config
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -39,6 +40,7 @@ type Config struct {
 	constants  map[string]*setting
 	variables  map[string]*setting
 	properties map[string]*setting // "class::name", class in lower case
+	returned   *setting            // what the file returns
 	bound      map[string]bool     // variables that references lead to: what is assigned elsewhere may set them
 
 	foreign bool // code that is not in the file may have set anything
@@ -96,6 +98,11 @@ func (c *Config) Variable(name string) (*php.Value, Certainty) { return c.look(c
 // Property returns the default value of a property of a class.
 func (c *Config) Property(class, name string) (*php.Value, Certainty) {
 	return c.look(c.properties, strings.ToLower(class)+"::"+name)
+}
+
+// Returned returns the value that the file returns.
+func (c *Config) Returned() (*php.Value, Certainty) {
+	return c.look(map[string]*setting{"": cmp.Or(c.returned, &setting{&php.Value{Kind: php.Int, Int: 1}})}, "")
 }
 
 func (c *Config) look(in map[string]*setting, name string) (*php.Value, Certainty) {
@@ -238,8 +245,7 @@ func (r *reader) statement(i, end int) int {
 		return next + 1
 	case t.is("return"), t.is("exit"), t.is("die"), t.is("__halt_compiler"):
 		next := r.find(i, end, ";")
-		r.effects(i+1, next)
-		r.stopped = true
+		r.leave(i, next)
 		return next + 1
 	case t.is("use"):
 		return r.find(i, end, ";") + 1
@@ -249,6 +255,16 @@ func (r *reader) statement(i, end int) int {
 		return next
 	}
 	return r.simple(i, end)
+}
+
+// leave runs a statement that ends the file.
+func (r *reader) leave(i, end int) {
+	value, known := r.eval(i+1, end)
+	if !known || r.unsure || !r.tok(i).is("return") {
+		r.effects(i+1, end)
+		value = nil
+	}
+	r.returned, r.stopped = &setting{value}, true
 }
 
 // extent returns the end of the statement at i without running it.

@@ -172,6 +172,54 @@ func TestReadConfigVariable(t *testing.T) {
 	}
 }
 
+func TestReadConfigObject(t *testing.T) {
+	const made = `unset($x); global $x; $x = new stdClass(); $x->a = 'a'; $x->o = array('p' => 1); `
+	for name, c := range map[string]struct{ source, want string }{
+		"made":                 {made, "a"},
+		"made and included":    {made + `require_once(__DIR__ . '/lib/setup.php');`, "a"},
+		"set again":            {made + `$x->a = 'b'; $x->b = 'c';`, "b"},
+		"in an array of it":    {made + `$x->o['q'] = 2;`, "a"},
+		"maybe changed":        {made + `if (getenv('A')) $x->a = 'b';`, "?"},
+		"another name":         {made + `$y = $x; $y->a = 'b';`, "?"},
+		"made twice at once":   {`$x = $y = new stdClass; $x->a = 'a'; $y->a = 'b';`, "?"},
+		"in an array":          {made + `$y = [$x]; $y[0]->a = 'b';`, "?"},
+		"to a function":        {made + `function f($y) { $y->a = 'b'; } f($x);`, "?"},
+		"through a function":   {made + `function f() { global $x; $x->a = 'b'; } f();`, "?"},
+		"through a closure":    {made + `$f = function () use ($x) { $x->a = 'b'; }; $f();`, "?"},
+		"looped":               {made + `foreach ($x as &$v) { $v = 'b'; }`, "?"},
+		"of a class":           {`$x = new Config(); $x->a = 'a';`, "?"},
+		"with arguments":       {`$x = new stdClass(f()); $x->a = 'a';`, "?"},
+		"an array":             {`$x = []; $x->a = 'a';`, "?"},
+		"as an array":          {made + `$x['a'] = 'b';`, "?"},
+		"by a computed name":   {made + `$x->{'a'} = 'b';`, "?"},
+		"from the environment": {made + `$x->b = getenv('B');`, "?"},
+	} {
+		file := config.Read([]byte("<?php\n"+c.source), config.Source{Path: "/srv/config.php", Ends: []string{"setup.php"}})
+		v, certainty := file.Variable("x")
+		if got := show(v.Get("a"), certainty); got != c.want {
+			t.Errorf("%s: $x->a is %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+func TestReadConfigReturned(t *testing.T) {
+	for name, c := range map[string]struct{ source, want string }{
+		"array":         {`return ['a' => 'b'];`, "b"},
+		"of a variable": {`$x = array('a' => 'b'); return $x;`, "b"},
+		"conditional":   {`if (PHP_SAPI === 'cli') { return ['a' => 'c']; } return ['a' => 'b'];`, "?"},
+		"computed":      {`return ['a' => getenv('A')];`, "?"},
+		"included":      {`return include 'other.php';`, "?"},
+		"in a function": {`function f() { return ['a' => 'c']; } return ['a' => 'b'];`, "b"},
+		"nothing":       {`$x = 1;`, ""},
+		"exit":          {`exit(1);`, "?"},
+	} {
+		v, certainty := config.Read([]byte("<?php\n"+c.source), config.Source{}).Returned()
+		if got := show(v.Get("a"), certainty); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
 func show(v *php.Value, certainty config.Certainty) string {
 	switch certainty {
 	case config.Dynamic:

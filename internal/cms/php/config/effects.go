@@ -19,7 +19,10 @@ func (r *reader) assignment(i, at, end int) {
 		r.bind(i, end)
 		return
 	}
-	value, known := r.chained(at+1, end)
+	value, known := r.created(at+1, end)
+	if !known || len(keys) > 0 || !r.tok(at).is("=") {
+		value, known = r.chained(at+1, end)
+	}
 	if !known || r.tok(at).is("??=") {
 		r.effects(at+1, end)
 		r.assign(variable, nil)
@@ -39,6 +42,17 @@ func (r *reader) assignment(i, at, end int) {
 	r.assign(variable, value)
 }
 
+// created is the object that the right side makes: one without a class of its
+// own is nothing but its properties.
+func (r *reader) created(i, end int) (*php.Value, bool) {
+	class := strings.TrimPrefix(r.tok(i+1).text, `\`)
+	plain := r.tok(i).is("new") && r.tok(i+1).kind == name && strings.EqualFold(class, "stdClass")
+	if !plain || end != i+2 && !(end == i+4 && r.tok(i+2).is("(") && r.tok(i+3).is(")")) {
+		return nil, false
+	}
+	return &php.Value{Kind: php.Object, Class: "stdClass"}, true
+}
+
 // chained computes the right side, which may itself be an assignment.
 func (r *reader) chained(i, end int) (*php.Value, bool) {
 	if at := r.find(i, end, "="); at < end && r.tok(i).kind == variable {
@@ -47,7 +61,7 @@ func (r *reader) chained(i, end int) (*php.Value, bool) {
 			return nil, false
 		}
 		value, certainty := r.Variable(r.tok(i).text)
-		return value, certainty == Static
+		return value, certainty == Static && value.Kind != php.Object // which both would share
 	}
 	return r.eval(i, end)
 }
@@ -59,10 +73,19 @@ func (r *reader) appended(current *php.Value, certainty Certainty, keys []string
 	return &php.Value{Kind: php.String, Str: current.Text() + value.Text()}
 }
 
-// keys reads [a][b]… with static keys; "" stands for [].
+// property marks the key that is the name of an object's property: no key of
+// an array can be mistaken for it.
+const property = "\x00->"
+
+// keys reads [a][b]… and ->a with static keys; "" stands for [].
 func (r *reader) keys(i, end int) ([]string, bool) {
 	var keys []string
 	for i < end {
+		if r.tok(i).is("->") && r.tok(i+1).kind == name {
+			keys = append(keys, property+r.tok(i+1).text)
+			i += 2
+			continue
+		}
 		if !r.tok(i).is("[") {
 			return nil, false
 		}
@@ -88,13 +111,13 @@ func setPath(in *php.Value, keys []string, value *php.Value) *php.Value {
 	if len(keys) == 0 {
 		return value
 	}
-	if in == nil {
+	key, ofObject := strings.CutPrefix(keys[0], property)
+	if in == nil && !ofObject {
 		in = &php.Value{Kind: php.Array}
 	}
-	if in.Kind != php.Array {
+	if in == nil || ofObject != (in.Kind == php.Object) || !ofObject && in.Kind != php.Array || strings.HasPrefix(key, property) {
 		return nil
 	}
-	key := keys[0]
 	if key == "" {
 		key = in.NextKey()
 	}
@@ -102,7 +125,9 @@ func setPath(in *php.Value, keys []string, value *php.Value) *php.Value {
 	if inner == nil {
 		return nil
 	}
-	return in.With(key, inner)
+	out := in.With(key, inner)
+	out.Kind, out.Class = in.Kind, in.Class
+	return out
 }
 
 // functions looks at every named function of the file once: a call may run
@@ -167,6 +192,9 @@ func (s *effectScan) variable(i, end int) {
 	if word == "GLOBALS" {
 		s.lose()
 		return
+	}
+	if v := s.variables[word]; v != nil && v.value != nil && v.value.Kind == php.Object {
+		v.value = nil // whoever has the object may change it
 	}
 	after := i + 1
 	for after < end && s.tok(after).is("[") {

@@ -241,7 +241,7 @@ func (e *evaluator) primary() *php.Value {
 	case number:
 		return e.number(t.text)
 	case variable:
-		if v, certainty := e.Variable(t.text); certainty == Static {
+		if v, certainty := e.Variable(t.text); certainty == Static && v.Kind != php.Object { // which two names would share
 			return v
 		}
 		return e.fail()

@@ -157,8 +157,12 @@ func (s *scene) findCore() (string, error) {
 	return s.onlyChild()
 }
 
+// holdsCore reports whether a WordPress is in dir, and not ClassicPress, which
+// went its own way and has releases of its own.
 func (s *scene) holdsCore(dir string) bool {
-	return s.exists(filepath.Join(dir, "wp-load.php")) && s.exists(filepath.Join(dir, "wp-includes/version.php"))
+	version, err := s.read(filepath.Join(dir, "wp-includes/version.php"), configBytes)
+	fork := err == nil && strings.Contains(string(version), "$cp_version")
+	return !fork && s.exists(filepath.Join(dir, "wp-load.php")) && s.exists(filepath.Join(dir, "wp-includes/version.php"))
 }
 
 // onlyChild finds a WordPress in a folder directly below the root, such as
