@@ -105,12 +105,13 @@ type Script struct {
 // Layout is where a site keeps what.
 type Layout struct {
 	CMS      upkeep.CMS        `json:"cms"`
-	Root     string            `json:"root"`     // absolute, links resolved; the document root of the CMS
-	Areas    []Area            `json:"areas"`    // every folder to back up; the first is the root
-	Database *Database         `json:"database"` // nil when the CMS uses none
-	Dirs     map[string]string `json:"dirs"`     // the driver's own: "content", "plugins", "mu-plugins", "languages", …
-	Options  map[string]string `json:"options"`  // the driver's own: "multisite": "1", …
-	Logs     []string          `json:"logs"`     // absolute: where the site's PHP may write its errors
+	Root     string            `json:"root"`            // absolute, links resolved; the document root of the CMS
+	Inner    string            `json:"inner,omitempty"` // the folder below Root that holds the CMS, when nothing in Root leads there
+	Areas    []Area            `json:"areas"`           // every folder to back up; the first is the root
+	Database *Database         `json:"database"`        // nil when the CMS uses none
+	Dirs     map[string]string `json:"dirs"`            // the driver's own: "content", "plugins", "mu-plugins", "languages", …
+	Options  map[string]string `json:"options"`         // the driver's own: "multisite": "1", …
+	Logs     []string          `json:"logs"`            // absolute: where the site's PHP may write its errors
 	Findings []upkeep.Finding  `json:"findings,omitempty"`
 }
 
@@ -253,11 +254,13 @@ func (ds Drivers) For(name upkeep.CMS) (Driver, error) {
 	return nil, upkeep.Errorf(upkeep.CodeNotFound, "no driver for cms %q", name)
 }
 
-// Detect asks each driver in turn which CMS is installed at root.
+// Detect asks each driver in turn which CMS is installed at root. One that
+// lies in an inner folder counts only when no other driver knows the root
+// itself: its layout would leave out the database of the outer one.
 // CodeNotFound when none knows it.
 func (ds Drivers) Detect(ctx context.Context, h Host, root string) (*Layout, error) {
 	var hints upkeep.Text
-	for _, d := range ds {
+	for i, d := range ds {
 		layout, err := d.Detect(ctx, h, root)
 		if upkeep.CodeOf(err) == upkeep.CodeNotFound {
 			if hint := upkeep.HintTextOf(err); hint.String() != "" {
@@ -267,6 +270,11 @@ func (ds Drivers) Detect(ctx context.Context, h Host, root string) (*Layout, err
 				hints.Args = append(hints.Args, hint)
 			}
 			continue
+		}
+		if err == nil && layout.Inner != "" {
+			if outer, err := ds[i+1:].Detect(ctx, h, root); upkeep.CodeOf(err) != upkeep.CodeNotFound {
+				return outer, err
+			}
 		}
 		return layout, err
 	}

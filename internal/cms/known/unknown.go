@@ -29,7 +29,7 @@ func unknown() application {
 		ID: PHP, Name: "PHP",
 		Marks: []string{"index.php|public/index.php|web/index.php"},
 		Without: []string{ // of what has a driver of its own, but is not whole
-			"wp-config.php", "wp-includes", "wp-admin", "doku.php", "LocalSettings.php", "administrator/index.php",
+			"wp-config.php", "wp-includes", "wp-admin", "wp", "web/wp", "public/wp", "doku.php", "LocalSettings.php", "administrator/index.php",
 			"core/lib/Drupal.php", "web/core/lib/Drupal.php", "docroot/core/lib/Drupal.php", "sites/default/settings.php",
 		},
 		Settings: []settings{

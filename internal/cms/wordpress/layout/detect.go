@@ -40,7 +40,7 @@ func Detect(ctx context.Context, h cms.Host, root string, now time.Time) (_ *cms
 		return nil, err
 	}
 	l := &cms.Layout{
-		CMS: upkeep.WordPress, Root: s.root,
+		CMS: upkeep.WordPress, Root: s.root, Inner: s.inner(core),
 		Areas:   []cms.Area{{Name: "site", Dir: s.root}},
 		Dirs:    map[string]string{DirCore: core},
 		Options: map[string]string{OptionConfig: file},
@@ -213,6 +213,19 @@ func (s *scene) findConfig(core string) (string, error) {
 	}
 	return "", upkeep.Errorf(upkeep.CodeInvalid, "no wp-config.php in %s or the folder above", core).
 		WithHint("Finish the installation of WordPress first, or name the folder that holds both.")
+}
+
+// inner is the folder of core when nothing in the root leads there.
+func (s *scene) inner(core string) string {
+	index, err := s.read(filepath.Join(s.root, "index.php"), configBytes)
+	dir, ok := "", false
+	if err == nil {
+		dir, ok = loadedBy(index)
+	}
+	if core == s.root || filepath.Base(core) == "wp" || ok && filepath.Join(s.root, dir) == core {
+		return ""
+	}
+	return core
 }
 
 func (s *scene) settings(ctx context.Context, file, core string) (*settings, error) {
