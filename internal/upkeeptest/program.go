@@ -70,6 +70,15 @@ func AdoptWith(t testing.TB, site *demo.Site, flags []string, offers ...fixtures
 	return p
 }
 
+// AdoptKnown returns the program with a site added under the name "shop" that no
+// publisher is asked about.
+func AdoptKnown(t testing.TB, site *demo.Site) *Program {
+	t.Helper()
+	p := newProgram(t, site)
+	p.add(t, nil)
+	return p
+}
+
 // newProgram returns the program with an empty state.
 func newProgram(t testing.TB, site *demo.Site) *Program {
 	t.Helper()
