@@ -14,11 +14,9 @@ import (
 	"upkeep/internal/cms/area"
 )
 
-// Keys of cms.Layout.Options.
-const (
-	optionEntry = "entry" // the file that the gate takes the place of, relative to the root
-	optionHome  = "home"  // address of the home page, where the configuration says it
-)
+// optionHome is the key of cms.Layout.Options of the address of the home page,
+// where the configuration says it.
+const optionHome = "home"
 
 // Detect finds the application at root. CodeNotFound when it is another one,
 // CodeInvalid with a hint when it cannot be used as it is.
@@ -77,12 +75,6 @@ func (s *scene) place(found *found) error {
 	}
 	if l.Database == nil && s.app.find != nil {
 		s.find(upkeep.Finding{Code: "database_unknown", Blocks: true})
-	}
-	for _, file := range s.app.Entry {
-		if info, there := s.top.Stat(file); there == nil && info.Mode().IsRegular() {
-			l.Options[optionEntry] = file
-			break
-		}
 	}
 	if found == nil {
 		return nil

@@ -49,7 +49,8 @@ func unknown() application {
 			defined("config.php", "config/config.php", "inc/config.php", "includes/config.php", "config.inc.php", "settings.php"),
 			set("config.php", "config/config.php", "inc/config.php", "includes/config.php", "config.inc.php", "settings.php"),
 		},
-		Entry: []string{"vendor/autoload.php", "index.php", "public/index.php", "web/index.php"},
+		Fronts: []string{"public", "web"},
+		Entry:  []string{"vendor/autoload.php"},
 		find: func(s *scene) bool {
 			structure := []string{"vendor/autoload.php", "composer.json", ".env", "config.php", "config.inc.php", "settings.php", "config", "inc", "includes", "app", "src"}
 			return slices.ContainsFunc(structure, s.has) && len(s.inside()) == 0
