@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -72,9 +73,10 @@ func (h *lender) PHP(ctx context.Context, script cms.Script, input, output any) 
 	return nil
 }
 
-func drivers() cms.Drivers {
+// drivers are those of the program, in its order.
+var drivers = sync.OnceValue(func() cms.Drivers {
 	return append(cms.Drivers{wordpress.New(), dokuwiki.New()}, known.Drivers()...)
-}
+})
 
 // site is a planted application.
 type site struct {
@@ -212,6 +214,56 @@ func TestEveryApplicationIsKnown(t *testing.T) {
 				t.Errorf("a database that does not answer: %v", codes(inv.Findings))
 			}
 		})
+	}
+}
+
+// What real releases write is read: excerpts of their files, in the place of
+// those of the miniatures.
+func TestRealFilesAreRead(t *testing.T) {
+	corpus := os.Getenv("UPKEEP_CORPUS")
+	text, err := os.ReadFile(filepath.Join(corpus, "vectors", "version_files.json"))
+	if err != nil {
+		t.Skipf("no corpus (set UPKEEP_CORPUS): %v", err)
+	}
+	var excerpts struct {
+		Cases []struct {
+			CMS, Excerpt, Version string
+			InstallPath           string `json:"install_path"`
+		}
+	}
+	if err := json.Unmarshal(text, &excerpts); err != nil {
+		t.Fatal(err)
+	}
+	read := 0
+	for _, c := range excerpts.Cases {
+		name := map[string]string{"typo3": "typo3classic", "phpbb": "phpbb"}[c.CMS]
+		if name == "" {
+			continue
+		}
+		read++
+		path, _, _ := strings.Cut(c.InstallPath, " ")
+		s := plant(t, name, map[string]string{path: "<?php\n" + c.Excerpt})
+		if version := s.inventory(s.detected()).Core().Version; string(version) != c.Version {
+			t.Errorf("%s: %s, want %s", c.CMS, version, c.Version)
+		}
+	}
+	if read == 0 {
+		t.Error("no case read")
+	}
+	s := plant(t, "phpbb", nil)
+	for file, from := range map[string]string{"ext/vendor/moo/composer.json": "ext.vendor.moo.composer.json", "styles/all/composer.json": "style.prosilver.composer.json"} {
+		text, err := os.ReadFile(filepath.Join(corpus, "other", "phpbb", from))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.put(map[string]string{file: string(text)})
+	}
+	refs := map[string]upkeep.Version{}
+	for _, c := range s.inventory(s.detected()).Components {
+		refs[c.Ref()] = c.Version
+	}
+	if refs["plugin:vendor/moo"] == "" || refs["theme:all"] == "" {
+		t.Errorf("%v", refs)
 	}
 }
 
@@ -395,7 +447,7 @@ func TestHostileTrees(t *testing.T) {
 		"loop":       func(file string) error { return errors.Join(os.Remove(file), os.Symlink(file, file)) },
 		"unreadable": func(file string) error { return os.Chmod(file, 0) },
 	}
-	for _, app := range []string{"phpbb", "nextcloud", "moodle", "typo3", "matomo", "craft", "openmage", "grav", "php"} {
+	for _, app := range []string{"phpbb", "nextcloud", "typo3", "matomo", "craft", "php"} {
 		archive, err := txtar.ParseFile(filepath.Join("testdata", app+".txtar"))
 		if err != nil {
 			t.Fatal(err)

@@ -67,8 +67,8 @@ func shops() []application {
 		ID: "openmage", Name: "Magento 1 / OpenMage",
 		Marks: []string{"app/Mage.php~class Mage", "app/code", "app/etc"},
 		Versions: []versionRule{
-			at("app/Mage.php", `getOpenMageVersionInfo[\s\S]{0,400}?'major'\s*=>\s*'(\d+)',\s*'minor'\s*=>\s*'(\d+)',\s*'patch'\s*=>\s*'(\d+)'`),
-			at("app/Mage.php", `getVersionInfo[\s\S]{0,400}?'major'\s*=>\s*'(\d+)',\s*'minor'\s*=>\s*'(\d+)',\s*'revision'\s*=>\s*'(\d+)',\s*'patch'\s*=>\s*'(\d+)'`),
+			at("app/Mage.php", `getOpenMageVersionInfo\(\)[^;{]*\{[\s\S]{0,1000}?'major'\s*=>\s*'(\d+)',\s*'minor'\s*=>\s*'(\d+)',\s*'patch'\s*=>\s*'(\d+)'`),
+			at("app/Mage.php", `getVersionInfo\(\)[^;{]*\{[\s\S]{0,1000}?'major'\s*=>\s*'(\d+)',\s*'minor'\s*=>\s*'(\d+)',\s*'revision'\s*=>\s*'(\d+)',\s*'patch'\s*=>\s*'(\d+)'`),
 		},
 		Settings: []settings{{Form: xml, Files: []string{"app/etc/local.xml"}, Keys: keys{
 			Host:     "config/global/resources/default_setup/connection/host",
@@ -77,7 +77,7 @@ func shops() []application {
 			Name:     "config/global/resources/default_setup/connection/dbname",
 			Driver:   "config/global/resources/default_setup/connection/type", Prefix: "config/global/resources/db/table_prefix",
 		}}},
-		Entry: []string{"app/Mage.php"},
+		Entry: []string{"app/bootstrap.php", "app/Mage.php"},
 	}}
 }
 
@@ -119,7 +119,8 @@ func communities() []application {
 		Settings: []settings{{Form: variables, Files: []string{"config.php"}, Keys: keys{
 			Driver: "dbms", Host: "dbhost", Port: "dbport", User: "dbuser", Password: "dbpasswd", Name: "dbname", Prefix: "table_prefix",
 		}}},
-		Parts: []part{of(upkeep.Plugin, "ext/*/*/composer.json", jsonVersion), of(upkeep.Theme, "styles/*/style.cfg", `^style_version\s*=\s*(\S+)`)},
+		Parts: []part{of(upkeep.Plugin, "ext/*/*/composer.json", jsonVersion), of(upkeep.Theme, "styles/*/style.cfg", `^style_version\s*=\s*(\S+)`),
+			of(upkeep.Theme, "styles/*/composer.json", jsonVersion)},
 		Entry: []string{"includes/startup.php", "common.php"},
 	}, {
 		ID: "matomo", Name: "Matomo",
@@ -155,7 +156,7 @@ func sites() []application {
 	}, {
 		ID: "grav", Name: "Grav",
 		Marks:    []string{"system/defines.php~GRAV_VERSION", "user"},
-		Versions: []versionRule{at("system/defines.php", `define\('GRAV_VERSION',\s*'([^']+)'\)`)},
+		Versions: []versionRule{at("system/defines.php", `define\(["']GRAV_VERSION["'],\s*["']([^"']+)`)},
 		Parts: []part{of(upkeep.Plugin, "user/plugins/*/blueprints.yaml", `^version:\s*["']?([^"'\s]+)`),
 			of(upkeep.Theme, "user/themes/*/blueprints.yaml", `^version:\s*["']?([^"'\s]+)`)},
 		Entry: []string{"vendor/autoload.php"},
@@ -182,7 +183,7 @@ func sites() []application {
 		Entry: []string{"vendor/autoload.php", "framework/core/Constants.php"},
 	}, {
 		ID: "concrete", Name: "Concrete CMS",
-		Marks:    []string{"concrete/dispatcher.php", "concrete/config/concrete.php", "application"},
+		Marks:    []string{"concrete/dispatcher.php", "concrete/config/concrete.php", "concrete/vendor", "application"},
 		Versions: []versionRule{at("concrete/config/concrete.php", `^\s*'version'\s*=>\s*'([^']+)'`)},
 		Settings: []settings{{Form: returned, Files: []string{"application/config/database.php"}, Keys: keys{
 			Driver:   "connections/concrete/driver|connections/default/driver",
