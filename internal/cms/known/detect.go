@@ -27,10 +27,10 @@ func (d *Driver) Detect(ctx context.Context, h cms.Host, root string) (_ *cms.La
 		return nil, err
 	}
 	defer s.close()
+	if err := s.isFront(); err != nil {
+		return nil, err
+	}
 	if !s.is(&d.app) {
-		if err := s.isFront(); err != nil {
-			return nil, err
-		}
 		return nil, upkeep.Errorf(upkeep.CodeNotFound, "no %s", d.app.Name)
 	}
 	s.layout = &cms.Layout{

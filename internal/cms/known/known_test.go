@@ -395,9 +395,11 @@ func TestDecoys(t *testing.T) {
 
 // Who names the folder that visitors see is told to name the project.
 func TestFrontIsNotTheSite(t *testing.T) {
-	for _, name := range []string{"typo3/public", "magento/pub", "craft/web", "silverstripe/public"} {
+	for _, name := range []string{"typo3/public", "magento/pub", "craft/web", "silverstripe/public", "moodle/public"} {
 		app, front := filepath.Split(name)
-		s := plant(t, filepath.Clean(app), nil)
+		s := plant(t, filepath.Clean(app), map[string]string{
+			"public/lib/moodlelib.php": "<?php", "public/version.php": "<?php", "public/config.php": "<?php require __DIR__ . '/../config.php';",
+		})
 		project := s.root
 		s.root = filepath.Join(project, front)
 		s.places = place.New(s.root, project)

@@ -12,12 +12,13 @@ import (
 	"strings"
 	"testing"
 
+	"upkeep/internal/cms/php"
 	"upkeep/internal/cms/php/config"
 )
 
 // runner runs the files of a folder from the one of a number on, and says for
-// each which of the constants CA…, CB… and the variables $a, $b it set, or that
-// it failed. A fatal error ends it, after the answer for that file.
+// each which of the constants CA…, CB…, the variables $a, $b and the property p of
+// the object $c it set, or that it failed. A fatal error ends it, after the answer for that file.
 const runner = `<?php
 error_reporting(0);
 ini_set('display_errors', '0');
@@ -27,12 +28,13 @@ function __say($failed) {
 	$set = [];
 	foreach (['CA', 'CB'] as $name) if (defined($name . $__at)) $set[$name] = constant($name . $__at);
 	foreach (['a', 'b'] as $name) if (array_key_exists($name, $GLOBALS)) $set["$$name"] = $GLOBALS[$name];
-	$set = array_map(fn($v) => is_array($v) ? '?' : base64_encode((string) $v), $set);
+	if (isset($GLOBALS['c']) && is_object($GLOBALS['c']) && property_exists($GLOBALS['c'], 'p')) $set['$c'] = $GLOBALS['c']->p;
+	$set = array_map(fn($v) => is_array($v) || is_object($v) ? '?' : base64_encode((string) $v), $set);
 	file_put_contents('php://stdout', json_encode(['at' => $__at, 'failed' => $failed, 'set' => (object) $set]) . "\n");
 }
 register_shutdown_function(function () { global $__at; if (is_file("$__at.php")) __say(true); });
 for (; is_file("$__at.php"); $__at++) {
-	unset($a, $b, $f, $k, $o);
+	unset($a, $b, $c, $f, $k, $o);
 	$__failed = false;
 	ob_start();
 	try { require getcwd() . "/$__at.php"; } catch (Throwable $e) { $__failed = true; }
@@ -89,7 +91,7 @@ func (w writer) statement(depth int) string {
 	}
 	s := func() string { return w.statement(depth + 1) }
 	name := w.one("$a", "$b")
-	switch w.IntN(26) {
+	switch w.IntN(32) {
 	case 0, 1, 2, 3:
 		return name + w.one(" = ", " = ", " .= ", " ??= ") + w.value(0) + ";\n"
 	case 4:
@@ -119,6 +121,16 @@ func (w writer) statement(depth int) string {
 		return "try { " + s() + "} finally { " + s() + "}\n"
 	case 16:
 		return "$a = $b = " + w.value(0) + ";\n"
+	case 18, 19, 20, 21:
+		return w.one("$c = new stdClass;", "$c = new \\stdClass();", "global $c; $c = new stdClass();", "$c = new ArrayObject();", "unset($c);", "$c = null;") +
+			w.one("", "\n$c->p = "+w.value(0)+";", "\n$c->q['k'] = 1;") + "\n"
+	case 22:
+		return "$c->p" + w.one(" = ", " = ", " .= ", " ??= ") + w.value(0) + ";\n"
+	case 23:
+		return w.one("$b = $c; $b->p = 'b';", "$a = $b = $c; $a->p = 'a';", "$o = [$c]; $o[0]->p = 'o';", "foreach ([$c] as $k) { $k->p = 'k'; }",
+			"$f = function () use ($c) { $c->p = 'f'; }; $f();", "$o = &$c; $o->p = 'r';", "$b = clone $c; $b->p = 'n';", "$c->{'p'} = 'd';", "$k = 'p'; $c->$k = 'v';",
+			"function g() { global $c; $c->p = 'g'; } g();", "(function ($o) { $o->p = 'x'; })($c);", "$c->q->p = 1;", "[$c->p, $a] = [1, 2];", "unset($c->p);",
+			"if ("+w.value(0)+") { $c->p = 'i'; }", "$c = (object) ['p' => 's'];", "$o = (array) $c;", "$c->p++;") + "\n"
 	case 17:
 		if depth == 0 {
 			return "const CA = " + w.literal() + ", CB = 'q';\n"
@@ -150,7 +162,7 @@ func TestWhatIsKnownIsWhatPHPSays(t *testing.T) {
 		t.Skip("no PHP to compare with")
 	}
 	dir := filepath.Join(t.TempDir(), "a", "b")
-	files := make([]string, 400)
+	files := make([]string, 800)
 	w := writer{rand.New(rand.NewPCG(5, 5))}
 	put(t, filepath.Join(dir, "run"), runner)
 	for i := range files {
@@ -200,10 +212,17 @@ func compare(t *testing.T, text, file string, number int, set map[string]string)
 	t.Helper()
 	c := config.Read([]byte(text), config.Source{Path: file})
 	static := 0
-	for _, name := range []string{"CA", "CB", "$a", "$b"} {
+	for _, name := range []string{"CA", "CB", "$a", "$b", "$c"} {
 		value, certainty := c.Constant(name + strconv.Itoa(number))
 		if name[0] == '$' {
 			value, certainty = c.Variable(name[1:])
+		}
+		if value != nil && value.Kind == php.Object {
+			if value = value.Get("p"); value == nil {
+				certainty = config.Absent
+			}
+		} else if name == "$c" && certainty == config.Static {
+			certainty = config.Absent // no object: it has no property
 		}
 		want, isSet := set[name]
 		switch {
