@@ -37,7 +37,7 @@ func school(s *demo.Site) map[string]string {
 // newSchool returns one in the place of a WordPress.
 func newSchool(t *testing.T) *demo.Site {
 	t.Helper()
-	site := upkeeptest.WordPress(t, small())
+	site := upkeeptest.WordPress(t, upkeeptest.Small())
 	empty(t, site)
 	name := site.Database.Name
 	sql(t, site, "DROP DATABASE "+name+"; CREATE DATABASE "+name+" CHARACTER SET utf8mb4; USE "+name+";"+
@@ -150,7 +150,7 @@ func TestKnownApplicationIsRestored(t *testing.T) {
 	t.Parallel()
 	site := newSchool(t)
 	p := upkeeptest.AdoptKnown(t, site)
-	backup := backUp(t, p)
+	backup := upkeeptest.BackUp(t, p)
 	if backup.Tables != 2 {
 		t.Errorf("%d tables", backup.Tables)
 	}
