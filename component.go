@@ -16,6 +16,13 @@ const (
 	DropIn   Kind = "drop-in"   // WordPress: object-cache.php and its kin
 	Theme    Kind = "theme"
 	Language Kind = "language"
+
+	// Joomla's own words, and what other CMSs share with it.
+	Application Kind = "component" // Joomla: com_content and its kin
+	Module      Kind = "module"
+	Library     Kind = "library"
+	Package     Kind = "package" // Joomla: extensions that are installed and updated together
+	Files       Kind = "file"    // Joomla: files that belong to no other kind
 )
 
 // Component is a separately versioned piece of a site.

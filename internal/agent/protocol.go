@@ -44,9 +44,11 @@ type StageRequest struct {
 	SHA256 string        `json:"sha256"` // names the package
 }
 
-// StageResult says what the package will need.
+// StageResult says what the package will need, and what else of the site it
+// concerns.
 type StageResult struct {
-	Bytes int64 `json:"bytes"` // unpacked
+	Bytes    int64            `json:"bytes"` // unpacked
+	Findings []upkeep.Finding `json:"findings,omitempty"`
 }
 
 // FreezeRequest closes the gate.

@@ -32,8 +32,8 @@ func (a *Agent) opStage(ctx context.Context, c *call, request StageRequest) (_ *
 			return nil, err
 		}
 	}
-	if _, done := s.staged[request.Update.Ref()]; done {
-		return &StageResult{}, nil
+	if staged, done := s.staged[request.Update.Ref()]; done {
+		return &StageResult{Findings: staged.Findings}, nil
 	}
 	dir := filepath.Join(s.workFor(request.Update.Component.Path), "staged-"+strconv.Itoa(len(s.staged)+1))
 	if err := emptyFolder(dir); err != nil {
@@ -62,7 +62,7 @@ func (a *Agent) opStage(ctx context.Context, c *call, request StageRequest) (_ *
 	}
 	s.staged[request.Update.Ref()] = *staged
 	c.progress(upkeep.Progress{Code: "stage", Done: int64(len(s.staged)), Unit: "updates"})
-	return &StageResult{Bytes: report.Bytes}, nil
+	return &StageResult{Bytes: report.Bytes, Findings: staged.Findings}, nil
 }
 
 // examine makes sure, before the first package is unpacked, that the gate can be

@@ -160,17 +160,21 @@ func (r *Reached) withPages(inventory *upkeep.Inventory) *upkeep.Inventory {
 	return inventory
 }
 
-// Stage brings the package of an update to the agent and has it checked.
-func (r *Reached) Stage(ctx context.Context, update upkeep.Update) error {
+// Stage brings the package of an update to the agent and has it checked. It
+// returns what else of the site the update concerns.
+func (r *Reached) Stage(ctx context.Context, update upkeep.Update) ([]upkeep.Finding, error) {
 	path, sum, err := r.c.Package(ctx, update.Release)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := r.client.Send(ctx, path, sum); err != nil {
-		return err
+		return nil, err
 	}
-	_, err = r.client.Stage(ctx, agent.StageRequest{Update: update, SHA256: sum})
-	return err
+	result, err := r.client.Stage(ctx, agent.StageRequest{Update: update, SHA256: sum})
+	if err != nil {
+		return nil, err
+	}
+	return result.Findings, nil
 }
 
 // Freeze closes the gate, and makes sure that visitors meet it. Those who were

@@ -21,41 +21,35 @@ func (w *World) Clone(ctx context.Context, from *Site, name string) (_ *Site, er
 	defer upkeep.Wrap(&err, "clone %s as %s", from.Name, name)
 	spec := from.Spec
 	spec.Name = name
-	s, err := w.newSite(ctx, spec)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			err = w.discardAfter(ctx, s, err)
-		}
-	}()
-	s.Version, s.User, s.Password = from.Version, from.User, from.Password
+	return w.Make(ctx, spec, func(s *Site) error { return w.copySite(ctx, from, s) })
+}
+
+func (w *World) copySite(ctx context.Context, from, s *Site) error {
+	s.CMS, s.Version, s.User, s.Password = from.CMS, from.Version, from.User, from.Password
+	s.Content, s.Config = s.Dir+strings.TrimPrefix(from.Content, from.Dir), s.Dir+strings.TrimPrefix(from.Config, from.Dir)
 	entries, err := os.ReadDir(from.Dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, entry := range entries {
 		if entry.Name() == "log" {
 			continue
 		}
-		if err := w.copyTree(filepath.Join(from.Dir, entry.Name()), filepath.Join(s.Dir, entry.Name())); err != nil {
-			return nil, err
+		if err := w.CopyTree(filepath.Join(from.Dir, entry.Name()), filepath.Join(s.Dir, entry.Name())); err != nil {
+			return err
 		}
 	}
 	if s.Database, err = w.MariaDB.CreateDatabase(ctx, "site_"+s.Name); err != nil {
-		return nil, err
+		return err
 	}
+	s.Database.Prefix = from.Database.Prefix
 	if err := w.cloneDatabase(ctx, from, s); err != nil {
-		return nil, err
+		return err
 	}
 	if err := w.cloneConfig(from, s); err != nil {
-		return nil, err
+		return err
 	}
-	if err := w.serve(ctx, s); err != nil {
-		return nil, err
-	}
-	return s, w.remember(s)
+	return w.Serve(ctx, s)
 }
 
 // cloneDatabase loads the original's dump with the address changed. Both

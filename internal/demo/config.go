@@ -31,7 +31,7 @@ func (w *World) writeConfig(s *Site, network bool) error {
 	}
 	b.WriteString("\n/* That's all, stop editing! Happy publishing. */\n\n" +
 		"if ( ! defined( 'ABSPATH' ) ) {\n\tdefine( 'ABSPATH', __DIR__ . '/' );\n}\nrequire_once ABSPATH . 'wp-settings.php';\n")
-	return w.writeOwned(s, s.Config, b.String(), 0o640)
+	return w.WriteOwned(s, s.Config, b.String(), 0o640)
 }
 
 // constants writes those that every layout has.
@@ -75,7 +75,7 @@ func (w *World) writeBedrock(s *Site, network bool) error {
 		s.DocumentRoot + "/index.php":     "<?php\ndefine('WP_USE_THEMES', true);\nrequire __DIR__ . '/wp/wp-blog-header.php';\n",
 		s.DocumentRoot + "/wp-config.php": "<?php\nrequire_once dirname(__DIR__) . '/config/application.php';\nrequire_once ABSPATH . 'wp-settings.php';\n",
 	} {
-		if err := w.writeOwned(s, path, text, 0o640); err != nil {
+		if err := w.WriteOwned(s, path, text, 0o640); err != nil {
 			return err
 		}
 	}
@@ -108,8 +108,8 @@ func (w *World) makeOwned(s *Site, dir string) error {
 	return w.chown(dir)
 }
 
-// writeOwned writes a file of the site, and the folders above it.
-func (w *World) writeOwned(s *Site, path, text string, mode os.FileMode) error {
+// WriteOwned writes a file of the site, and the folders above it.
+func (w *World) WriteOwned(s *Site, path, text string, mode os.FileMode) error {
 	if err := w.makeOwned(s, filepath.Dir(path)); err != nil {
 		return err
 	}

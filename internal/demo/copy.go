@@ -10,9 +10,9 @@ import (
 	"upkeep"
 )
 
-// copyTree copies a folder, with links as links and modes as they are, and
+// CopyTree copies a folder, with links as links and modes as they are, and
 // gives the copy to the account of the sites.
-func (w *World) copyTree(from, to string) (err error) {
+func (w *World) CopyTree(from, to string) (err error) {
 	defer upkeep.Wrap(&err, "copy %s to %s", from, to)
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		return err
@@ -97,7 +97,7 @@ func (w *World) unpack(archive, dir string) (err error) {
 		if err := os.RemoveAll(target); err != nil {
 			return err
 		}
-		if err := w.copyTree(filepath.Join(temp, top.Name()), target); err != nil {
+		if err := w.CopyTree(filepath.Join(temp, top.Name()), target); err != nil {
 			return err
 		}
 	}

@@ -34,38 +34,31 @@ func (w *World) AddDokuWiki(ctx context.Context, spec WikiSpec) (_ *Site, err er
 			return nil, err
 		}
 	}
-	s, err := w.newSite(ctx, Spec{Name: spec.Name})
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
+	return w.Make(ctx, Spec{Name: spec.Name}, func(s *Site) error {
+		s.CMS, s.Wiki = upkeep.DokuWiki, &spec
+		s.Content, s.Config = filepath.Join(s.Root, "data"), filepath.Join(s.Root, "conf", "local.php")
+		if err := w.CopyTree(tree, s.Root); err != nil {
+			return err
+		}
+		if err := w.furnish(s, &spec); err != nil {
+			return err
+		}
+		if err := w.Serve(ctx, s); err != nil {
+			return err
+		}
+		text, err := os.ReadFile(filepath.Join(s.Root, "VERSION"))
 		if err != nil {
-			err = w.discardAfter(ctx, s, err)
+			return err
 		}
-	}()
-	s.CMS, s.Wiki = upkeep.DokuWiki, &spec
-	s.Content, s.Config = filepath.Join(s.Root, "data"), filepath.Join(s.Root, "conf", "local.php")
-	if err := w.copyTree(tree, s.Root); err != nil {
-		return nil, err
-	}
-	if err := w.furnish(s, &spec); err != nil {
-		return nil, err
-	}
-	if err := w.serve(ctx, s); err != nil {
-		return nil, err
-	}
-	text, err := os.ReadFile(filepath.Join(s.Root, "VERSION"))
-	if err != nil {
-		return nil, err
-	}
-	s.Version, _, _ = strings.Cut(string(text), " ")
-	// The first request writes what later ones find.
-	for _, path := range []string{"doku.php", "doku.php?id=wiki:syntax", "lib/exe/css.php", "lib/exe/js.php", "feed.php"} {
-		if err := s.read(ctx, path); err != nil && spec.Tree == "" { // an old release need not know the PHP of today
-			return nil, err
+		s.Version, _, _ = strings.Cut(string(text), " ")
+		// The first request writes what later ones find.
+		for _, path := range []string{"doku.php", "doku.php?id=wiki:syntax", "lib/exe/css.php", "lib/exe/js.php", "feed.php"} {
+			if err := s.Read(ctx, path); err != nil && spec.Tree == "" { // an old release need not know the PHP of today
+				return err
+			}
 		}
-	}
-	return s, w.remember(s)
+		return nil
+	})
 }
 
 // DokuWiki returns the tree that wikis are made of.
@@ -105,7 +98,7 @@ func (w *World) furnish(s *Site, spec *WikiSpec) error {
 		}
 	}
 	for name, text := range files {
-		if err := w.writeOwned(s, filepath.Join(s.Root, name), text, 0o644); err != nil {
+		if err := w.WriteOwned(s, filepath.Join(s.Root, name), text, 0o644); err != nil {
 			return err
 		}
 	}
@@ -118,8 +111,8 @@ func (w *World) furnish(s *Site, spec *WikiSpec) error {
 	return os.RemoveAll(filepath.Join(s.Root, "install.php"))
 }
 
-// read asks for a page of the site and reads it to its end.
-func (s *Site) read(ctx context.Context, path string) error {
+// Read asks for a page of the site and reads it to its end.
+func (s *Site) Read(ctx context.Context, path string) error {
 	page := *s
 	page.URL += path
 	return page.visit(ctx)

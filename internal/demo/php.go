@@ -87,9 +87,9 @@ func (w *World) socketPath(name string) (string, error) {
 	return filepath.Join(short, name), w.chown(short)
 }
 
-// runPHP runs a script with the command-line PHP as the account of the sites,
+// RunPHP runs a script with the command-line PHP as the account of the sites,
 // with input on its standard input, and returns what it printed.
-func (w *World) runPHP(ctx context.Context, dir, script string, input []byte) ([]byte, error) {
+func (w *World) RunPHP(ctx context.Context, dir, script string, input []byte) ([]byte, error) {
 	binary, err := exec.LookPath("php")
 	if err != nil {
 		return nil, upkeep.Errorf(upkeep.CodeNotFound, "php is not installed").WithHint("Install it: apt-get install php-cli")

@@ -126,7 +126,7 @@ func (s *Site) PHP(ctx context.Context, code string) (_ string, err error) {
 	if err != nil {
 		return "", err
 	}
-	out, err := s.world.runPHP(ctx, s.Root, phpPrelude+code, input)
+	out, err := s.world.RunPHP(ctx, s.Root, phpPrelude+code, input)
 	return string(out), err
 }
 

@@ -107,8 +107,8 @@ func (w *World) webServer(s *Site) (*Server, error) {
 	}, nil
 }
 
-// serve configures and starts a site's web server.
-func (w *World) serve(ctx context.Context, s *Site) (err error) {
+// Serve configures and starts a site's web server.
+func (w *World) Serve(ctx context.Context, s *Site) (err error) {
 	defer upkeep.Wrap(&err, "serve %s", s.Name)
 	path := strings.TrimSuffix(s.path(), "/")
 	extra := ""

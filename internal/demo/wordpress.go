@@ -22,29 +22,32 @@ var installScript string
 // takes about two seconds. A site that cannot be made leaves nothing behind.
 func (w *World) AddWordPress(ctx context.Context, spec Spec) (_ *Site, err error) {
 	defer upkeep.Wrap(&err, "add site %s", spec.Name)
+	return w.Make(ctx, spec, func(s *Site) error {
+		if err := w.putFiles(s); err != nil {
+			return err
+		}
+		if s.Database, err = w.MariaDB.CreateDatabase(ctx, "site_"+s.Name); err != nil {
+			return err
+		}
+		if err := w.writeConfig(s, false); err != nil {
+			return err
+		}
+		if err := w.Serve(ctx, s); err != nil {
+			return err
+		}
+		return w.install(ctx, s)
+	})
+}
+
+// Make makes a site by what install does with its empty folder, and remembers
+// it. One that cannot be made leaves nothing behind.
+func (w *World) Make(ctx context.Context, spec Spec, install func(s *Site) error) (*Site, error) {
 	s, err := w.newSite(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = w.discardAfter(ctx, s, err)
-		}
-	}()
-	if err := w.putFiles(s); err != nil {
-		return nil, err
-	}
-	if s.Database, err = w.MariaDB.CreateDatabase(ctx, "site_"+s.Name); err != nil {
-		return nil, err
-	}
-	if err := w.writeConfig(s, false); err != nil {
-		return nil, err
-	}
-	if err := w.serve(ctx, s); err != nil {
-		return nil, err
-	}
-	if err := w.install(ctx, s); err != nil {
-		return nil, err
+	if err := install(s); err != nil {
+		return nil, w.discardAfter(ctx, s, err)
 	}
 	return s, w.remember(s)
 }
@@ -103,7 +106,7 @@ func (w *World) putFiles(s *Site) error {
 	if err != nil {
 		return err
 	}
-	if err := w.copyTree(core.Tree, s.Root); err != nil {
+	if err := w.CopyTree(core.Tree, s.Root); err != nil {
 		return err
 	}
 	if own := filepath.Join(s.Root, "wp-content"); own != s.Content {
@@ -114,7 +117,7 @@ func (w *World) putFiles(s *Site) error {
 	for i := range s.Spec.Extensions {
 		files := s.Spec.Extensions[i].Installed()
 		for name, text := range files {
-			if err := w.writeOwned(s, filepath.Join(s.Content, name), text, 0o644); err != nil {
+			if err := w.WriteOwned(s, filepath.Join(s.Content, name), text, 0o644); err != nil {
 				return err
 			}
 		}
@@ -172,7 +175,7 @@ func (w *World) stage(ctx context.Context, s *Site, name string) (err error) {
 	if err != nil {
 		return err
 	}
-	out, err := w.runPHP(ctx, s.Root, installScript, text)
+	out, err := w.RunPHP(ctx, s.Root, installScript, text)
 	if err != nil {
 		return err
 	}

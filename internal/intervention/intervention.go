@@ -53,8 +53,9 @@ type Agent interface {
 // Changer changes a site and takes changes back.
 type Changer interface {
 	// Stage fetches the package of an update and has it unpacked and checked
-	// beside the site. CodeRefused when it is not what it claims to be.
-	Stage(ctx context.Context, update upkeep.Update) error
+	// beside the site. CodeRefused when it is not what it claims to be. It
+	// returns what else of the site the update concerns.
+	Stage(ctx context.Context, update upkeep.Update) ([]upkeep.Finding, error)
 	// Freeze closes the gate and drains; it returns the instant from which on
 	// nothing was written.
 	Freeze(ctx context.Context) (time.Time, error)

@@ -3,6 +3,7 @@ package intervention
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"upkeep"
@@ -11,6 +12,7 @@ import (
 // Event codes, besides "state" and "cancel_asked", which the store writes.
 const (
 	EventStaged      = "staged"       // params: component, version
+	EventConcerned   = "concerned"    // params: component, finding, files
 	EventRefused     = "refused"      // params: component, version, why
 	EventBackup      = "backup_made"  // params: moment, backup, files, bytes
 	EventVerdict     = "verdict"      // params: ok, checks, failed
@@ -155,10 +157,10 @@ func (w *walk) stage(ctx context.Context, agent Agent) (map[string]error, error)
 	for _, batch := range w.iv.Batches {
 		for _, update := range batch.Updates {
 			params := map[string]any{"component": update.Ref(), "version": string(update.Release.Version)}
-			err := agent.Stage(ctx, update)
+			findings, err := agent.Stage(ctx, update)
 			switch upkeep.CodeOf(err) {
 			case "":
-				err = w.event(ctx, EventStaged, params)
+				err = errors.Join(w.event(ctx, EventStaged, params), w.eventsConcerned(ctx, update, findings))
 			case upkeep.CodeUnreachable: // nobody's fault: the next intervention tries again
 				if _, _, _, gone := agent.Standing(ctx); gone != nil {
 					return nil, gone
@@ -175,6 +177,15 @@ func (w *walk) stage(ctx context.Context, agent Agent) (map[string]error, error)
 		}
 	}
 	return refused, nil
+}
+
+// eventsConcerned notes what an update concerns besides its component.
+func (w *walk) eventsConcerned(ctx context.Context, update upkeep.Update, findings []upkeep.Finding) (err error) {
+	for _, f := range findings {
+		paths := f.Paths[:min(len(f.Paths), 10)]
+		err = errors.Join(err, w.event(ctx, EventConcerned, map[string]any{"component": update.Ref(), "finding": f.Code, "files": strings.Join(paths, ", ")}))
+	}
+	return err
 }
 
 func (w *walk) freeze(ctx context.Context, agent Agent) (next, error) {

@@ -236,6 +236,8 @@ func Works(t testing.TB, site *demo.Site) {
 	switch {
 	case site.CMS == upkeep.DokuWiki:
 		pages = map[string]string{"/doku.php": "Welcome to", "/doku.php?id=wiki:syntax": "</html>", "/doku.php?do=login": "</html>", "/lib/exe/css.php": "}"}
+	case site.CMS == upkeep.Joomla:
+		pages = map[string]string{"/": "</html>", "/index.php/component/users/login": "password", "/administrator/index.php": "</html>"}
 	case site.Spec.Layout == demo.Bedrock:
 		delete(pages, "/wp-login.php")
 		pages["/wp/wp-login.php"] = "user_login"

@@ -22,6 +22,7 @@ import (
 	"upkeep/internal/demo"
 	"upkeep/internal/demo/fixtures"
 	"upkeep/internal/demo/mirror"
+	"upkeep/internal/demo/portal"
 	"upkeep/internal/demo/wiki"
 	"upkeep/internal/store"
 )
@@ -32,6 +33,7 @@ type Program struct {
 	State  string         // folder
 	Mirror *mirror.Mirror // of a WordPress
 	Wiki   *wiki.Mirror   // of a DokuWiki
+	Portal *portal.Mirror // of a Joomla
 	site   *demo.Site
 	db     *store.DB
 }

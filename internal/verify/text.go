@@ -21,7 +21,7 @@ var marks = []struct {
 	name    string
 	pattern *regexp.Regexp
 }{
-	{"critical_error", regexp.MustCompile(`(?i)there has been a critical error|wp-die-message|an unforeseen error has occured`)},
+	{"critical_error", regexp.MustCompile(`(?i)there has been a critical error|wp-die-message|an unforeseen error has occured|there was a problem we could not recover from`)},
 	{"php_error", regexp.MustCompile(`(?i)<b>(fatal|parse) error</b>:|PHP (Fatal|Parse) error:|Uncaught \w*(Error|Exception)`)},
 	{"php_warning", regexp.MustCompile(`<b>(Warning|Deprecated|Notice)</b>:`)},
 	{"plugin_error", regexp.MustCompile(`(?i)failed to (load|init) plugin`)},

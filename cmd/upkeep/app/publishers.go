@@ -19,6 +19,7 @@ import (
 func publishers(s *settings, client *feed.Client, packages *feed.Packages) map[upkeep.CMS]fleet.Publisher {
 	return map[upkeep.CMS]fleet.Publisher{
 		upkeep.WordPress: newWordPressPublisher(s, client, packages),
+		upkeep.Joomla:    newJoomlaPublisher(s, client, packages),
 		upkeep.DokuWiki:  newDokuWikiPublisher(s, client, packages),
 	}
 }

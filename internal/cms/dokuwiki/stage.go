@@ -148,89 +148,15 @@ func (d *Driver) Apply(ctx context.Context, w cms.Work, l *cms.Layout, staged []
 func apply(ctx context.Context, w cms.Work, s *cms.Staged, placed map[string]*cms.Staged) (err error) {
 	defer upkeep.Wrap(&err, "apply %s %s", s.Update.Ref(), s.Update.Release.Version)
 	for _, move := range s.Moves {
-		if err := carry(ctx, w, s, move); err != nil {
+		if err := parcel.Carry(ctx, w, s, move); err != nil {
 			return err
 		}
 	}
 	return parcel.Place(ctx, w, s, placed)
 }
 
-// carry copies into a staged folder what the site has there besides: DokuWiki
-// unpacks over what is installed, so owners keep icons, languages, parts of
-// templates and settings of plugins in those folders. What the package or the
-// list of deleted files names is not carried.
-func carry(ctx context.Context, w cms.Work, s *cms.Staged, move cms.Move) error {
-	fresh, err := w.Open(s.Dir)
-	if err != nil {
-		return err
-	}
-	defer fresh.Close()
-	if info, err := fresh.Lstat(move.From); err != nil || !info.IsDir() {
-		return nil // a file, or in place already: this is a repetition
-	}
-	there, err := parcel.IsFolder(w, move.To)
-	if err != nil || !there {
-		return err
-	}
-	site, err := w.Open(move.To)
-	if err != nil {
-		return err
-	}
-	defer site.Close()
-	gone := droppedBelow(s, move.To)
-	return fs.WalkDir(site.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case ctx.Err() != nil:
-			return upkeep.Errorf(upkeep.CodeInterrupted, "stopped: %w", ctx.Err())
-		case gone[name] && entry.IsDir():
-			return fs.SkipDir
-		case gone[name] || name == ".":
-			return nil
-		}
-		return carryOne(fresh, path.Join(move.From, name), site, name)
-	})
-}
-
-// carryOne copies a file, a link or an empty folder that the package lacks.
-func carryOne(fresh *os.Root, target string, site *os.Root, name string) error {
-	if _, err := fresh.Lstat(target); err == nil {
-		return nil
-	}
-	info, err := site.Lstat(name)
-	if err != nil {
-		return err
-	}
-	switch {
-	case info.IsDir():
-		return fresh.MkdirAll(target, info.Mode().Perm())
-	case info.Mode()&fs.ModeSymlink != 0:
-		to, err := site.Readlink(name)
-		if err != nil {
-			return err
-		}
-		return fresh.Symlink(to, target)
-	case info.Mode().IsRegular():
-		return parcel.Copy(fresh, target, site, name)
-	}
-	return nil
-}
-
 // deletedFiles is where a release lists what earlier ones had.
 const deletedFiles = "data/deleted.files"
-
-// droppedBelow are the paths below dir, a folder that is swapped, that the new
-// version no longer has.
-func droppedBelow(s *cms.Staged, dir string) map[string]bool {
-	gone := map[string]bool{}
-	for _, target := range s.Drop {
-		if rel, ok := strings.CutPrefix(target, dir+"/"); ok {
-			gone[rel] = true
-		}
-	}
-	return gone
-}
 
 // obsolete reads a list of files that earlier versions had: one path a line,
 // below the folder that it is for, with comments. CodeRefused for a path that

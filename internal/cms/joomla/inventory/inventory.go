@@ -1,0 +1,282 @@
+// Package inventory reads what a Joomla consists of: core, and every extension
+// that the database or the disk knows, without running anything of the site.
+package inventory
+
+import (
+	"cmp"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"upkeep"
+	"upkeep/internal/cms"
+	"upkeep/internal/cms/joomla/layout"
+	"upkeep/internal/cms/php"
+)
+
+//go:embed scripts/version.php
+var versionSource string
+
+// Headers of components. Those that a component lacks are not set.
+const (
+	HeaderBundled   = "bundled"      // "1": comes with Joomla itself
+	HeaderType      = "type"         // Joomla's word for the kind
+	HeaderElement   = "element"      // Joomla's key
+	HeaderFolder    = "folder"       // group of a plugin
+	HeaderClient    = "client"       // "site", "administrator", "api"
+	HeaderPackage   = "package"      // ref of the package that it came with and is updated by
+	HeaderSites     = "update_sites" // JSON: where updates are asked for
+	HeaderKey       = "key"          // "missing": updates need a key, and the site has none
+	HeaderCached    = "cached"       // version that the database says
+	HeaderProtected = "protected"    // "1": cannot be switched off
+	HeaderDefault   = "default"      // "1": a template that pages are shown in
+	HeaderStability = "stability"    // of core: least stability that the owner takes, "0" dev … "4" stable
+	HeaderLeast     = "stability_of_extensions"
+	HeaderTrack     = "track" // of core: "default", "next", "testing", "custom"
+)
+
+// kinds are Upkeep's words for Joomla's.
+var kinds = map[string]upkeep.Kind{
+	"component": upkeep.Application, "module": upkeep.Module, "plugin": upkeep.Plugin, "template": upkeep.Theme,
+	"library": upkeep.Library, "package": upkeep.Package, "language": upkeep.Language, "file": upkeep.Files,
+}
+
+// clients are the names of Joomla's applications.
+var clients = map[string]string{"0": "site", "1": "administrator", "3": "api"}
+
+// Take reads the inventory.
+func Take(ctx context.Context, h cms.Host, l *cms.Layout, now time.Time) (_ *upkeep.Inventory, err error) {
+	defer upkeep.Wrap(&err, "inventory of %s", l.Root)
+	root, err := h.Open(l.Root)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	s := &survey{root: root, layout: l}
+	if s.records, err = readRecords(ctx, h, l); err != nil {
+		return nil, err
+	}
+	s.core()
+	s.extensions()
+	s.strangers()
+	version, err := PHP(ctx, h, l)
+	if err != nil {
+		return nil, err
+	}
+	inv := &upkeep.Inventory{
+		Taken: now.UTC(), CMS: upkeep.Joomla, Components: s.components, Schema: s.schema(), PHP: version, Database: s.version,
+		HomeURL: l.Options[layout.OptionHome], Pages: pages(), Findings: s.findings,
+	}
+	slices.SortStableFunc(inv.Components[1:], func(a, b upkeep.Component) int {
+		return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.ID, b.ID))
+	})
+	slices.SortStableFunc(inv.Findings, func(a, b upkeep.Finding) int {
+		return cmp.Or(strings.Compare(a.Code, b.Code), strings.Compare(a.Component, b.Component))
+	})
+	return inv, nil
+}
+
+// PHP is the version of the site's interpreter, "" when there is none.
+func PHP(ctx context.Context, h cms.Host, l *cms.Layout) (version upkeep.Version, err error) {
+	err = h.PHP(ctx, cms.Script{Name: "version.php", Source: versionSource, Dir: l.Root}, struct{}{}, &version)
+	if upkeep.CodeOf(err) == upkeep.CodeUnreachable {
+		return "", nil
+	}
+	return version, err
+}
+
+// survey is an inventory being taken.
+type survey struct {
+	*records
+	root       *os.Root
+	layout     *cms.Layout
+	components []upkeep.Component
+	findings   []upkeep.Finding
+}
+
+func (s *survey) find(f upkeep.Finding) { s.findings = append(s.findings, f) }
+
+var versionPart = regexp.MustCompile(`(?m)const\s+(MAJOR_VERSION|MINOR_VERSION|PATCH_VERSION|EXTRA_VERSION)\s*=\s*'?([0-9A-Za-z.-]*)'?\s*;`)
+
+// CodeVersion is the version that Joomla's own code says, "" when it says none.
+func CodeVersion(text []byte) string {
+	parts := map[string]string{}
+	for _, match := range versionPart.FindAllSubmatch(text, -1) {
+		parts[string(match[1])] = string(match[2])
+	}
+	if parts["MAJOR_VERSION"] == "" {
+		return ""
+	}
+	version := parts["MAJOR_VERSION"] + "." + parts["MINOR_VERSION"] + "." + parts["PATCH_VERSION"]
+	if parts["EXTRA_VERSION"] != "" {
+		version += "-" + parts["EXTRA_VERSION"]
+	}
+	return version
+}
+
+// core describes Joomla itself. Its manifest, its code and the database each
+// say a version; that they disagree is the mark of an update that broke off.
+func (s *survey) core() {
+	version := s.layout.Options[layout.OptionVersion]
+	c := upkeep.Component{
+		Kind: upkeep.Core, ID: "core", Slug: "joomla", Name: "Joomla", Version: upkeep.Version(version), Path: s.layout.Root, Active: true,
+		Headers: map[string]string{
+			HeaderTrack:     cmp.Or(s.param("com_joomlaupdate", "updatesource"), "default"),
+			HeaderStability: cmp.Or(s.param("com_joomlaupdate", "minimum_stability"), "4"),
+			HeaderLeast:     cmp.Or(s.param("com_installer", "minimum_stability"), "4"),
+		},
+	}
+	text, err := cms.ReadBounded(s.root, layout.VersionFile, maxManifest)
+	if code := CodeVersion(text); err == nil && code != "" && code != version {
+		s.find(upkeep.Finding{Code: "version_differs", Component: c.Ref(), Paths: []string{filepath.Join(s.layout.Root, layout.VersionFile)}, Detail: code})
+	}
+	if s.param("com_joomlaupdate", "autoupdate") == "1" {
+		s.find(upkeep.Finding{Code: "foreign_updater", Component: c.Ref(), Detail: "autoupdate.joomla.org"})
+	}
+	for _, e := range s.records.extensions {
+		if e.Type == "file" && e.Element == "joomla" {
+			s.describe(&c, e, nil)
+			if e.cache.Version != version {
+				s.find(upkeep.Finding{Code: "version_differs", Component: c.Ref(), Detail: e.cache.Version})
+			}
+		}
+	}
+	s.components = append(s.components, c)
+}
+
+// extensions describes what the database lists.
+func (s *survey) extensions() {
+	packages := map[string]string{}
+	for _, e := range s.records.extensions {
+		if e.Type == "package" {
+			packages[e.id] = string(upkeep.Package) + ":" + e.ID()
+		}
+	}
+	for _, e := range s.records.extensions {
+		kind, known := kinds[e.Type]
+		if !known || e.Type == "file" && e.Element == "joomla" || e.state == "-1" || !fs.ValidPath(e.ID()) {
+			continue
+		}
+		dir, _ := e.Places()
+		c := upkeep.Component{
+			Kind: kind, ID: e.ID(), Slug: e.Element, Name: e.name, Version: upkeep.Version(e.cache.Version),
+			Path: filepath.Join(s.layout.Root, dir), Active: e.enabled && e.state == "0", Headers: map[string]string{},
+		}
+		if kind == upkeep.Language {
+			c.Locale = e.Element
+		}
+		manifest := e.Find(s.root)
+		switch {
+		case manifest == nil:
+			s.find(upkeep.Finding{Code: "manifest_missing", Component: c.Ref(), Paths: []string{c.Path}})
+		case manifest.Version != e.cache.Version && manifest.Version != "" && kind != upkeep.Language:
+			c.Version = upkeep.Version(manifest.Version)
+			s.find(upkeep.Finding{Code: "version_differs", Component: c.Ref(), Paths: []string{c.Path}, Detail: e.cache.Version})
+		}
+		if link, err := filepath.EvalSymlinks(c.Path); err == nil && link != c.Path {
+			c.Link = link
+		}
+		s.describe(&c, e, manifest)
+		if ref := packages[e.parent]; ref != "" {
+			c.Headers[HeaderPackage] = ref
+		}
+		s.components = append(s.components, c)
+	}
+}
+
+// describe fills in what tells the publisher and the operator more.
+func (s *survey) describe(c *upkeep.Component, e *record, manifest *Manifest) {
+	set := func(name, value string, when bool) {
+		if when && value != "" {
+			c.Headers[name] = value
+		}
+	}
+	set(HeaderType, e.Type, true)
+	set(HeaderElement, e.Element, true)
+	set(HeaderFolder, e.Folder, true)
+	set(HeaderClient, clients[e.Client], true)
+	set(HeaderCached, e.cache.Version, e.cache.Version != string(c.Version))
+	set(HeaderProtected, "1", e.protected)
+	set(HeaderBundled, "1", e.locked && c.Kind != upkeep.Core)
+	set(HeaderDefault, "1", c.Kind == upkeep.Theme && s.defaults[c.ID])
+	if len(e.sites) == 0 {
+		return
+	}
+	raw, err := json.Marshal(e.sites)
+	set(HeaderSites, string(raw), err == nil)
+	keyed := slices.ContainsFunc(e.sites, func(u site) bool { return strings.TrimSpace(u.Query) != "" })
+	set(HeaderKey, "missing", manifest != nil && manifest.Key != nil && !keyed)
+	if !slices.ContainsFunc(e.sites, func(u site) bool { return u.Enabled }) {
+		s.find(upkeep.Finding{Code: "update_site_off", Component: c.Ref(), Detail: e.sites[0].Location})
+	}
+}
+
+// strangers reports folders of extensions that the database does not know.
+func (s *survey) strangers() {
+	known := map[string]bool{}
+	for _, e := range s.records.extensions {
+		dir, _ := e.Places()
+		known[dir] = true
+	}
+	for _, parent := range []string{"administrator/components", "modules", "administrator/modules", "templates", "administrator/templates"} {
+		s.look(parent, known)
+	}
+	groups, _ := fs.ReadDir(s.root.FS(), "plugins") // none is no stranger
+	for _, group := range groups {
+		if group.IsDir() {
+			s.look(path.Join("plugins", group.Name()), known)
+		}
+	}
+}
+
+func (s *survey) look(parent string, known map[string]bool) {
+	entries, err := fs.ReadDir(s.root.FS(), parent)
+	if err != nil {
+		return
+	}
+	for _, entry := range entries {
+		dir := path.Join(parent, entry.Name())
+		if !entry.IsDir() || known[dir] || dir == "templates/system" || dir == "administrator/templates/system" {
+			continue
+		}
+		s.find(upkeep.Finding{Code: "not_registered", Paths: []string{filepath.Join(s.layout.Root, dir)}})
+	}
+}
+
+// schema compares the level of core's tables with the newest change on disk.
+func (s *survey) schema() upkeep.Schema {
+	engine := "mysql"
+	if s.layout.Database.Engine == "postgresql" {
+		engine = "postgresql"
+	}
+	level := upkeep.Schema{Database: s.records.schema}
+	entries, _ := fs.ReadDir(s.root.FS(), path.Join("administrator/components/com_admin/sql/updates", engine)) // none is no level
+	for _, entry := range entries {
+		if name, ok := strings.CutSuffix(entry.Name(), ".sql"); ok && (level.Files == "" || php.CompareVersions(name, level.Files) > 0) {
+			level.Files = name
+		}
+	}
+	level.Pending = level.Files != level.Database && level.Files != ""
+	return level
+}
+
+// pages work whatever the site holds. The search is none of them: it writes
+// when it is first looked at.
+func pages() []upkeep.Page {
+	return []upkeep.Page{
+		{Path: "/", Role: "home"},
+		{Path: "/index.php?option=com_users&view=login", Role: "login"},
+		{Path: "/index.php?option=com_content&view=featured", Role: "article"},
+		{Path: "/index.php?option=com_tags&view=tags", Role: "extra"},
+		{Path: "/administrator/index.php", Role: "extra"},
+		{Path: "/api/index.php/v1/content/articles", Role: "api"},
+	}
+}

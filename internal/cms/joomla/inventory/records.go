@@ -1,0 +1,114 @@
+package inventory
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"upkeep"
+	"upkeep/internal/cms"
+	"upkeep/internal/cms/joomla/layout"
+)
+
+// record is a row of the table of extensions.
+type record struct {
+	Identity
+	id, parent, name           string // of the package that brought it: its id, "0" for none
+	enabled, protected, locked bool
+	state                      string // "0" installed, "-1" only found on disk
+	cache                      struct{ Version, Name string }
+	params                     map[string]any
+	sites                      []site
+}
+
+// site is an update site, as the publisher is told of it.
+type site struct {
+	Type     string `json:"type"` // "extension", "collection", "tuf"
+	Location string `json:"location"`
+	Query    string `json:"query,omitempty"` // what the vendor's key adds to addresses
+	Enabled  bool   `json:"enabled"`
+}
+
+// records is what the database says.
+type records struct {
+	extensions []*record
+	schema     string // level of core
+	version    string // of the server
+	defaults   map[string]bool
+}
+
+// readRecords asks the database in as few queries as can be.
+func readRecords(ctx context.Context, h cms.Host, l *cms.Layout) (_ *records, err error) {
+	defer upkeep.Wrap(&err, "database %s", l.Database.Name)
+	r := &records{defaults: map[string]bool{}}
+	ask := func(query string) [][][]byte {
+		if err != nil {
+			return nil
+		}
+		var rows [][][]byte
+		rows, err = h.Query(ctx, l.Database, query)
+		return rows
+	}
+	byID := map[string]*record{}
+	locked := "locked"
+	if strings.HasPrefix(l.Options[layout.OptionVersion], "3.") {
+		locked = "CASE WHEN extension_id < 10000 THEN 1 ELSE 0 END" // core's own; others begin there
+	}
+	for _, row := range ask("SELECT extension_id, package_id, name, type, element, folder, client_id, enabled, protected, " + locked +
+		", state, manifest_cache, params FROM " + layout.Table(l, "extensions") + " ORDER BY type, folder, element, client_id") {
+		e := readRecord(row)
+		r.extensions = append(r.extensions, e)
+		byID[e.id] = e
+	}
+	sites := layout.Table(l, "update_sites")
+	for _, row := range ask("SELECT m.extension_id, s.type, s.location, s.enabled, s.extra_query FROM " + sites + " s JOIN " +
+		layout.Table(l, "update_sites_extensions") + " m ON m.update_site_id = s.update_site_id ORDER BY s.update_site_id") {
+		if e := byID[string(row[0])]; e != nil {
+			e.sites = append(e.sites, site{Type: string(row[1]), Location: strings.TrimSpace(string(row[2])), Enabled: string(row[3]) == "1", Query: string(row[4])})
+		}
+	}
+	for _, row := range ask("SELECT e.type, s.version_id FROM " + layout.Table(l, "schemas") + " s JOIN " + layout.Table(l, "extensions") +
+		" e ON e.extension_id = s.extension_id WHERE e.element = 'joomla' AND e.type = 'file'") {
+		r.schema = string(row[1])
+	}
+	for _, row := range ask("SELECT template, client_id FROM " + layout.Table(l, "template_styles") + " WHERE home <> '0' AND home <> ''") {
+		r.defaults[Identity{Type: "template", Element: string(row[0]), Client: string(row[1])}.ID()] = true
+	}
+	for _, row := range ask("SELECT version()") {
+		r.version = string(row[0])
+	}
+	return r, err
+}
+
+func readRecord(row [][]byte) *record {
+	text := func(i int) string { return strings.ToValidUTF8(string(row[i]), "?") }
+	e := &record{
+		Identity: Identity{Type: text(3), Element: text(4), Folder: text(5), Client: text(6)},
+		id:       text(0), parent: text(1), name: text(2),
+		enabled: text(7) == "1", protected: text(8) == "1", locked: text(9) == "1", state: text(10),
+	}
+	_ = json.Unmarshal(row[11], &e.cache) // what is no JSON says no version
+	_ = json.Unmarshal(row[12], &e.params)
+	return e
+}
+
+// param is a setting of an extension, "" when it is not set.
+func (r *records) param(element, name string) string {
+	for _, e := range r.extensions {
+		if e.Type != "component" || e.Element != element {
+			continue
+		}
+		switch value := e.params[name].(type) {
+		case string:
+			return value
+		case float64:
+			return strconv.FormatFloat(value, 'f', -1, 64)
+		case bool:
+			if value {
+				return "1"
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,139 @@
+package upkeeptest_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"testing"
+
+	"upkeep"
+	"upkeep/internal/demo"
+	"upkeep/internal/demo/portal"
+	"upkeep/internal/upkeeptest"
+)
+
+func joomlaSubject() subject {
+	return subject{
+		name:       "joomla",
+		site:       func(t *testing.T) *demo.Site { return upkeeptest.Joomla(t) },
+		adopt:      adoptJoomlaOffers,
+		agrees:     joomlaAgrees,
+		extensions: "plugins/system", code: "tripwire.php",
+		writes: []attempt{
+			{"/index.php?option=com_users&task=user.login", "username=a&password=b"}, {"/administrator/index.php", "username=admin&passwd=x&option=com_login&task=login"},
+			{"/api/index.php/v1/content/articles", "{}"}, {"/index.php?option=com_content&task=article.save", "x=1"},
+			{"/index.php?option=com_ajax&format=json&plugin=x", "x=1"}, {"/index.php?option=com_config", "x=1"}, {"/api/index.php/v1/users", ""},
+			{"/administrator/components/com_joomlaupdate/extract.php", "password=x&task=startExtract"}, {"/administrator/index.php?option=com_installer", ""},
+		},
+		page: "/", mark: "joomla-script-options",
+		original: "libraries/src/Factory.php", brought: "media/upkeep-brought.txt", dropped: "media/upkeep-dropped.txt", script: "cli/joomla.php",
+		modified: func(t *testing.T, site *demo.Site) *upkeeptest.Program {
+			older, _ := upkeeptest.JoomlaTrees(t)
+			return upkeeptest.AdoptJoomla(t, site, func(m *portal.Mirror) error {
+				m.AddOriginal(site.Version, joomlaPack(t, older, "old", nil))
+				return m.AddCore(newerJoomla(t))
+			})
+		},
+	}
+}
+
+// joomlaPacks are releases packed once in a process.
+var joomlaPacks sync.Map
+
+func joomlaPack(t *testing.T, tree, name string, change map[string]string) string {
+	t.Helper()
+	once, _ := joomlaPacks.LoadOrStore(name, sync.OnceValues(func() (string, error) {
+		dir, err := os.MkdirTemp("", "upkeep-portal-")
+		if err != nil {
+			return "", err
+		}
+		file := filepath.Join(dir, "Joomla_"+name+".zip")
+		return file, portal.Core(file, tree, change)
+	}))
+	file, err := once.(func() (string, error))()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// newerJoomla is the newer release, which brings a file and whose script takes
+// one away, for any Joomla.
+func newerJoomla(t *testing.T) (version, file, platform string) {
+	t.Helper()
+	_, newer := upkeeptest.JoomlaTrees(t)
+	read := func(name string) string {
+		text, err := os.ReadFile(filepath.Join(newer, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	match := regexp.MustCompile(`<version>([^<]*)</version>`).FindStringSubmatch(read("administrator/manifests/files/joomla.xml"))
+	if match == nil {
+		t.Fatal("the newer release has no version")
+	}
+	const script = "administrator/components/com_admin/script.php"
+	drops := regexp.MustCompile(`\$files = (\[|array\()`).ReplaceAllString(read(script), "$0 '/media/upkeep-dropped.txt',")
+	return match[1], joomlaPack(t, newer, "new", map[string]string{"media/upkeep-brought.txt": "brought\n", script: drops}), ".*"
+}
+
+func adoptJoomlaOffers(t *testing.T, site *demo.Site, good bool) *upkeeptest.Program {
+	t.Helper()
+	return upkeeptest.AdoptJoomla(t, site, func(m *portal.Mirror) error {
+		if !good {
+			m.Add(portal.Release{Element: portal.Tally, Version: "1.1"}.With(portal.Wipes))
+			return nil
+		}
+		m.Add(portal.Release{Element: portal.Tally, Version: "1.1"})
+		m.Add(portal.Release{Element: portal.Ribbon, Version: "1.1"})
+		plant(t, site, "media/upkeep-dropped.txt", "x")
+		return m.AddCore(newerJoomla(t))
+	})
+}
+
+const askJoomla = `
+define('_JEXEC', 1); define('JPATH_BASE', $argv[1]);
+require JPATH_BASE . '/includes/defines.php'; require JPATH_BASE . '/includes/framework.php';
+$db = Joomla\CMS\Factory::getContainer()->get('DatabaseDriver');
+$c = ['core' => JVERSION . ' on'];
+$kinds = ['template' => 'theme'];
+foreach ($db->setQuery("SELECT * FROM #__extensions WHERE state <> -1")->loadObjectList() as $e) {
+	if ($e->type === 'file' && $e->element === 'joomla') continue;
+	$base = [0 => '', 1 => 'administrator/', 3 => 'api/'][$e->client_id];
+	$id = $e->type === 'plugin' ? "$e->folder/$e->element" : (in_array($e->type, ['module', 'template', 'language']) ? $base . $e->element : $e->element);
+	$c[($kinds[$e->type] ?? $e->type) . ':' . $id] = (json_decode($e->manifest_cache)->version ?? '') . ($e->enabled ? ' on' : ' off');
+}
+echo json_encode($c);
+`
+
+// joomlaAgrees fails the test unless the inventory says of a site what Joomla
+// says of itself.
+func joomlaAgrees(t *testing.T, p *upkeeptest.Program, site *demo.Site) {
+	t.Helper()
+	uid, gid := site.World().Account()
+	out := command(t, "setpriv", fmt.Sprintf("--reuid=%d", uid), fmt.Sprintf("--regid=%d", gid), "--clear-groups", "php", "-r", askJoomla, site.Root)
+	want := map[string]string{}
+	if err := json.Unmarshal([]byte(out), &want); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	got := map[string]string{}
+	inventory := upkeeptest.JSON[upkeep.Inventory](t, p, "site", "inventory", "shop")
+	for i := range inventory.Components {
+		c := &inventory.Components[i]
+		got[c.Ref()] = string(c.Version) + map[bool]string{true: " on", false: " off"}[c.Active]
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("inventory\n%s\nJoomla says\n%s", lines(got), lines(want))
+	}
+	for i := range inventory.Findings {
+		switch f := &inventory.Findings[i]; f.Code {
+		case "version_differs", "manifest_missing", "not_registered":
+			t.Errorf("finding %+v", f)
+		}
+	}
+}
