@@ -15,6 +15,7 @@ import (
 	"upkeep/internal/agent"
 	"upkeep/internal/cms"
 	"upkeep/internal/cms/dokuwiki"
+	"upkeep/internal/cms/drupal"
 	"upkeep/internal/cms/joomla"
 	"upkeep/internal/cms/known"
 	"upkeep/internal/cms/wordpress"
@@ -60,7 +61,7 @@ func runAgent(cmd *cobra.Command, dir, root string) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM)
 	defer stop()
 	a, err := agent.New(agent.Config{
-		Dir: filepath.Clean(dir), Root: filepath.Clean(root), Drivers: append(cms.Drivers{wordpress, joomla.New(), dokuwiki.New()}, known.Drivers()...),
+		Dir: filepath.Clean(dir), Root: filepath.Clean(root), Drivers: append(cms.Drivers{wordpress, joomla.New(), drupal.New(), dokuwiki.New()}, known.Drivers()...),
 		PHP: os.Getenv("UPKEEP_PHP"), Log: log, Now: time.Now, Idle: idleTime, Adopts: true,
 	})
 	if err != nil {

@@ -27,7 +27,7 @@ import (
 )
 
 // plain is a driver of a CMS that has files and nothing else: a gate of one
-// new file, one that takes another's place and a folder's mode; an update that
+// new file, ones that take another's place, and modes of folders; an update that
 // swaps the plugin "shop", whose migration is migrate.
 type plain struct {
 	migrate  func(ctx context.Context, root string) error
@@ -54,9 +54,13 @@ func (plain) Stage(context.Context, cms.Host, *cms.Layout, upkeep.Update, string
 
 func (plain) Gate(_ context.Context, _ cms.Host, l *cms.Layout, _ string) (*cms.Gate, error) {
 	return &cms.Gate{
-		Files: []cms.GateFile{{Path: filepath.Join(l.Root, ".maintenance"), Content: []byte("closed"), Mode: 0o444}},
+		Files: []cms.GateFile{
+			{Path: filepath.Join(l.Root, ".maintenance"), Content: []byte("closed"), Mode: 0o444},
+			{Path: filepath.Join(l.Root, "config/settings.php"), Content: []byte("closed"), Mode: 0o444},
+		},
 		Modes: []cms.GateMode{
 			{Path: filepath.Join(l.Root, "plugins/shop/install.php")}, {Path: filepath.Join(l.Root, "late")},
+			{Path: filepath.Join(l.Root, "config"), Mode: 0o555}, // as its owner has it
 			{Path: filepath.Join(l.Root, "plugins"), Mode: 0o555}, {Path: l.Root, Mode: 0o555},
 		},
 	}, nil
@@ -156,6 +160,7 @@ func newBench(t *testing.T) *bench {
 	}
 	for name, content := range map[string]string{
 		"index.php": "<?php", "plugins/shop/shop.php": "version 1", "plugins/shop/install.php": "install 1", "uploads/cat.jpg": "cat",
+		"config/settings.php": "<?php // own",
 	} {
 		put(t, filepath.Join(b.root, name), content)
 	}
@@ -163,10 +168,13 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	old := time.Unix(1e9, 123)
-	for _, name := range []string{"plugins/shop", "plugins", "uploads", "."} {
+	for _, name := range []string{"plugins/shop", "plugins", "uploads", "config", "."} {
 		if err := os.Chtimes(filepath.Join(b.root, name), old, old); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := os.Chmod(filepath.Join(b.root, "config"), 0o555); err != nil {
+		t.Fatal(err)
 	}
 	t.Cleanup(func() { openUp(t, top) })
 	return b

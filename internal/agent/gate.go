@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -14,15 +13,23 @@ import (
 
 	"upkeep"
 	"upkeep/internal/agent/journal"
+	"upkeep/internal/agent/place"
 	"upkeep/internal/agent/process"
 	"upkeep/internal/cms"
 )
 
 // closeGate puts the driver's gate in place: files first, which refuse
-// visitors at once, folder modes last, because they hinder the rest.
+// visitors at once, folder modes last, because they hinder the rest. A folder
+// that its owner had closed already comes before the files, so that the journal
+// knows what it was when it is opened for them.
 func (s *session) closeGate(gate *cms.Gate) (err error) {
 	defer upkeep.Wrap(&err, "close the gate")
 	s.gate = gate
+	for _, mode := range slices.DeleteFunc(slices.Clone(gate.Modes), func(mode cms.GateMode) bool { return !place.Closed(mode.Path) }) {
+		if err := s.gateMode(mode); err != nil {
+			return err
+		}
+	}
 	for _, file := range gate.Files {
 		if err := s.gateFile(file.Path, file.Content, file.Mode); err != nil {
 			return err
@@ -37,25 +44,17 @@ func (s *session) closeGate(gate *cms.Gate) (err error) {
 }
 
 // canClose fails where the gate could not be put in place, so that nothing is
-// begun that could not be ended.
+// begun that could not be ended. A folder whose mode is of the gate is opened
+// where that is needed.
 func (s *session) canClose(gate *cms.Gate) error {
 	for _, file := range gate.Files {
-		if err := canWrite(filepath.Dir(file.Path)); err != nil {
+		dir := filepath.Dir(file.Path)
+		ours := slices.ContainsFunc(gate.Modes, func(mode cms.GateMode) bool { return mode.Path == dir })
+		if err := place.CanWrite(dir); err != nil && !(ours && place.Closed(dir)) {
 			return err
 		}
 	}
 	return nil
-}
-
-// canWrite fails with CodeConflict where we may not change what dir holds. A
-// folder that its own owner made read-only is meant to stay as it is.
-func canWrite(dir string) error {
-	err := unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS)
-	if err == nil || errors.Is(err, unix.ENOENT) {
-		return nil
-	}
-	return upkeep.Errorf(upkeep.CodeConflict, "the site's owner cannot write to %s: %w", dir, err).
-		WithHint("Let it: chmod u+w %s, or chown it to the owner of the site's root.", dir)
 }
 
 // closeGateBelow closes again what a swap of target brought back open.
@@ -155,11 +154,8 @@ func (s *session) openGate(log *slog.Logger, alone string) (err error) {
 	if err := s.remakeWork(); err != nil {
 		return err
 	}
-	modes := journal.Standing(s.journal.Entries(), journal.Mode)
-	for i := len(modes) - 1; i >= 0; i-- {
-		if err := s.restoreMode(modes[i]); err != nil {
-			return err
-		}
+	if err := s.restoreModes(false); err != nil {
+		return err
 	}
 	gates := s.standingGate()
 	for i := len(gates) - 1; i >= 0; i-- {
@@ -167,7 +163,24 @@ func (s *session) openGate(log *slog.Logger, alone string) (err error) {
 			return err
 		}
 	}
+	// What stays closed had to be opened for the files once more.
+	if err := s.restoreModes(true); err != nil {
+		return err
+	}
 	return s.note(journal.Thawed, alone)
+}
+
+// restoreModes gives folders their modes back, the last first: those that
+// their owner had closed already, or the others.
+func (s *session) restoreModes(closed bool) error {
+	for _, e := range slices.Backward(journal.Standing(s.journal.Entries(), journal.Mode)) {
+		if (e.From&unix.S_IWUSR == 0) == closed {
+			if err := s.restoreMode(e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (s *session) restoreMode(e journal.Entry) error {

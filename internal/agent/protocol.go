@@ -44,8 +44,7 @@ type StageRequest struct {
 	SHA256 string        `json:"sha256"` // names the package
 }
 
-// StageResult says what the package will need, and what else of the site it
-// concerns.
+// StageResult says what the package needs, and what else it concerns.
 type StageResult struct {
 	Bytes    int64            `json:"bytes"` // unpacked
 	Findings []upkeep.Finding `json:"findings,omitempty"`

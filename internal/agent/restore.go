@@ -149,11 +149,8 @@ func (r *restoring) options() archive.Options {
 // reduceGate leaves of the gate only its first file, the one that refuses
 // visitors: the rest stands in the place of what is restored.
 func (s *session) reduceGate(log *slog.Logger) error {
-	modes := journal.Standing(s.journal.Entries(), journal.Mode)
-	for i := len(modes) - 1; i >= 0; i-- {
-		if err := s.restoreMode(modes[i]); err != nil {
-			return err
-		}
+	if err := s.restoreModes(false); err != nil {
+		return err
 	}
 	gates := s.standingGate()
 	for i := len(gates) - 1; i > 0; i-- {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upkeep"
+	"upkeep/internal/agent/place"
 	"upkeep/internal/cms/unpack"
 )
 
@@ -53,7 +54,7 @@ func (a *Agent) opStage(ctx context.Context, c *call, request StageRequest) (_ *
 		return nil, err
 	}
 	for _, move := range staged.Moves {
-		if err := canWrite(filepath.Dir(move.To)); err != nil {
+		if err := place.CanWrite(filepath.Dir(move.To)); err != nil {
 			return nil, upkeep.Errorf(upkeep.CodeRefused, "%w", err) // only this update cannot be made
 		}
 		if err := s.adoptModes(filepath.Join(staged.Dir, move.From), move.To); err != nil {

@@ -242,14 +242,15 @@ func (s *session) exit(e journal.Entry, now uint64) string {
 }
 
 // lifted runs change while the folder of path, and path itself when it is a
-// folder that moves, have the modes they had before the gate closed them.
+// folder that moves, have the modes they had before the gate closed them, and
+// can be written to.
 func (s *session) lifted(path string, change func() error) (err error) {
 	for _, e := range journal.Standing(s.journal.Entries(), journal.Mode) {
 		if e.Target != filepath.Dir(path) && e.Target != path {
 			continue
 		}
 		// Between the two moves of an exchange nothing is there.
-		if err := s.setMode(e.Target, e.From); err != nil && !elsewhere(err) {
+		if err := s.setMode(e.Target, e.From|unix.S_IWUSR); err != nil && !elsewhere(err) {
 			return err
 		}
 		defer func() {

@@ -211,6 +211,8 @@ type GateFile struct {
 
 // GateMode is a mode that a path has for the duration of the freeze. Work
 // lifts it where a change needs it, and sets it on what takes the path's place.
+// A folder of gate files that its owner closed to writing is named with the
+// mode it has: it is opened for them, and closed again.
 type GateMode struct {
 	Path string      `json:"path"`
 	Mode os.FileMode `json:"mode"`

@@ -25,7 +25,7 @@ func (w *World) Clone(ctx context.Context, from *Site, name string) (_ *Site, er
 }
 
 func (w *World) copySite(ctx context.Context, from, s *Site) error {
-	s.CMS, s.Version, s.User, s.Password = from.CMS, from.Version, from.User, from.Password
+	s.CMS, s.Generation, s.Version, s.User, s.Password = from.CMS, from.Generation, from.Version, from.User, from.Password
 	s.Content, s.Config = s.Dir+strings.TrimPrefix(from.Content, from.Dir), s.Dir+strings.TrimPrefix(from.Config, from.Dir)
 	entries, err := os.ReadDir(from.Dir)
 	if err != nil {

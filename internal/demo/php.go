@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"context"
+	_ "embed"
 	"fmt"
 	"net"
 	"os"
@@ -15,22 +16,9 @@ import (
 
 // fpmConfig is one pool with Debian's own settings of PHP, opcode cache
 // included. Mail goes nowhere.
-const fpmConfig = `[global]
-error_log = /proc/self/fd/2
-daemonize = no
-[sites]
-listen = %[2]s
-listen.mode = 0600
-pm = dynamic
-pm.max_children = 20
-pm.start_servers = 2
-pm.min_spare_servers = 1
-pm.max_spare_servers = 4
-catch_workers_output = yes
-php_admin_value[sendmail_path] = /bin/true
-php_admin_value[upload_tmp_dir] = %[1]s/tmp
-php_admin_value[memory_limit] = 256M
-`
+//
+//go:embed php-fpm.conf
+var fpmConfig string
 
 func (w *World) phpServer() (*Server, error) {
 	binary, err := lookFPM()

@@ -56,12 +56,13 @@ type Archive struct {
 	File string      `json:"file"` // absolute
 }
 
-// Site is a WordPress, or a DokuWiki, that the world serves.
+// Site is a WordPress, a DokuWiki or a Drupal that the world serves.
 type Site struct {
 	Name         string        `json:"name"`
 	CMS          upkeep.CMS    `json:"cms"` // "" is WordPress
 	Spec         Spec          `json:"spec"`
 	Wiki         *WikiSpec     `json:"wiki,omitempty"` // of a DokuWiki
+	Generation   string        `json:"generation"`     // of a Drupal: "7", or "8" for later ones
 	Version      string        `json:"version"`        // as installed
 	Dir          string        `json:"dir"`            // everything of the site, its logs too
 	Root         string        `json:"root"`           // WordPress itself, with wp-load.php

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -15,64 +16,16 @@ import (
 // nginxConfig is the web server of one site. Each has its own, so that adding
 // a site disturbs no other. Paths are quoted: the folder may have a space in
 // its name.
-const nginxConfig = `pid "%[1]s/nginx-%[2]s.pid";
-error_log stderr warn;
-worker_processes 1;
-daemon off;
-events { worker_connections 512; }
-http {
-	include /etc/nginx/mime.types;
-	default_type application/octet-stream;
-	server_tokens off;
-	client_max_body_size 64m;
-	client_body_temp_path "%[1]s/tmp/body";
-	proxy_temp_path "%[1]s/tmp/proxy";
-	fastcgi_temp_path "%[1]s/tmp/fastcgi";
-	uwsgi_temp_path "%[1]s/tmp/uwsgi";
-	scgi_temp_path "%[1]s/tmp/scgi";
-%[3]s}
-`
+//
+//go:embed nginx.conf
+var nginxConfig string
 
 // siteConfig serves one WordPress with pretty addresses. %[5]s is for what
 // only some sites need. The parameters are written out because those that
 // Debian's nginx includes leave the port out of HTTP_HOST.
-const siteConfig = `server {
-	listen 127.0.0.1:%[1]d;
-	server_name 127.0.0.1;
-	root "%[2]s";
-	index index.php index.html;
-	access_log "%[3]s/access.log";
-	error_log "%[3]s/error.log";
-	location ~ /\. { deny all; }
-%[5]s	location / { try_files $uri $uri/ %[4]s/index.php?$args; }
-	location ~ \.php$ {
-		try_files $uri =404;
-		fastcgi_pass "unix:%[6]s";
-		fastcgi_index index.php;
-		fastcgi_read_timeout 120s;
-		fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;
-		fastcgi_param SCRIPT_NAME $fastcgi_script_name;
-		fastcgi_param QUERY_STRING $query_string;
-		fastcgi_param REQUEST_METHOD $request_method;
-		fastcgi_param REQUEST_URI $request_uri;
-		fastcgi_param DOCUMENT_URI $document_uri;
-		fastcgi_param DOCUMENT_ROOT $document_root;
-		fastcgi_param CONTENT_TYPE $content_type;
-		fastcgi_param CONTENT_LENGTH $content_length;
-		fastcgi_param SERVER_PROTOCOL $server_protocol;
-		fastcgi_param REQUEST_SCHEME $scheme;
-		fastcgi_param GATEWAY_INTERFACE CGI/1.1;
-		fastcgi_param SERVER_SOFTWARE nginx;
-		fastcgi_param REMOTE_ADDR $remote_addr;
-		fastcgi_param REMOTE_PORT $remote_port;
-		fastcgi_param SERVER_ADDR $server_addr;
-		fastcgi_param SERVER_PORT $server_port;
-		fastcgi_param SERVER_NAME $server_name;
-		fastcgi_param REDIRECT_STATUS 200;
-		fastcgi_param PHP_ADMIN_VALUE "error_log=%[3]s/php.log";
-	}
-}
-`
+//
+//go:embed site.conf
+var siteConfig string
 
 // networkConfig leads the addresses of a network's sites, which are folders
 // only in name, to the one WordPress.

@@ -371,7 +371,7 @@ func (f *Fleet) VerifySite(ctx context.Context, name string) (*upkeep.Verdict, e
 // say.
 func holding() []string {
 	return []string{"modified", "link", "version_control", "composer", "same_slug_stranger", "shared_folder", "stranger_removed",
-		"file_mods_disallowed", "foreign_updater", findingUnknown, resolve.NotMaintained, "database_unknown", "application_inside"}
+		"file_mods_disallowed", "foreign_updater", "farm", "patched", "snapshot", findingUnknown, resolve.NotMaintained, "database_unknown", "application_inside"}
 }
 
 // found is what a finding says of the site.

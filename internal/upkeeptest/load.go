@@ -238,6 +238,10 @@ func Works(t testing.TB, site *demo.Site) {
 		pages = map[string]string{"/doku.php": "Welcome to", "/doku.php?id=wiki:syntax": "</html>", "/doku.php?do=login": "</html>", "/lib/exe/css.php": "}"}
 	case site.CMS == upkeep.Joomla:
 		pages = map[string]string{"/": "</html>", "/index.php/component/users/login": "password", "/administrator/index.php": "</html>"}
+	case site.Generation == "7":
+		pages = map[string]string{"/": "</html>", "/?q=node/1": "Welcome", "/?q=user/login": "user-login"}
+	case site.CMS == upkeep.Drupal:
+		pages = map[string]string{"/": "</html>", "/node/1": "Welcome", "/user/login": "user-login"}
 	case site.Spec.Layout == demo.Bedrock:
 		delete(pages, "/wp-login.php")
 		pages["/wp/wp-login.php"] = "user_login"

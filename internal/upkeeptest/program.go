@@ -23,6 +23,7 @@ import (
 	"upkeep/internal/demo/fixtures"
 	"upkeep/internal/demo/mirror"
 	"upkeep/internal/demo/portal"
+	"upkeep/internal/demo/project"
 	"upkeep/internal/demo/wiki"
 	"upkeep/internal/store"
 )
@@ -34,6 +35,7 @@ type Program struct {
 	Mirror *mirror.Mirror // of a WordPress
 	Wiki   *wiki.Mirror   // of a DokuWiki
 	Portal *portal.Mirror // of a Joomla
+	Drupal *project.Mirror
 	site   *demo.Site
 	db     *store.DB
 }

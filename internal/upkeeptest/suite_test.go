@@ -45,7 +45,7 @@ type subject struct {
 type attempt struct{ path, body string }
 
 func TestEveryDriver(t *testing.T) {
-	for _, s := range []subject{wordpressSubject(), dokuwikiSubject(), joomlaSubject()} {
+	for _, s := range append([]subject{wordpressSubject(), dokuwikiSubject(), joomlaSubject()}, drupals(t)...) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Run("inventory", s.inventory)
 			t.Run("freeze", s.freeze)

@@ -21,6 +21,7 @@ func publishers(s *settings, client *feed.Client, packages *feed.Packages) map[u
 		upkeep.WordPress: newWordPressPublisher(s, client, packages),
 		upkeep.Joomla:    newJoomlaPublisher(s, client, packages),
 		upkeep.DokuWiki:  newDokuWikiPublisher(s, client, packages),
+		upkeep.Drupal:    newDrupalPublisher(s, client, packages),
 	}
 }
 

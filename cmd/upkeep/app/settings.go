@@ -28,6 +28,9 @@ type settings struct {
 		Downloads string `json:"downloads"` // of the published packages or a mirror
 		Root      string `json:"root"`      // SHA-256 of 1.root.json of that mirror, when it signs by itself
 	} `json:"joomla"`
+	Drupal struct {
+		History string `json:"history"` // of updates.drupal.org/release-history or a mirror
+	} `json:"drupal"`
 	Trusted []string `json:"trusted"` // hosts that may be asked by plain http or at private addresses
 	Agents  string   `json:"agents"`  // folder of the agents' folders; "" is the state folder's name with "-agents"
 	Vault   string   `json:"vault"`   // folder of the repository; "" is "vault" in the state folder
@@ -59,7 +62,7 @@ func readSettings(dir string) (s settings, err error) {
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&s); err != nil {
 		return s, upkeep.Errorf(upkeep.CodeInvalid, "%w", inWords(err)).
-			WithHint("Known are wordpress.api, wordpress.downloads, dokuwiki.downloads, dokuwiki.updates, dokuwiki.repository, joomla.updates, joomla.downloads, joomla.root, trusted, agents, vault, silence, feed_age.")
+			WithHint("Known are wordpress.api, wordpress.downloads, dokuwiki.downloads, dokuwiki.updates, dokuwiki.repository, joomla.updates, joomla.downloads, joomla.root, drupal.history, trusted, agents, vault, silence, feed_age.")
 	}
 	return s, s.validate()
 }
@@ -93,6 +96,7 @@ func (s *settings) validate() error {
 		"wordpress.api": s.WordPress.API, "wordpress.downloads": s.WordPress.Downloads,
 		"dokuwiki.downloads": s.DokuWiki.Downloads, "dokuwiki.updates": s.DokuWiki.Updates, "dokuwiki.repository": s.DokuWiki.Repository,
 		"joomla.updates": s.Joomla.Updates, "joomla.downloads": s.Joomla.Downloads,
+		"drupal.history": s.Drupal.History,
 	} {
 		if u, err := url.Parse(address); address != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 			return upkeep.Errorf(upkeep.CodeInvalid, "%s %q: want http:// or https:// and a host", name, address)

@@ -1,0 +1,117 @@
+package inventory
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"strconv"
+
+	"upkeep"
+	"upkeep/internal/cms"
+	"upkeep/internal/cms/drupal/layout"
+	"upkeep/internal/cms/php"
+)
+
+// records is what the database says.
+type records struct {
+	server  string          // its version
+	enabled map[string]bool // by machine name
+	levels  map[string]int  // the last hook_update_N that ran, by module; -1 for one that is not installed
+	node    string          // a page that visitors see; "" for none
+}
+
+// versionQuery asks a server which one it is.
+var versionQuery = map[string]string{"mariadb": "SELECT VERSION()", "postgresql": "SHOW server_version", "sqlite": "SELECT sqlite_version()"}
+
+func readRecords(ctx context.Context, h cms.Host, l *cms.Layout) (_ *records, err error) {
+	defer upkeep.Wrap(&err, "what the database says")
+	r := &records{enabled: map[string]bool{}, levels: map[string]int{}}
+	rows, err := h.Query(ctx, l.Database, versionQuery[l.Database.Engine])
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) > 0 && len(rows[0]) > 0 {
+		r.server = string(rows[0][0])
+	}
+	nodes := "node_field_data"
+	if l.Options[layout.OptionGeneration] == layout.Seven {
+		nodes, err = "node", r.readLegacy(ctx, h, l)
+	} else {
+		err = r.readCurrent(ctx, h, l)
+	}
+	if err != nil || !r.enabled["node"] {
+		return r, err
+	}
+	rows, err = h.Query(ctx, l.Database, "SELECT nid FROM "+layout.Table(l, nodes)+" WHERE status = 1 ORDER BY nid LIMIT 1")
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) > 0 {
+		if id, err := strconv.ParseUint(string(rows[0][0]), 10, 32); err == nil {
+			r.node = strconv.FormatUint(id, 10)
+		}
+	}
+	return r, nil
+}
+
+// readLegacy reads the table system of Drupal 7.
+func (r *records) readLegacy(ctx context.Context, h cms.Host, l *cms.Layout) error {
+	rows, err := h.Query(ctx, l.Database, "SELECT name, status, schema_version, type FROM "+layout.Table(l, "system"))
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		name := string(row[0])
+		if string(row[1]) == "1" && string(row[3]) != "theme_engine" {
+			r.enabled[name] = true
+		}
+		if n, err := strconv.Atoi(string(row[2])); err == nil && string(row[3]) == "module" {
+			r.levels[name] = n
+		}
+	}
+	return nil
+}
+
+// readCurrent reads the configuration and the levels of Drupal 8 and later.
+func (r *records) readCurrent(ctx context.Context, h cms.Host, l *cms.Layout) error {
+	rows, err := h.Query(ctx, l.Database, "SELECT data FROM "+layout.Table(l, "config")+" WHERE collection = ? AND name = ?", "", "core.extension")
+	if err != nil {
+		return err
+	}
+	if len(rows) == 0 {
+		return upkeep.Errorf(upkeep.CodeInvalid, "the database names no modules").
+			WithHint("Finish the installation of Drupal first.")
+	}
+	said, err := php.Unserialize(raw(rows[0][0]), php.Limits{})
+	if err != nil {
+		return err
+	}
+	for _, kind := range []string{"module", "theme"} {
+		for name := range said.Get(kind).All() {
+			r.enabled[name] = true
+		}
+	}
+	rows, err = h.Query(ctx, l.Database, "SELECT name, value FROM "+layout.Table(l, "key_value")+" WHERE collection = ?", "system.schema")
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		value, err := php.Unserialize(raw(row[1]), php.Limits{})
+		if err != nil {
+			continue // what is not a number is no level
+		}
+		if n, err := strconv.Atoi(value.Text()); err == nil {
+			r.levels[string(row[0])] = n
+		}
+	}
+	return nil
+}
+
+// raw is a value as it was stored: PostgreSQL writes bytes in hexadecimal.
+func raw(cell []byte) []byte {
+	digits, isHex := bytes.CutPrefix(cell, []byte(`\x`))
+	if text, err := hex.DecodeString(string(digits)); isHex && err == nil {
+		return text
+	}
+	return cell
+}

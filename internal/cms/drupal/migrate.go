@@ -1,0 +1,186 @@
+package drupal
+
+import (
+	"context"
+	_ "embed"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"upkeep"
+	"upkeep/internal/cms"
+	"upkeep/internal/cms/drupal/inventory"
+	"upkeep/internal/cms/drupal/layout"
+	"upkeep/internal/cms/parcel"
+)
+
+// The scripts that load Drupal: a beginning, and what is done, for either
+// generation.
+var (
+	//go:embed scripts/begin.php
+	beginSource string
+	//go:embed scripts/boot8.php
+	bootSource string
+	//go:embed scripts/migrate7.php
+	migrateLegacy string
+	//go:embed scripts/migrate8.php
+	migrateCurrent string
+	//go:embed scripts/readback7.php
+	readBackLegacy string
+	//go:embed scripts/readback8.php
+	readBackCurrent string
+)
+
+// answer is what a script says, however it ends.
+type answer struct {
+	Done    bool     `json:"done"`
+	Step    string   `json:"step"`
+	Ran     []string `json:"ran"`     // updates of the database
+	Pending []string `json:"pending"` // those that wait
+	Fatal   *struct {
+		Message string `json:"message"`
+		File    string `json:"file"`
+		Line    int    `json:"line"`
+	} `json:"fatal"`
+}
+
+// script is one for either generation.
+type script struct{ name, legacy, current string }
+
+// run loads the site's Drupal, past the gate, for a script.
+func (s script) run(ctx context.Context, h cms.Host, l *cms.Layout) (*answer, error) {
+	source := beginSource + s.legacy
+	if l.Options[layout.OptionGeneration] == layout.Eight {
+		source = beginSource + bootSource + s.current
+	}
+	address := layout.Address(l)
+	question := map[string]any{"root": l.Root, "host": address.Host, "https": address.Scheme == "https"}
+	a := &answer{}
+	return a, h.PHP(ctx, cms.Script{Name: s.name, Source: source, Dir: l.Root}, question, a)
+}
+
+// failure is why a script did not come to its end, "" when it did.
+func (a *answer) failure(l *cms.Layout) string {
+	switch {
+	case a.Fatal != nil:
+		return a.Fatal.Message + " in " + strings.TrimPrefix(a.Fatal.File, l.Root+"/") + ", at " + a.Step
+	case !a.Done:
+		return "ends by itself at " + a.Step
+	}
+	return ""
+}
+
+// Migrate runs what update.php would: the updates of the database that modules
+// bring, in the order that they ask for, those that come after all others, and
+// then builds anew what is remembered about code. CodeRefused, naming the
+// update and the file, when one fails.
+func (d *Driver) Migrate(ctx context.Context, w cms.Work, l *cms.Layout, staged []cms.Staged) (err error) {
+	defer upkeep.Wrap(&err, "migrate %s", l.Root)
+	if len(staged) == 0 {
+		return nil
+	}
+	a, err := script{"migrate.php", migrateLegacy, migrateCurrent}.run(ctx, w, l)
+	if err != nil {
+		return err
+	}
+	if said := a.failure(l); said != "" {
+		return upkeep.Errorf(upkeep.CodeRefused, "the updates of the database: %s", said)
+	}
+	return nil
+}
+
+// Codes of the checks that ReadBack answers besides those of parcel.
+const (
+	checkVersion   = "version"   // per update: version in the files
+	checkSchema    = "schema"    // no update of the database waits
+	checkBootstrap = "bootstrap" // Drupal loads with everything that is enabled
+)
+
+// ReadBack looks at the site as it is now: at files and database first, then
+// by loading it with everything that is enabled, past the gate.
+func (d *Driver) ReadBack(ctx context.Context, h cms.Host, l *cms.Layout, before *upkeep.Inventory, staged []cms.Staged) (_ []upkeep.Check, err error) {
+	defer upkeep.Wrap(&err, "read back %s", l.Root)
+	now, err := d.Inventory(ctx, h, l)
+	if err != nil {
+		return nil, err
+	}
+	var checks []upkeep.Check
+	for i := range staged {
+		s := &staged[i]
+		checks = append(checks, versionCheck(now, s))
+		content, err := parcel.Arrived(h, s)
+		if err != nil {
+			return nil, err
+		}
+		checks = append(checks, content...)
+	}
+	checks = append(checks, parcel.Unchanged(before, without(now, before, staged))...)
+	checks = append(checks, enabledChecks(before, now)...)
+	loaded, err := loadChecks(ctx, h, l, now)
+	return append(checks, loaded...), err
+}
+
+func versionCheck(now *upkeep.Inventory, s *cms.Staged) upkeep.Check {
+	c := &s.Update.Component
+	check := upkeep.Check{Code: checkVersion, Subject: c.Name, Component: c.Ref(), Want: string(s.Update.Release.Version)}
+	if found := parcel.Find(now, c); found != nil {
+		check.Got = string(found.Version)
+		check.OK = check.Got == check.Want
+	}
+	return check
+}
+
+// without leaves out of what there is now what an update of core brought, not
+// enabled: some distributions have more than drupal.org's.
+func without(now, before *upkeep.Inventory, staged []cms.Staged) *upkeep.Inventory {
+	rest := *now
+	rest.Components = slices.DeleteFunc(slices.Clone(now.Components), func(c upkeep.Component) bool {
+		return !c.Active && parcel.Find(before, &c) == nil && slices.ContainsFunc(staged, func(s cms.Staged) bool {
+			return slices.ContainsFunc(s.Moves, func(move cms.Move) bool { return c.Path == move.To || strings.HasPrefix(c.Path, move.To+"/") })
+		})
+	})
+	return &rest
+}
+
+// enabledChecks compare what is enabled of each component: an update may
+// enable more, as some do, and must not disable.
+func enabledChecks(before, now *upkeep.Inventory) []upkeep.Check {
+	var checks []upkeep.Check
+	for i := range before.Components {
+		c := &before.Components[i]
+		have := ""
+		if found := parcel.Find(now, c); found != nil {
+			have = found.Headers[inventory.HeaderEnabled]
+		}
+		for name := range strings.FieldsSeq(c.Headers[inventory.HeaderEnabled]) {
+			if !strings.Contains(" "+have+" ", " "+name+" ") {
+				checks = append(checks, upkeep.Check{Code: "active", Subject: name, Component: c.Ref(), Want: "active", Got: "inactive"})
+			}
+		}
+	}
+	return checks
+}
+
+func loadChecks(ctx context.Context, h cms.Host, l *cms.Layout, now *upkeep.Inventory) ([]upkeep.Check, error) {
+	loaded := upkeep.Check{Code: checkBootstrap, Subject: "site", OK: true, Want: "loads", Got: "loads"}
+	schema := upkeep.Check{Code: checkSchema, OK: true, Want: "none waits", Got: "none waits"}
+	a, err := script{"readback.php", readBackLegacy, readBackCurrent}.run(ctx, h, l)
+	switch {
+	case err != nil && upkeep.CodeOf(err) != upkeep.CodeRefused:
+		return nil, err
+	case err != nil:
+		loaded.OK, loaded.Got = false, err.Error()
+		return []upkeep.Check{loaded}, nil
+	}
+	if said := a.failure(l); said != "" {
+		loaded.OK, loaded.Got = false, said
+		if a.Fatal != nil {
+			loaded.Component = parcel.Culprit(now, filepath.Clean(a.Fatal.File))
+		}
+		return []upkeep.Check{loaded}, nil
+	}
+	if len(a.Pending) > 0 {
+		schema.OK, schema.Got = false, cms.List(a.Pending)
+	}
+	return []upkeep.Check{schema, loaded}, nil
+}

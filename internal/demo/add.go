@@ -1,0 +1,45 @@
+package demo
+
+import (
+	"context"
+	"path/filepath"
+
+	"upkeep"
+)
+
+// Add makes a site of any CMS of a folder of files and serves it. fill, which
+// finds the files in place and an empty database, configures and installs it.
+// A site that cannot be made leaves nothing behind.
+func (w *World) Add(ctx context.Context, name string, cms upkeep.CMS, tree string, fill func(s *Site) error) (_ *Site, err error) {
+	defer upkeep.Wrap(&err, "add site %s", name)
+	return w.Make(ctx, Spec{Name: name}, func(s *Site) error {
+		s.CMS = cms
+		if err := w.CopyTree(tree, s.Root); err != nil {
+			return err
+		}
+		if s.Database, err = w.MariaDB.CreateDatabase(ctx, "site_"+s.Name); err != nil {
+			return err
+		}
+		if err := fill(s); err != nil {
+			return err
+		}
+		if err := w.Serve(ctx, s); err != nil {
+			return err
+		}
+		return s.visit(ctx)
+	})
+}
+
+// Write writes a file below the site's root, as its owner.
+func (s *Site) Write(name, text string) error {
+	return s.world.WriteOwned(s, filepath.Join(s.Root, name), text, 0o644)
+}
+
+// Run runs PHP code, without its opening tag, in the site's root as its
+// owner, with input on its standard input, and returns what it prints.
+func (s *Site) Run(ctx context.Context, code string, input []byte) ([]byte, error) {
+	return s.world.RunPHP(ctx, s.Root, code, input)
+}
+
+// Host is the site's host with its port.
+func (s *Site) Host() string { return s.host() }

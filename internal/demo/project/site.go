@@ -1,0 +1,106 @@
+package project
+
+import (
+	"context"
+	"crypto/rand"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"upkeep"
+	"upkeep/internal/demo"
+)
+
+//go:embed install
+var installers embed.FS
+
+// Spec says which Drupal to make.
+type Spec struct {
+	Name       string    `json:"name"`
+	Tree       string    `json:"tree"`       // folder of a release
+	Generation string    `json:"generation"` // "7", or "8" for every later one
+	Modules    []Release `json:"modules"`    // put in and enabled
+}
+
+// ModuleDir is where modules of others go.
+func ModuleDir(generation string) string {
+	if generation == "7" {
+		return "sites/all/modules"
+	}
+	return "modules/contrib"
+}
+
+// Add makes a Drupal by its own installer, with the minimal profile, and
+// serves it.
+func Add(ctx context.Context, w *demo.World, spec Spec) (*demo.Site, error) {
+	return w.Add(ctx, spec.Name, upkeep.Drupal, spec.Tree, func(s *demo.Site) error {
+		s.Generation = spec.Generation
+		folder := filepath.Join(s.Root, "sites", "default")
+		s.Content, s.Config = filepath.Join(folder, "files"), filepath.Join(folder, "settings.php")
+		for i := range spec.Modules {
+			for name, text := range spec.Modules[i].Installed(ModuleDir(spec.Generation)) {
+				if err := s.Write(name, text); err != nil {
+					return err
+				}
+			}
+		}
+		if err := configure(s); err != nil {
+			return err
+		}
+		if err := install(ctx, s, spec.Modules); err != nil {
+			return err
+		}
+		// As Drupal leaves them where it may.
+		return errors.Join(os.Chmod(s.Config, 0o444), os.Chmod(folder, 0o555))
+	})
+}
+
+// configure writes settings.php as the installer would, who knows no sockets.
+func configure(s *demo.Site) error {
+	text, err := os.ReadFile(filepath.Join(filepath.Dir(s.Config), "default.settings.php"))
+	if err != nil {
+		return err
+	}
+	lines := fmt.Sprintf("\n$databases['default']['default'] = array (\n  'database' => '%s',\n  'username' => '%s',\n  'password' => '%s',\n"+
+		"  'prefix' => '',\n  'host' => 'localhost',\n  'port' => '',\n  'unix_socket' => '%s',\n  'driver' => 'mysql',\n);\n",
+		s.Database.Name, s.Database.User, s.Database.Password, s.Database.Socket)
+	if s.Generation == "7" {
+		lines += "$drupal_hash_salt = '" + rand.Text() + "';\n"
+	} else {
+		lines += "$settings['hash_salt'] = '" + rand.Text() + "';\n$settings['config_sync_directory'] = 'sites/default/files/config/sync';\n"
+	}
+	return errors.Join(s.Write("sites/default/settings.php", string(text)+lines), s.Write("sites/default/files/config/sync/README.txt", "Configuration goes here.\n"))
+}
+
+func install(ctx context.Context, s *demo.Site, with []Release) error {
+	s.Password = rand.Text()
+	modules := []string{}
+	for i := range with {
+		modules = append(modules, with[i].Module)
+	}
+	input, err := json.Marshal(map[string]any{
+		"root": s.Root, "host": s.Host(), "title": "Site " + s.Name, "user": s.User, "password": s.Password, "modules": modules,
+		"database": map[string]string{"database": s.Database.Name, "username": s.Database.User, "password": s.Database.Password, "unix_socket": s.Database.Socket, "host": "localhost", "port": "", "prefix": ""},
+	})
+	if err != nil {
+		return err
+	}
+	script, err := installers.ReadFile("install/drupal" + s.Generation + ".php")
+	if err != nil {
+		return err
+	}
+	out, err := s.Run(ctx, strings.TrimPrefix(string(script), "<?php"), input)
+	if err != nil {
+		return err
+	}
+	var answer struct{ Version string }
+	if err := json.Unmarshal(out[max(0, strings.LastIndexByte(string(out), '{')):], &answer); err != nil {
+		return upkeep.Errorf(upkeep.CodeUnreachable, "the installer ended early: %s", out[max(0, len(out)-1000):])
+	}
+	s.Version = answer.Version
+	return nil
+}
