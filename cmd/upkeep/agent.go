@@ -18,6 +18,7 @@ import (
 	"upkeep/internal/cms/drupal"
 	"upkeep/internal/cms/joomla"
 	"upkeep/internal/cms/known"
+	"upkeep/internal/cms/mediawiki"
 	"upkeep/internal/cms/wordpress"
 )
 
@@ -61,7 +62,7 @@ func runAgent(cmd *cobra.Command, dir, root string) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM)
 	defer stop()
 	a, err := agent.New(agent.Config{
-		Dir: filepath.Clean(dir), Root: filepath.Clean(root), Drivers: append(cms.Drivers{wordpress, joomla.New(), drupal.New(), dokuwiki.New()}, known.Drivers()...),
+		Dir: filepath.Clean(dir), Root: filepath.Clean(root), Drivers: append(cms.Drivers{wordpress, joomla.New(), drupal.New(), dokuwiki.New(), mediawiki.New()}, known.Drivers()...),
 		PHP: os.Getenv("UPKEEP_PHP"), Log: log, Now: time.Now, Idle: idleTime, Adopts: true,
 	})
 	if err != nil {

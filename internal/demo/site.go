@@ -13,6 +13,7 @@ import (
 	"upkeep"
 	"upkeep/internal/cms"
 	"upkeep/internal/demo/fixtures"
+	"upkeep/internal/demo/wikimedia"
 )
 
 // Layout is where a WordPress keeps what.
@@ -56,24 +57,25 @@ type Archive struct {
 	File string      `json:"file"` // absolute
 }
 
-// Site is a WordPress, a DokuWiki or a Drupal that the world serves.
+// Site is a WordPress, a DokuWiki, a MediaWiki or a Drupal that the world serves.
 type Site struct {
-	Name         string        `json:"name"`
-	CMS          upkeep.CMS    `json:"cms"` // "" is WordPress
-	Spec         Spec          `json:"spec"`
-	Wiki         *WikiSpec     `json:"wiki,omitempty"` // of a DokuWiki
-	Generation   string        `json:"generation"`     // of a Drupal: "7", or "8" for later ones
-	Version      string        `json:"version"`        // as installed
-	Dir          string        `json:"dir"`            // everything of the site, its logs too
-	Root         string        `json:"root"`           // WordPress itself, with wp-load.php
-	DocumentRoot string        `json:"document_root"`  // what the web server serves
-	Content      string        `json:"content"`        // wp-content
-	Config       string        `json:"config"`         // the file with the constants
-	URL          string        `json:"url"`            // of the home page, with a slash at the end
-	Port         int           `json:"port"`
-	User         string        `json:"user"` // administrator of the site
-	Password     string        `json:"password"`
-	Database     *cms.Database `json:"database"` // nil for a DokuWiki
+	Name         string          `json:"name"`
+	CMS          upkeep.CMS      `json:"cms"` // "" is WordPress
+	Spec         Spec            `json:"spec"`
+	Wiki         *WikiSpec       `json:"wiki,omitempty"`      // of a DokuWiki
+	MediaWiki    *wikimedia.Spec `json:"mediawiki,omitempty"` // of a MediaWiki
+	Generation   string          `json:"generation"`          // of a Drupal: "7", or "8" for later ones
+	Version      string          `json:"version"`             // as installed
+	Dir          string          `json:"dir"`                 // everything of the site, its logs too
+	Root         string          `json:"root"`                // WordPress itself, with wp-load.php
+	DocumentRoot string          `json:"document_root"`       // what the web server serves
+	Content      string          `json:"content"`             // wp-content
+	Config       string          `json:"config"`              // the file with the constants
+	URL          string          `json:"url"`                 // of the home page, with a slash at the end
+	Port         int             `json:"port"`
+	User         string          `json:"user"` // administrator of the site
+	Password     string          `json:"password"`
+	Database     *cms.Database   `json:"database"` // nil for a DokuWiki
 
 	Web *Server `json:"-"` // the site's own web server
 

@@ -40,6 +40,10 @@ const networkConfig = `	if (!-e $request_filename) {
 const wikiConfig = `	location ~ ^/(data|conf|bin|inc|vendor)/ { return 404; }
 `
 
+// mediawikiConfig keeps from visitors what MediaWiki's own .htaccess files do.
+const mediawikiConfig = `	location ~ ^/(cache|includes|languages|maintenance|vendor)/ { return 404; }
+`
+
 // webServer returns a site's own web server. It is not started.
 func (w *World) webServer(s *Site) (*Server, error) {
 	binary, err := lookServer("nginx")
@@ -71,8 +75,11 @@ func (w *World) Serve(ctx context.Context, s *Site) (err error) {
 	if s.Spec.Outside {
 		extra += fmt.Sprintf("\tlocation /content/ { alias \"%s/\"; location ~ \\.php$ { return 404; } }\n", s.Content)
 	}
-	if s.CMS == upkeep.DokuWiki {
+	switch s.CMS {
+	case upkeep.DokuWiki:
 		extra += wikiConfig
+	case upkeep.MediaWiki:
+		extra += mediawikiConfig
 	}
 	site := fmt.Sprintf(siteConfig, s.Port, s.DocumentRoot, s.logDir(), path, extra, w.PHP.socket)
 	text := fmt.Sprintf(nginxConfig, filepath.Join(w.Dir, "run"), s.Name, site)

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"upkeep"
+	"upkeep/internal/demo/copies"
 )
 
 //go:embed install.php
@@ -123,7 +124,7 @@ func (w *World) putFiles(s *Site) error {
 		}
 	}
 	for _, archive := range s.Spec.Archives {
-		if err := w.unpack(archive.File, filepath.Join(s.Content, string(archive.Kind)+"s")); err != nil {
+		if err := copies.Unpack(archive.File, filepath.Join(s.Content, string(archive.Kind)+"s"), w.Dir, w.chown); err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"upkeep"
+	"upkeep/internal/demo/copies"
 	"upkeep/internal/demo/packages"
 )
 
@@ -246,6 +247,9 @@ func (w *World) chown(path string) error {
 	}
 	return os.Lchown(path, int(w.as.Uid), int(w.as.Gid))
 }
+
+// CopyTree copies a folder for the account of the servers.
+func (w *World) CopyTree(from, to string) error { return copies.Tree(from, to, w.chown) }
 
 // Place returns where a world that was asked for in dir can be: dir itself,
 // or when we are root and the servers' account cannot walk to it (as below

@@ -212,6 +212,9 @@ func (r *resolver) judgeRequirements(release *upkeep.Release) []upkeep.Reason {
 		!r.Meets(r.coreNow, want) && !r.Meets(r.coreAfter, want) {
 		reasons = append(reasons, reason(RequiresCMS, "want", string(want), "have", string(r.coreAfter)))
 	}
+	if from := release.UpgradesFrom; from != "" && release.Kind == upkeep.Core && r.coreNow != "" && r.Compare(r.coreNow, from) < 0 {
+		reasons = append(reasons, reason(TooFarBehind, "from", string(from), "have", string(r.coreNow)))
+	}
 	for _, slug := range release.RequiresComponents {
 		if !r.present(slug) {
 			reasons = append(reasons, reason(RequiresComponent, "slug", slug))

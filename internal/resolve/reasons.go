@@ -18,6 +18,7 @@ const (
 	RequiresPHP       = "requires_php"       // {want, have, task}
 	RequiresDatabase  = "requires_database"  // {want, have, task}
 	RequiresCMS       = "requires_cms"       // {want, have, task}; have is the version after core's own update
+	TooFarBehind      = "too_far_behind"     // its updater takes over from newer ones only {from, have, task}
 	RequiresComponent = "requires_component" // a component that it needs is not there {slug, task}
 
 	Major          = "major"           // another branch of core: quoted, or allowed by policy {from, to}
@@ -59,7 +60,7 @@ func Task(code string) string {
 		return "raise_php"
 	case RequiresDatabase:
 		return "raise_database"
-	case RequiresCMS:
+	case RequiresCMS, TooFarBehind:
 		return "decide_core"
 	case RequiresComponent:
 		return "install_component"

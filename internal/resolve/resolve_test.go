@@ -122,6 +122,14 @@ func TestResolve(t *testing.T) {
 			in.Releases = append(coreOffers, release(upkeep.Plugin, "akismet", "5.4"),
 				requires(release(upkeep.Plugin, "aforms", "2.0"), func(r *upkeep.Release) { r.RequiresCMS = "7.0" }))
 		}, []string{"core 7.1 2 major extensions_first", "plugin:akismet/akismet.php 5.4 1", "plugin:aforms/aforms.php 2.0 3 after_core"}},
+		{"core by a release in between", site(core("6.1.0")), func(in *resolve.Input) {
+			in.Site.Policy.Majors = true
+			in.Releases = []upkeep.Release{requires(release(upkeep.Core, "wordpress", "7.1"), func(r *upkeep.Release) { r.UpgradesFrom = "6.5" }),
+				requires(release(upkeep.Core, "wordpress", "6.5.2"), func(r *upkeep.Release) { r.UpgradesFrom = "6.0" })}
+		}, []string{"core 6.5.2 1 newer_skipped major"}},
+		{"core too far behind", site(core("6.1.0")), func(in *resolve.Input) {
+			in.Releases = []upkeep.Release{requires(release(upkeep.Core, "wordpress", "7.1"), func(r *upkeep.Release) { r.UpgradesFrom = "6.5" })}
+		}, []string{"core 7.1 held too_far_behind major"}},
 		{"a quoted core lifts nothing", site(core("6.8.8"), plugin("aforms", "1.0")), func(in *resolve.Input) {
 			in.Releases = append(coreOffers, requires(release(upkeep.Plugin, "aforms", "2.0"), func(r *upkeep.Release) { r.RequiresCMS = "7.0" }))
 		}, []string{"core 7.1 quote major", "plugin:aforms/aforms.php 2.0 held requires_cms"}},

@@ -25,19 +25,21 @@ import (
 	"upkeep/internal/demo/portal"
 	"upkeep/internal/demo/project"
 	"upkeep/internal/demo/wiki"
+	"upkeep/internal/demo/wikimedia"
 	"upkeep/internal/store"
 )
 
 // Program is upkeep itself, as an operator runs it, with a state folder of its
 // own and a mirror of the WordPress update API.
 type Program struct {
-	State  string         // folder
-	Mirror *mirror.Mirror // of a WordPress
-	Wiki   *wiki.Mirror   // of a DokuWiki
-	Portal *portal.Mirror // of a Joomla
-	Drupal *project.Mirror
-	site   *demo.Site
-	db     *store.DB
+	State     string            // folder
+	Mirror    *mirror.Mirror    // of a WordPress
+	Wiki      *wiki.Mirror      // of a DokuWiki
+	Wikimedia *wikimedia.Mirror // of a MediaWiki
+	Portal    *portal.Mirror    // of a Joomla
+	Drupal    *project.Mirror   // of a Drupal
+	site      *demo.Site
+	db        *store.DB
 }
 
 // binary builds the command once per process, in the folder of its world.

@@ -45,7 +45,7 @@ type subject struct {
 type attempt struct{ path, body string }
 
 func TestEveryDriver(t *testing.T) {
-	for _, s := range append([]subject{wordpressSubject(), dokuwikiSubject(), joomlaSubject()}, drupals(t)...) {
+	for _, s := range append([]subject{wordpressSubject(), dokuwikiSubject(), mediawikiSubject(), joomlaSubject()}, drupals(t)...) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Run("inventory", s.inventory)
 			t.Run("freeze", s.freeze)
@@ -128,7 +128,7 @@ func (s subject) hostile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"plugin.info.txt", "pipes.php", "style.css"} {
+	for _, name := range []string{"plugin.info.txt", "pipes.php", "style.css", "extension.json", "version"} {
 		command(t, "mkfifo", filepath.Join(dir, "pipes", name))
 	}
 	plant(t, site, filepath.Join(s.extensions, "../../upkeep-long", strings.Repeat("x", 200), "y"), "z")

@@ -21,12 +21,12 @@ var marks = []struct {
 	name    string
 	pattern *regexp.Regexp
 }{
-	{"critical_error", regexp.MustCompile(`(?i)there has been a critical error|wp-die-message|an unforeseen error has occured|there was a problem we could not recover from|the website encountered an unexpected error`)},
+	{"critical_error", regexp.MustCompile(`(?i)there has been a critical error|wp-die-message|an unforeseen error has occured|there was a problem we could not recover from|the website encountered an unexpected error|mediawiki internal error|fatal exception of type|internal_api_error_`)},
 	{"php_error", regexp.MustCompile(`(?i)<b>(fatal|parse) error</b>:|PHP (Fatal|Parse) error:|Uncaught \w*(Error|Exception)`)},
 	{"php_warning", regexp.MustCompile(`<b>(Warning|Deprecated|Notice)</b>:`)},
 	{"plugin_error", regexp.MustCompile(`(?i)failed to (load|init) plugin`)},
 	{"php_source", regexp.MustCompile(`(?m)^<\?php\s`)},
-	{"database_error", regexp.MustCompile(`(?i)error establishing a database connection|database error:`)},
+	{"database_error", regexp.MustCompile(`(?i)error establishing a database connection|database error:|a database query error has occurred|cannot access the database`)},
 	{"maintenance", regexp.MustCompile(`(?i)briefly unavailable for scheduled maintenance|is currently under maintenance\. we should be back shortly`)},
 }
 

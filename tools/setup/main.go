@@ -52,6 +52,9 @@ func fill(ctx context.Context, say func(string)) error {
 	if _, err := packages.Fill(ctx, filepath.Join(cache, "wordpress"), say); err != nil {
 		return err
 	}
-	_, err = packages.FillDokuWiki(ctx, filepath.Join(cache, "dokuwiki"), say)
+	if _, err := packages.FillDokuWiki(ctx, filepath.Join(cache, "dokuwiki"), say); err != nil {
+		return err
+	}
+	_, err = packages.FillMediaWiki(ctx, filepath.Join(cache, "mediawiki"), say)
 	return err
 }

@@ -6,10 +6,12 @@ import (
 
 	"upkeep"
 	"upkeep/internal/cms/dokuwiki"
+	"upkeep/internal/cms/mediawiki"
 	"upkeep/internal/cms/php"
 	"upkeep/internal/cms/wordpress"
 	"upkeep/internal/feed"
 	dokuwikiorg "upkeep/internal/feed/dokuwiki"
+	mediawikiorg "upkeep/internal/feed/mediawiki"
 	"upkeep/internal/feed/wordpressorg"
 	"upkeep/internal/fleet"
 	"upkeep/internal/resolve"
@@ -22,6 +24,7 @@ func publishers(s *settings, client *feed.Client, packages *feed.Packages) map[u
 		upkeep.Joomla:    newJoomlaPublisher(s, client, packages),
 		upkeep.DokuWiki:  newDokuWikiPublisher(s, client, packages),
 		upkeep.Drupal:    newDrupalPublisher(s, client, packages),
+		upkeep.MediaWiki: newMediaWikiPublisher(s, client, packages),
 	}
 }
 
@@ -113,4 +116,45 @@ func (p dokuwikiPublisher) Rules() resolve.Rules {
 		Compare: func(a, b upkeep.Version) int { return dokuwiki.CompareVersions(string(a), string(b)) },
 		Branch:  func(v upkeep.Version) string { return dokuwiki.Branch(string(v)) },
 	}
+}
+
+// mediawikiPublisher is Wikimedia with MediaWiki's rules of versions.
+type mediawikiPublisher struct {
+	*mediawikiorg.Publisher                         // answers as young as the settings say
+	now                     *mediawikiorg.Publisher // asks anew
+}
+
+func newMediaWikiPublisher(s *settings, client *feed.Client, packages *feed.Packages) mediawikiPublisher {
+	options := mediawikiorg.Options{
+		Releases: s.MediaWiki.Releases, API: s.MediaWiki.API, Packages: packages,
+		Compare: mediawiki.CompareVersions, Snapshot: mediawiki.Snapshot,
+	}
+	publisher := mediawikiPublisher{now: mediawikiorg.New(client, options)}
+	options.MaxAge = time.Duration(s.FeedAge)
+	publisher.Publisher = mediawikiorg.New(client, options)
+	return publisher
+}
+
+// Check says what is known of a site's components.
+func (p mediawikiPublisher) Check(ctx context.Context, inventory *upkeep.Inventory, fresh bool) (*fleet.Known, error) {
+	publisher := p.Publisher
+	if fresh {
+		publisher = p.now
+	}
+	answer, err := publisher.Check(ctx, []*upkeep.Inventory{inventory})
+	if err != nil {
+		return nil, err
+	}
+	site := answer.Sites[0]
+	known := &fleet.Known{Releases: site.Releases, Findings: site.Findings, Checked: site.Checked}
+	if site.Stale || len(answer.Problems) > 0 {
+		known.Offline = []string{mediawikiorg.Source}
+	}
+	return known, nil
+}
+
+// Rules are MediaWiki's: a branch is two numbers, and versions are ordered as
+// PHP does.
+func (p mediawikiPublisher) Rules() resolve.Rules {
+	return resolve.Rules{Compare: func(a, b upkeep.Version) int { return mediawiki.CompareVersions(string(a), string(b)) }}
 }

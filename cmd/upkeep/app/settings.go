@@ -31,6 +31,10 @@ type settings struct {
 	Drupal struct {
 		History string `json:"history"` // of updates.drupal.org/release-history or a mirror
 	} `json:"drupal"`
+	MediaWiki struct {
+		Releases string `json:"releases"` // of releases.wikimedia.org/mediawiki or a mirror
+		API      string `json:"api"`      // of mediawiki.org's API, which knows of extensions, or a mirror
+	} `json:"mediawiki"`
 	Trusted []string `json:"trusted"` // hosts that may be asked by plain http or at private addresses
 	Agents  string   `json:"agents"`  // folder of the agents' folders; "" is the state folder's name with "-agents"
 	Vault   string   `json:"vault"`   // folder of the repository; "" is "vault" in the state folder
@@ -62,7 +66,7 @@ func readSettings(dir string) (s settings, err error) {
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&s); err != nil {
 		return s, upkeep.Errorf(upkeep.CodeInvalid, "%w", inWords(err)).
-			WithHint("Known are wordpress.api, wordpress.downloads, dokuwiki.downloads, dokuwiki.updates, dokuwiki.repository, joomla.updates, joomla.downloads, joomla.root, drupal.history, trusted, agents, vault, silence, feed_age.")
+			WithHint("Known are wordpress.api, wordpress.downloads, dokuwiki.downloads, dokuwiki.updates, dokuwiki.repository, joomla.updates, joomla.downloads, joomla.root, drupal.history, mediawiki.releases, mediawiki.api, trusted, agents, vault, silence, feed_age.")
 	}
 	return s, s.validate()
 }
@@ -97,6 +101,7 @@ func (s *settings) validate() error {
 		"dokuwiki.downloads": s.DokuWiki.Downloads, "dokuwiki.updates": s.DokuWiki.Updates, "dokuwiki.repository": s.DokuWiki.Repository,
 		"joomla.updates": s.Joomla.Updates, "joomla.downloads": s.Joomla.Downloads,
 		"drupal.history": s.Drupal.History,
+		"mediawiki.releases": s.MediaWiki.Releases, "mediawiki.api": s.MediaWiki.API,
 	} {
 		if u, err := url.Parse(address); address != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 			return upkeep.Errorf(upkeep.CodeInvalid, "%s %q: want http:// or https:// and a host", name, address)

@@ -45,7 +45,7 @@ func FillDokuWiki(ctx context.Context, dir string, say func(string)) (_ string, 
 		return "", err
 	}
 	defer os.RemoveAll(work)
-	root, err := unpackDebs(ctx, work)
+	root, err := unpackDebs(ctx, work, wikiDebs[:], wikiLinks[:])
 	if err != nil {
 		return "", err
 	}
@@ -62,15 +62,18 @@ func FillDokuWiki(ctx context.Context, dir string, say func(string)) (_ string, 
 	return DokuWiki(dir)
 }
 
-// unpackDebs downloads the packages and unpacks them over each other, but for
-// links that some of them have where others have folders.
-func unpackDebs(ctx context.Context, work string) (string, error) {
-	args := append([]string{"-qq", "-o", "APT::Sandbox::User=root", "download"}, wikiDebs[:]...)
+// wikiLinks are links that some of the packages have where others have folders.
+var wikiLinks = [...]string{"usr/share/php/phpseclib", "usr/share/dokuwiki/lib/plugins", "usr/share/dokuwiki/lib/tpl", "usr/share/dokuwiki/.htaccess"}
+
+// unpackDebs downloads packages and unpacks them over each other, but for
+// links, below the root of the system, that others have folders for.
+func unpackDebs(ctx context.Context, work string, names, links []string) (string, error) {
+	args := append([]string{"-qq", "-o", "APT::Sandbox::User=root", "download"}, names...)
 	if _, err := output(ctx, work, "apt-get", args...); err != nil {
 		return "", upkeep.Errorf(upkeep.CodeUnreachable, "%w", err).WithHint("Refresh the package lists: apt-get update")
 	}
 	root := filepath.Join(work, "root")
-	for _, name := range wikiDebs {
+	for _, name := range names {
 		files, err := filepath.Glob(filepath.Join(work, name+"_*.deb"))
 		if err != nil || len(files) != 1 {
 			return "", upkeep.Errorf(upkeep.CodeUnreachable, "%d packages %s arrived", len(files), name)
@@ -78,7 +81,7 @@ func unpackDebs(ctx context.Context, work string) (string, error) {
 		if _, err := output(ctx, work, "dpkg-deb", "-x", files[0], root); err != nil {
 			return "", err
 		}
-		for _, link := range []string{"usr/share/php/phpseclib", "usr/share/dokuwiki/lib/plugins", "usr/share/dokuwiki/lib/tpl", "usr/share/dokuwiki/.htaccess"} {
+		for _, link := range links {
 			if info, err := os.Lstat(filepath.Join(root, link)); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 				if err := os.Remove(filepath.Join(root, link)); err != nil {
 					return "", err

@@ -33,6 +33,8 @@ func needs() []Need {
 		{file: "/etc/php/*/cli/conf.d/*curl.ini", Package: "php-curl", Why: "WordPress calls itself and its feeds"},
 		{file: "/etc/php/*/cli/conf.d/*zip.ini", Package: "php-zip", Why: "WordPress unpacks updates with it"},
 		{file: "/etc/php/*/cli/conf.d/*gd.ini", Package: "php-gd", Why: "WordPress scales images with it"},
+		{file: "/etc/php/*/cli/conf.d/*intl.ini", Package: "php-intl", Why: "MediaWiki text", Tests: true},
+		{file: "/etc/php/*/cli/conf.d/*pdo_sqlite.ini", Package: "php-sqlite3", Why: "MediaWiki on SQLite", Tests: true},
 		{program: "nginx", Package: "nginx-light", Why: "serves the demo's sites"},
 		{program: "restic", Package: "restic", Why: "the referee of our backups", Tests: true},
 		{program: "npm", Package: npm, Why: "fetches WordPress releases newer than Debian's"},

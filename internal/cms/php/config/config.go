@@ -32,6 +32,11 @@ type Source struct {
 	// Ends lists base names of included files at which reading stops
 	// because the configuration is complete there: "wp-settings.php".
 	Ends []string
+	// Skips lists base names of included files that set nothing of interest.
+	Skips []string
+	// Calls lists functions that set nothing themselves and whose arguments
+	// are of interest: "wfLoadExtension". See Config.Calls.
+	Calls []string
 }
 
 // Config is what a PHP configuration file says as far as that can be known
@@ -41,6 +46,7 @@ type Config struct {
 	variables  map[string]*setting
 	properties map[string]*setting // "class::name", class in lower case
 	returned   *setting            // what the file returns
+	calls      map[string]*calls   // by function in lower case
 	bound      map[string]bool     // variables that references lead to: what is assigned elsewhere may set them
 
 	foreign bool // code that is not in the file may have set anything
@@ -70,6 +76,7 @@ func Read(file []byte, source Source) *Config {
 		constants:  map[string]*setting{},
 		variables:  map[string]*setting{},
 		properties: map[string]*setting{},
+		calls:      map[string]*calls{},
 		bound:      map[string]bool{},
 		source:     source,
 	}
@@ -384,6 +391,10 @@ func (r *reader) expression(i, end int) {
 		r.include(i, end, false)
 		return
 	}
+	if r.recorded(i) && r.match(i+1, end) == end {
+		r.record(i, end)
+		return
+	}
 	if r.tok(i).is("unset") {
 		r.forget(i, end)
 		return
@@ -454,6 +465,9 @@ func (r *reader) include(i, end int, maybe bool) {
 		t := r.tok(j)
 		if t.kind == literal && slices.Contains(r.source.Ends, path.Base(t.text)) {
 			r.stopped = r.stopped || !maybe
+			return
+		}
+		if (t.kind == literal || t.kind == template) && slices.Contains(r.source.Skips, path.Base(t.text)) {
 			return
 		}
 	}

@@ -10,6 +10,12 @@ import (
 func (r *reader) assignment(i, at, end int) {
 	variable := r.tok(i).text
 	keys, ok := r.keys(i+1, at)
+	if !ok && !superglobal(variable) && !r.tok(at+1).is("&") && r.indexes(i+1, at) {
+		// What the key is only running tells: another name is not touched.
+		r.effects(at+1, end)
+		r.assign(variable, nil)
+		return
+	}
 	if superglobal(variable) || !ok {
 		r.effects(i, end)
 		return
@@ -76,6 +82,20 @@ func (r *reader) appended(current *php.Value, certainty Certainty, keys []string
 // property marks the key that is the name of an object's property: no key of
 // an array can be mistaken for it.
 const property = "\x00->"
+
+// indexes reports whether [i, end) is [a][b]…, and takes account of what these
+// do.
+func (r *reader) indexes(i, end int) bool {
+	for i < end {
+		next := r.match(i, end)
+		if !r.tok(i).is("[") || next <= i+1 {
+			return false
+		}
+		r.effects(i+1, next-1)
+		i = next
+	}
+	return true
+}
 
 // keys reads [a][b]… and ->a with static keys; "" stands for [].
 func (r *reader) keys(i, end int) ([]string, bool) {
@@ -253,6 +273,8 @@ func (s *effectScan) named(i, end int) {
 	case !s.tok(i + 1).is("("), before.is("function"), before.is("fn"):
 	case before.is("->"), before.is("?->"), before.is("::"):
 		s.lose()
+	case s.recorded(i):
+		s.calls[word] = &calls{unsure: true}
 	case s.declared(word):
 		s.loseVariables(i, s.match(i+1, end))
 		if !s.inFunction {

@@ -1,4 +1,5 @@
-package demo
+// Package copies copies folders, and unpacks zips, for an account of its own.
+package copies
 
 import (
 	"archive/zip"
@@ -10,14 +11,14 @@ import (
 	"upkeep"
 )
 
-// CopyTree copies a folder, with links as links and modes as they are, and
-// gives the copy to the account of the sites.
-func (w *World) CopyTree(from, to string) (err error) {
+// Tree copies a folder, with links as links and modes as they are, and gives
+// each path of the copy away by own.
+func Tree(from, to string, own func(path string) error) (err error) {
 	defer upkeep.Wrap(&err, "copy %s to %s", from, to)
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		return err
 	}
-	if err := w.chown(filepath.Dir(to)); err != nil {
+	if err := own(filepath.Dir(to)); err != nil {
 		return err
 	}
 	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
@@ -36,7 +37,7 @@ func (w *World) CopyTree(from, to string) (err error) {
 		if err := copyEntry(path, target, info); err != nil {
 			return err
 		}
-		return w.chown(target)
+		return own(target)
 	})
 }
 
@@ -72,15 +73,16 @@ func copyEntry(path, target string, info fs.FileInfo) error {
 	return os.Chtimes(target, info.ModTime(), info.ModTime())
 }
 
-// unpack unpacks a zip that was made here or that the user named.
-func (w *World) unpack(archive, dir string) (err error) {
+// Unpack unpacks a zip that was made here or that the user named into dir, by
+// way of a folder in work.
+func Unpack(archive, dir, work string, own func(path string) error) (err error) {
 	defer upkeep.Wrap(&err, "unpack %s", archive)
 	reader, err := zip.OpenReader(archive)
 	if err != nil {
 		return err
 	}
 	defer reader.Close()
-	temp, err := os.MkdirTemp(w.Dir, "unpack-")
+	temp, err := os.MkdirTemp(work, "unpack-")
 	if err != nil {
 		return err
 	}
@@ -97,7 +99,7 @@ func (w *World) unpack(archive, dir string) (err error) {
 		if err := os.RemoveAll(target); err != nil {
 			return err
 		}
-		if err := w.CopyTree(filepath.Join(temp, top.Name()), target); err != nil {
+		if err := Tree(filepath.Join(temp, top.Name()), target, own); err != nil {
 			return err
 		}
 	}

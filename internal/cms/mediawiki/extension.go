@@ -1,0 +1,192 @@
+package mediawiki
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"upkeep"
+	"upkeep/internal/cms"
+	"upkeep/internal/cms/area"
+	"upkeep/internal/cms/mediawiki/layout"
+)
+
+// nameForm is what the folder of an extension or skin is called.
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$`)
+
+// manifest is what an extension.json or skin.json says.
+type manifest struct {
+	Name     string          `json:"name"`
+	Version  text            `json:"version"`
+	Author   json.RawMessage `json:"author"`
+	URL      text            `json:"url"`
+	License  text            `json:"license-name"`
+	Requires map[string]any  `json:"requires"`
+}
+
+// text is a value that should be one, and "" when it is anything else.
+type text string
+
+// UnmarshalJSON takes numbers as they are written.
+func (t *text) UnmarshalJSON(raw []byte) error {
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		*t = text(s)
+		return nil
+	}
+	var n json.Number
+	if json.Unmarshal(raw, &n) == nil {
+		*t = text(n.String())
+	}
+	return nil
+}
+
+// manifestName is the file in which an extension or skin says what it is.
+func manifestName(kind upkeep.Kind) string {
+	if kind == upkeep.Theme {
+		return "skin.json"
+	}
+	return "extension.json"
+}
+
+func extensionDir(l *cms.Layout, kind upkeep.Kind) string {
+	if kind == upkeep.Theme {
+		return l.Dirs[layout.DirSkins]
+	}
+	return l.Dirs[layout.DirExtensions]
+}
+
+// readExtensions reads the folders of extensions or skins.
+func (s *survey) readExtensions(kind upkeep.Kind) (err error) {
+	dir := extensionDir(s.layout, kind)
+	defer upkeep.Wrap(&err, "%s", dir)
+	root, err := s.host.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		name := entry.Name()
+		e := extension{survey: s, kind: kind, name: name, path: filepath.Join(dir, name)}
+		if entry.Type()&fs.ModeSymlink != 0 {
+			if e.link, err = filepath.EvalSymlinks(e.path); err != nil {
+				s.find(upkeep.Finding{Code: "link_broken", Paths: []string{e.path}})
+				continue
+			}
+		}
+		if nameForm.MatchString(name) && isFolder(e.path) {
+			e.read(root)
+		}
+	}
+	for _, name := range s.on[kind] {
+		if !isFolder(filepath.Join(dir, name)) {
+			s.find(upkeep.Finding{Code: "file_missing", Component: string(kind) + ":" + name, Paths: []string{filepath.Join(dir, name)}})
+		}
+	}
+	return nil
+}
+
+// extension is a folder of an extension or skin that is being looked at.
+type extension struct {
+	*survey
+	kind             upkeep.Kind
+	name, path, link string
+}
+
+func (e *extension) read(parent *os.Root) {
+	c := upkeep.Component{
+		Kind: e.kind, ID: e.name, Slug: e.name, Name: e.name, Path: e.path, Link: e.link, Headers: map[string]string{},
+		Active: slices.Contains(e.on[e.kind], e.name),
+	}
+	folder, err := e.open(parent)
+	if err != nil {
+		e.components = append(e.components, c)
+		e.find(upkeep.Finding{Code: "unreadable", Component: c.Ref(), Paths: []string{e.path}, Detail: err.Error()})
+		return
+	}
+	defer folder.Close()
+	if !e.describe(&c, folder) {
+		return // a folder that is no extension
+	}
+	e.components = append(e.components, c)
+	for _, name := range area.VersionControl {
+		if _, err := folder.Lstat(name); err == nil {
+			e.find(upkeep.Finding{Code: "version_control", Component: c.Ref(), Paths: []string{filepath.Join(e.path, name)}, Blocks: true})
+		}
+	}
+	if e.link != "" {
+		e.find(upkeep.Finding{Code: "link", Component: c.Ref(), Paths: []string{e.path}, Detail: e.link})
+	}
+	if rel, inside := area.Relative(e.layout.Root, e.path); inside && e.composed[rel] {
+		c.Headers["composer"] = "1"
+		e.find(upkeep.Finding{Code: "composer_managed", Component: c.Ref(), Paths: []string{e.path}, Blocks: true})
+	}
+}
+
+func (e *extension) open(parent *os.Root) (*os.Root, error) {
+	if e.link != "" {
+		return e.host.Open(e.link)
+	}
+	return parent.OpenRoot(e.name)
+}
+
+// legacyVersion is where an extension of before 2015 says its version.
+var legacyVersion = regexp.MustCompile(`['"]version['"]\s*=>\s*['"]([^'"\n]{1,60})['"]`)
+
+// describe fills in what the folder says of itself; false when it is neither an
+// extension nor switched on.
+func (e *extension) describe(c *upkeep.Component, folder *os.Root) bool {
+	says, err := readManifest(folder, e.kind)
+	legacy, noLegacy := cms.ReadBounded(folder, e.name+".php", maxInfo)
+	switch {
+	case err == nil:
+		c.Name, c.Version = strings.TrimSpace(says.Name), upkeep.Version(says.Version)
+		c.Headers["url"], c.Headers["license"] = string(says.URL), string(says.License)
+	case !errors.Is(err, fs.ErrNotExist):
+		e.find(upkeep.Finding{Code: "unreadable", Component: c.Ref(), Paths: []string{filepath.Join(e.path, manifestName(e.kind))}, Detail: err.Error()})
+	case noLegacy == nil:
+		c.Version, c.Headers["legacy"] = upkeep.Version(match(legacyVersion, legacy)), "1"
+	case !c.Active:
+		return false
+	}
+	if c.Name == "" {
+		c.Name = e.name
+	}
+	if bundled[e.name] {
+		c.Headers[HeaderBundled] = "1"
+	}
+	c.Headers["says"] = string(c.Version)
+	if stamp, err := cms.ReadBounded(folder, "version", maxInfo); err == nil {
+		if version, revision := snapshot([]byte(strings.TrimSpace(string(stamp)))); version != "" {
+			c.Version, c.Headers["revision"] = upkeep.Version(version), revision
+		}
+	}
+	for name, value := range c.Headers {
+		if value == "" {
+			delete(c.Headers, name)
+		}
+	}
+	return true
+}
+
+// readManifest reads extension.json or skin.json.
+func readManifest(folder *os.Root, kind upkeep.Kind) (*manifest, error) {
+	raw, err := cms.ReadBounded(folder, manifestName(kind), maxInfo)
+	if err != nil {
+		return nil, err
+	}
+	var says manifest
+	if err := json.Unmarshal(raw, &says); err != nil {
+		return nil, upkeep.Errorf(upkeep.CodeInvalid, "no JSON: %w", err)
+	}
+	return &says, nil
+}
