@@ -103,23 +103,3 @@ func Owner(dir string) (uint32, bool) {
 	}
 	return st.Uid, true
 }
-
-// VersionControl are the folders that say "deployed by someone else".
-var VersionControl = [...]string{".git", ".svn", ".hg", ".bzr"}
-
-// Tracked returns the folders of version control in dir and in those above it.
-// Only names are looked at there, whoever the folders belong to.
-func Tracked(dir string) []string {
-	var paths []string
-	for ; ; dir = filepath.Dir(dir) {
-		for _, name := range VersionControl {
-			file := filepath.Join(dir, name)
-			if _, err := os.Lstat(file); err == nil {
-				paths = append(paths, file)
-			}
-		}
-		if dir == filepath.Dir(dir) {
-			return paths
-		}
-	}
-}
