@@ -51,14 +51,16 @@ func (d *Driver) Detect(ctx context.Context, h cms.Host, root string) (_ *cms.La
 }
 
 // isFront refuses the folder that visitors see of an application that lies
-// above: its configuration and libraries would be left out of every backup.
+// above, with its configuration: that and its libraries would be left out of
+// every backup.
 func (s *scene) isFront() error {
 	if s.above == nil || !slices.Contains(s.app.Fronts, filepath.Base(s.root)) {
 		return nil
 	}
 	up := *s
 	up.root, up.top, up.above = filepath.Dir(s.root), s.above, nil
-	if !up.is(s.app) {
+	configured := func(from settings) bool { return len(up.files(from.Files)) > 0 }
+	if !up.is(s.app) || !slices.ContainsFunc(s.app.Settings, configured) {
 		return nil
 	}
 	return upkeep.Errorf(upkeep.CodeInvalid, "the folder is the front of %s in %s", s.app.Name, up.root).

@@ -397,15 +397,27 @@ func TestDecoys(t *testing.T) {
 func TestFrontIsNotTheSite(t *testing.T) {
 	for _, name := range []string{"typo3/public", "magento/pub", "craft/web", "silverstripe/public", "moodle/public"} {
 		app, front := filepath.Split(name)
-		s := plant(t, filepath.Clean(app), map[string]string{
-			"public/lib/moodlelib.php": "<?php", "public/version.php": "<?php", "public/config.php": "<?php require __DIR__ . '/../config.php';",
-		})
+		s := plant(t, filepath.Clean(app), nil)
+		if name == "moodle/public" {
+			s.put(map[string]string{"public/lib/moodlelib.php": "<?php", "public/version.php": "<?php", "public/config.php": "<?php require __DIR__ . '/../config.php';"})
+		}
 		project := s.root
 		s.root = filepath.Join(project, front)
 		s.places = place.New(s.root, project)
 		if _, err := s.detect(); upkeep.CodeOf(err) != upkeep.CodeInvalid || !strings.Contains(upkeep.HintOf(err), project) {
 			t.Errorf("%s: %v (%s)", name, err, upkeep.HintOf(err))
 		}
+	}
+}
+
+// A folder of that name may well be all of the site.
+func TestAWholeApplicationInAFolderOfThatName(t *testing.T) {
+	s := newRoot(t)
+	s.root = filepath.Join(s.root, "public")
+	s.unpack("moodle", ".")
+	s.places = place.New(s.root, filepath.Dir(s.root))
+	if l := s.detected(); l.CMS != "moodle" || l.Root != s.root {
+		t.Errorf("%+v", l)
 	}
 }
 
