@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 
@@ -133,7 +134,11 @@ func joomlaAgrees(t *testing.T, p *upkeeptest.Program, site *demo.Site) {
 	for i := range inventory.Findings {
 		switch f := &inventory.Findings[i]; f.Code {
 		case "version_differs", "manifest_missing", "not_registered":
-			t.Errorf("finding %+v", f)
+			// A release that was packed with a translation brings files of that
+			// one past its installer.
+			if !strings.HasPrefix(f.Component, "package:pkg_") || f.Component == "package:pkg_"+portal.Ribbon {
+				t.Errorf("finding %+v", f)
+			}
 		}
 	}
 }

@@ -219,7 +219,7 @@ func TestInventory(t *testing.T) {
 	}
 	for ref, want := range map[string]string{
 		"core": "5.2.5 on ", "component:com_content": "4.0.0 on ", "package:pkg_thing": "1.0 on missing", "plugin:system/thing": "1.0 on package:pkg_thing",
-		"plugin:content/lone": "2.1 off ", "module:administrator/mod_gone": "1.0 on ",
+		"plugin:content/lone": "2.0 off ", "module:administrator/mod_gone": "1.0 on ",
 	} {
 		if got[ref] != want {
 			t.Errorf("%s is %q, want %q", ref, got[ref], want)

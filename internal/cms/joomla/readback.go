@@ -62,8 +62,11 @@ func versionCheck(now *upkeep.Inventory, s *cms.Staged) upkeep.Check {
 	}
 	check.Got = string(found.Version)
 	check.OK = check.Got == check.Want || c.Kind != upkeep.Core && sameVersion(check.Got, check.Want)
-	if cached := found.Headers[inventory.HeaderCached]; cached != "" {
-		check.OK, check.Got = false, check.Got+", in the database "+cached
+	if disk := found.Headers[inventory.HeaderDisk]; disk != "" {
+		check.OK, check.Got = false, check.Got+", on disk "+disk
+		if c.Kind == upkeep.Core {
+			check.Got = disk + ", in the database another"
+		}
 	}
 	return check
 }

@@ -35,7 +35,7 @@ const (
 	HeaderPackage   = "package"      // ref of the package that it came with and is updated by
 	HeaderSites     = "update_sites" // JSON: where updates are asked for
 	HeaderKey       = "key"          // "missing": updates need a key, and the site has none
-	HeaderCached    = "cached"       // version that the database says
+	HeaderDisk      = "on_disk"      // version that the manifest says, where the database, which Joomla goes by, says another
 	HeaderProtected = "protected"    // "1": cannot be switched off
 	HeaderDefault   = "default"      // "1": a template that pages are shown in
 	HeaderStability = "stability"    // of core: least stability that the owner takes, "0" dev … "4" stable
@@ -145,6 +145,7 @@ func (s *survey) core() {
 		if e.Type == "file" && e.Element == "joomla" {
 			s.describe(&c, e, nil)
 			if e.cache.Version != version {
+				c.Headers[HeaderDisk] = version
 				s.find(upkeep.Finding{Code: "version_differs", Component: c.Ref(), Detail: e.cache.Version})
 			}
 		}
@@ -178,8 +179,8 @@ func (s *survey) extensions() {
 		case manifest == nil:
 			s.find(upkeep.Finding{Code: "manifest_missing", Component: c.Ref(), Paths: []string{c.Path}})
 		case manifest.Version != e.cache.Version && manifest.Version != "" && kind != upkeep.Language:
-			c.Version = upkeep.Version(manifest.Version)
-			s.find(upkeep.Finding{Code: "version_differs", Component: c.Ref(), Paths: []string{c.Path}, Detail: e.cache.Version})
+			c.Headers[HeaderDisk] = manifest.Version
+			s.find(upkeep.Finding{Code: "version_differs", Component: c.Ref(), Paths: []string{c.Path}, Detail: manifest.Version})
 		}
 		if link, err := filepath.EvalSymlinks(c.Path); err == nil && link != c.Path {
 			c.Link = link
@@ -203,7 +204,6 @@ func (s *survey) describe(c *upkeep.Component, e *record, manifest *Manifest) {
 	set(HeaderElement, e.Element, true)
 	set(HeaderFolder, e.Folder, true)
 	set(HeaderClient, clients[e.Client], true)
-	set(HeaderCached, e.cache.Version, e.cache.Version != string(c.Version))
 	set(HeaderProtected, "1", e.protected)
 	set(HeaderBundled, "1", e.locked && c.Kind != upkeep.Core)
 	set(HeaderDefault, "1", c.Kind == upkeep.Theme && s.defaults[c.ID])
