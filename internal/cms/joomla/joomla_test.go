@@ -427,3 +427,16 @@ func TestGateKeepsTheOwnersFiles(t *testing.T) {
 		}
 	}
 }
+
+// Joomla 3 is shown, and nothing of it is updated.
+func TestJoomla3IsListedAndHeld(t *testing.T) {
+	p := newPortal(t, map[string]string{"administrator/manifests/files/joomla.xml": "<extension type=\"file\"><version>3.10.12</version></extension>"})
+	l := p.detect()
+	if !slices.ContainsFunc(l.Findings, func(f upkeep.Finding) bool { return f.Code == "cms_too_old" && f.Blocks && f.Component == "" }) {
+		t.Errorf("findings %+v", l.Findings)
+	}
+	inv, err := p.driver.Inventory(t.Context(), p, l)
+	if err != nil || inv.Core().Version != "3.10.12" || len(inv.Components) < 5 {
+		t.Errorf("%v: %+v", err, inv)
+	}
+}
