@@ -243,7 +243,7 @@ func Works(t testing.TB, site *demo.Site) {
 	case site.CMS == upkeep.Drupal:
 		pages = map[string]string{"/": "</html>", "/node/1": "Welcome", "/user/login": "user-login"}
 	case site.CMS == upkeep.MediaWiki:
-		pages = map[string]string{"/": "</html>", "/index.php?title=Main_Page": "MediaWiki has been installed", "/index.php?title=Special:Version": "</html>", "/api.php?action=query&meta=siteinfo&format=json": "generator"}
+		pages = map[string]string{"/index.php?title=Main_Page": "MediaWiki has been installed", "/index.php?title=Special:Version": "</html>", "/api.php?action=query&meta=siteinfo&format=json": "generator"}
 	case site.Spec.Layout == demo.Bedrock:
 		delete(pages, "/wp-login.php")
 		pages["/wp/wp-login.php"] = "user_login"

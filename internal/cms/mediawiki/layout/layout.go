@@ -139,7 +139,7 @@ func (s *scene) place(set *settings) {
 		l.Logs = append(l.Logs, file)
 	}
 	if l.Database.File != "" {
-		put("database", filepath.Dir(l.Database.File))
+		put("sqlite", filepath.Dir(l.Database.File))
 	}
 	s.placeFiles(set)
 }
