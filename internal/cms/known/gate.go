@@ -36,7 +36,7 @@ const (
 // It is as good as what is known of the application: of one that is known by
 // its structure alone, scripts that go neither through Composer's libraries nor
 // through its front page are not met. Of a site whose files are gone only the
-// folder is closed.
+// folder is closed: once they are restored nothing keeps visitors out.
 func (d *Driver) Gate(_ context.Context, h cms.Host, l *cms.Layout, token string) (_ *cms.Gate, err error) {
 	defer upkeep.Wrap(&err, "gate of %s", l.Root)
 	if len(token) < 16 {
