@@ -100,7 +100,7 @@ func (s *settings) validate() error {
 		"wordpress.api": s.WordPress.API, "wordpress.downloads": s.WordPress.Downloads,
 		"dokuwiki.downloads": s.DokuWiki.Downloads, "dokuwiki.updates": s.DokuWiki.Updates, "dokuwiki.repository": s.DokuWiki.Repository,
 		"joomla.updates": s.Joomla.Updates, "joomla.downloads": s.Joomla.Downloads,
-		"drupal.history": s.Drupal.History,
+		"drupal.history":     s.Drupal.History,
 		"mediawiki.releases": s.MediaWiki.Releases, "mediawiki.api": s.MediaWiki.API,
 	} {
 		if u, err := url.Parse(address); address != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
