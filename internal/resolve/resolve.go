@@ -36,6 +36,9 @@ type Rules struct {
 	// Branch is the branch of a version of core: a release of another one is a
 	// major. Nil takes the first two numbers.
 	Branch func(upkeep.Version) string
+	// Marks says that the publisher marks which releases of core mend flaws.
+	// Without, any of the same branch may.
+	Marks bool
 	// Publisher is the source of releases that an update URI names. Nil takes
 	// its host.
 	Publisher func(uri string) string
@@ -286,7 +289,7 @@ func (r *resolver) judgeCore(update *upkeep.Update, candidates []upkeep.Release)
 			update.Reasons = append(update.Reasons, reason(MajorAvailable, "version", string(beyond[0].Version)))
 		}
 	}
-	update.Security = update.Release.Security || len(within) > 0
+	update.Security = update.Release.Security || len(within) > 0 && !r.Marks
 	update.Major = r.branchOf(&update.Release) != own
 	if update.Major {
 		update.Reasons = append(update.Reasons, reason(Major, "from", own, "to", r.branchOf(&update.Release)))

@@ -306,3 +306,19 @@ func TestSelect(t *testing.T) {
 		t.Error("selecting changed the plan it selected from")
 	}
 }
+
+// Where the publisher marks what mends flaws, a release of the own branch that
+// it does not mark is an ordinary one.
+func TestSecurityOfCoreIsThePublishersWhereItMarks(t *testing.T) {
+	for _, c := range []struct{ marks, marked, want bool }{
+		{false, false, true}, {false, true, true}, {true, false, false}, {true, true, true},
+	} {
+		in := site(core("6.4.1"))
+		in.Rules.Marks = c.marks
+		in.Releases = []upkeep.Release{release(upkeep.Core, "", "6.4.2")}
+		in.Releases[0].Security = c.marked
+		if plan := resolve.Resolve(in); len(plan.Updates) != 1 || plan.Updates[0].Security != c.want {
+			t.Errorf("%+v: %+v", c, plan.Updates)
+		}
+	}
+}

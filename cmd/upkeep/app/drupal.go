@@ -50,5 +50,6 @@ func (p drupalPublisher) Rules() resolve.Rules {
 		Compare: func(a, b upkeep.Version) int { return drupal.CompareVersions(string(a), string(b)) },
 		Meets:   func(have, want upkeep.Version) bool { return drupal.Meets(string(have), string(want)) },
 		Branch:  func(v upkeep.Version) string { return drupal.Branch(string(v)) },
+		Marks:   true,
 	}
 }
