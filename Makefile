@@ -31,18 +31,19 @@ demo-clean: build ## stops and deletes the demo
 	$(BIN) demo --dir $(DEMO) --clean
 
 # The tests come last, so that their closing lines do too; of them the longest
-# begin first. They wait more than they work, so three go side by side.
+# begin first. They wait more than they work, so three go side by side. What
+# -short leaves out of the kills, soak does.
 test: setup ## everything
 	@unformatted=$$(gofmt -l $$(find . -name '*.go' -not -path '*/.*')); test -z "$$unformatted" || { echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
 	@$(call each_fuzz,$(FUZZBRIEF))
-	$(GO) test -p 2 -parallel 3 -timeout 50m ./internal/upkeeptest ./internal/upkeeptest/faults ./...
+	$(GO) test -short -p 2 -parallel 3 -timeout 50m ./internal/upkeeptest ./internal/upkeeptest/faults ./...
 
 fuzz: ## every fuzz target, long
 	@$(call each_fuzz,$(FUZZLONG))
 
 soak: setup ## the tests that kill processes, again and again
-	$(GO) test -p 1 -count $(SOAK) -timeout 24h -run 'Kill|Fault|Crash|Fill|Survive|Interrupt|Property' ./...
+	$(GO) test -p 1 -count $(SOAK) -timeout 24h -run 'EveryDriver|Kill|Fault|Crash|Fill|Survive|Interrupt|Property' ./...
 
 bench: setup build ## our figures beside those of public tools, in one run
 	$(GO) test -tags bench -p 1 -v -run 'TestBench|TestRatios' -timeout 60m \

@@ -60,7 +60,7 @@ func (plain) Gate(_ context.Context, _ cms.Host, l *cms.Layout, _ string) (*cms.
 		},
 		Modes: []cms.GateMode{
 			{Path: filepath.Join(l.Root, "plugins/shop/install.php")}, {Path: filepath.Join(l.Root, "late")},
-			{Path: filepath.Join(l.Root, "config"), Mode: 0o555}, // as its owner has it
+			{Path: filepath.Join(l.Root, "config"), Mode: 0o555, Opens: true}, // as its owner has it
 			{Path: filepath.Join(l.Root, "plugins"), Mode: 0o555}, {Path: l.Root, Mode: 0o555},
 		},
 	}, nil

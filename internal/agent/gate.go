@@ -20,12 +20,12 @@ import (
 
 // closeGate puts the driver's gate in place: files first, which refuse
 // visitors at once, folder modes last, because they hinder the rest. A folder
-// that its owner had closed already comes before the files, so that the journal
-// knows what it was when it is opened for them.
+// that is opened for the files comes before them, so that the journal knows what
+// it was.
 func (s *session) closeGate(gate *cms.Gate) (err error) {
 	defer upkeep.Wrap(&err, "close the gate")
 	s.gate = gate
-	for _, mode := range slices.DeleteFunc(slices.Clone(gate.Modes), func(mode cms.GateMode) bool { return !place.Closed(mode.Path) }) {
+	for _, mode := range slices.DeleteFunc(slices.Clone(gate.Modes), func(mode cms.GateMode) bool { return !mode.Opens || !place.Closed(mode.Path) }) {
 		if err := s.gateMode(mode); err != nil {
 			return err
 		}
@@ -44,12 +44,11 @@ func (s *session) closeGate(gate *cms.Gate) (err error) {
 }
 
 // canClose fails where the gate could not be put in place, so that nothing is
-// begun that could not be ended. A folder whose mode is of the gate is opened
-// where that is needed.
+// begun that could not be ended.
 func (s *session) canClose(gate *cms.Gate) error {
 	for _, file := range gate.Files {
 		dir := filepath.Dir(file.Path)
-		ours := slices.ContainsFunc(gate.Modes, func(mode cms.GateMode) bool { return mode.Path == dir })
+		ours := slices.ContainsFunc(gate.Modes, func(mode cms.GateMode) bool { return mode.Opens && mode.Path == dir })
 		if err := place.CanWrite(dir); err != nil && !(ours && place.Closed(dir)) {
 			return err
 		}

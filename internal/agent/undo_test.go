@@ -167,6 +167,7 @@ func TestUndoOnAFullFileSystem(t *testing.T) {
 	t.Cleanup(func() { _ = unix.Unmount(b.root, unix.MNT_DETACH) })
 	put(t, filepath.Join(b.root, "plugins/shop/shop.php"), "version 1")
 	put(t, filepath.Join(b.root, "plugins/shop/install.php"), "install 1")
+	put(t, filepath.Join(b.root, "config/settings.php"), "<?php // own")
 	put(t, filepath.Join(b.root, "uploads/cat.jpg"), strings.Repeat("cat", 1<<20))
 	put(t, filepath.Join(b.root, "index.php"), strings.Repeat("<?php", 1<<20))
 	b.driver.migrate = func(_ context.Context, root string) error {

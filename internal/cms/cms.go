@@ -211,11 +211,13 @@ type GateFile struct {
 
 // GateMode is a mode that a path has for the duration of the freeze. Work
 // lifts it where a change needs it, and sets it on what takes the path's place.
-// A folder of gate files that its owner closed to writing is named with the
-// mode it has: it is opened for them, and closed again.
+// A folder of gate files that a CMS itself closes to writing is named with the
+// mode it has, and Opens: it is opened for them, and closed again. Any other
+// that its owner closed is meant to stay so, and nothing is begun.
 type GateMode struct {
-	Path string      `json:"path"`
-	Mode os.FileMode `json:"mode"`
+	Path  string      `json:"path"`
+	Mode  os.FileMode `json:"mode"`
+	Opens bool        `json:"opens,omitempty"`
 }
 
 // TokenHeader is the request header that carries the probe token.

@@ -68,9 +68,6 @@ func TestEditedRowsLeaveMostSegmentsOfADumpAlone(t *testing.T) {
 }
 
 func TestMillionRowsInBoundedMemory(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a million rows")
-	}
 	site := newDatabase(t)
 	sql(t, site, "CREATE TABLE big (id INT PRIMARY KEY, v CHAR(32)) ENGINE=InnoDB; SET unique_checks = 0;"+
 		"INSERT INTO big SELECT seq, MD5(seq) FROM seq_1_to_1000000;")

@@ -59,7 +59,7 @@ func (d *Driver) Gate(_ context.Context, h cms.Host, l *cms.Layout, token string
 			{Path: filepath.Join(dir, layout.Settings), Content: []byte(gateSource + hex.EncodeToString(digest[:])), Mode: 0o444},
 			{Path: filepath.Join(dir, layout.Waiting), Content: own, Mode: mode & 0o444},
 		},
-		Modes: []cms.GateMode{{Path: dir, Mode: folder.Mode().Perm() &^ 0o222}},
+		Modes: []cms.GateMode{{Path: dir, Mode: folder.Mode().Perm() &^ 0o222, Opens: true}},
 	}, nil
 }
 
