@@ -6,11 +6,15 @@ import (
 
 	"upkeep"
 	"upkeep/internal/cms/dokuwiki"
+	"upkeep/internal/cms/drupal"
+	"upkeep/internal/cms/joomla"
 	"upkeep/internal/cms/mediawiki"
 	"upkeep/internal/cms/php"
 	"upkeep/internal/cms/wordpress"
 	"upkeep/internal/feed"
 	dokuwikiorg "upkeep/internal/feed/dokuwiki"
+	drupalorg "upkeep/internal/feed/drupal"
+	joomlaorg "upkeep/internal/feed/joomla"
 	mediawikiorg "upkeep/internal/feed/mediawiki"
 	"upkeep/internal/feed/wordpressorg"
 	"upkeep/internal/fleet"
@@ -22,49 +26,30 @@ func publishers(s *settings, client *feed.Client, packages *feed.Packages) map[u
 	return map[upkeep.CMS]fleet.Publisher{
 		upkeep.WordPress: newWordPressPublisher(s, client, packages),
 		upkeep.Joomla:    newJoomlaPublisher(s, client, packages),
-		upkeep.DokuWiki:  newDokuWikiPublisher(s, client, packages),
 		upkeep.Drupal:    newDrupalPublisher(s, client, packages),
+		upkeep.DokuWiki:  newDokuWikiPublisher(s, client, packages),
 		upkeep.MediaWiki: newMediaWikiPublisher(s, client, packages),
 	}
 }
 
-// wordpressPublisher is wordpress.org with WordPress' rules of versions.
-type wordpressPublisher struct {
-	*wordpressorg.Publisher                         // answers as young as the settings say
-	now                     *wordpressorg.Publisher // asks anew
-}
-
-func newWordPressPublisher(s *settings, client *feed.Client, packages *feed.Packages) wordpressPublisher {
-	options := wordpressorg.Options{API: s.WordPress.API, Downloads: s.WordPress.Downloads, Packages: packages}
-	publisher := wordpressPublisher{now: wordpressorg.New(client, options)}
-	options.MaxAge = time.Duration(s.FeedAge)
-	publisher.Publisher = wordpressorg.New(client, options)
-	return publisher
-}
-
-// Check says what is known of a site's components.
-func (p wordpressPublisher) Check(ctx context.Context, inventory *upkeep.Inventory, fresh bool) (*fleet.Known, error) {
-	publisher := p.Publisher
-	if fresh {
-		publisher = p.now
+// newWordPressPublisher is wordpress.org: version_compare,
+// is_wp_version_compatible, and w.org as another name of wordpress.org.
+func newWordPressPublisher(s *settings, client *feed.Client, packages *feed.Packages) fleet.Publisher {
+	p := twice(s.FeedAge, func(maxAge time.Duration) *wordpressorg.Publisher {
+		return wordpressorg.New(client, wordpressorg.Options{
+			API: s.WordPress.API, Downloads: s.WordPress.Downloads, Packages: packages, MaxAge: maxAge,
+		})
+	})
+	p.source = wordpressorg.Source
+	p.ask = func(ctx context.Context, p *wordpressorg.Publisher, inventory *upkeep.Inventory) (*feed.SiteAnswer, []error, error) {
+		answer, err := p.Check(ctx, []wordpressorg.Ask{wordpressorg.AskOf(inventory)})
+		if err != nil {
+			return nil, nil, err
+		}
+		return &answer.Sites[0].SiteAnswer, answer.Problems, nil
 	}
-	answer, err := publisher.Check(ctx, []wordpressorg.Ask{wordpressorg.AskOf(inventory)})
-	if err != nil {
-		return nil, err
-	}
-	site := answer.Sites[0]
-	known := &fleet.Known{Releases: site.Releases, Closed: site.Closed, Findings: site.Findings, Checked: site.Checked}
-	if site.Stale || len(answer.Problems) > 0 {
-		known.Offline = []string{wordpressorg.Source}
-	}
-	return known, nil
-}
-
-// Rules are WordPress's: version_compare, is_wp_version_compatible, and w.org
-// as another name of wordpress.org.
-func (p wordpressPublisher) Rules() resolve.Rules {
-	return resolve.Rules{
-		Compare: func(a, b upkeep.Version) int { return php.CompareVersions(string(a), string(b)) },
+	p.rules = resolve.Rules{
+		Compare: compared(php.CompareVersions),
 		Meets:   func(have, want upkeep.Version) bool { return wordpress.VersionMeets(string(have), string(want)) },
 		Publisher: func(uri string) string {
 			if !wordpressorg.Foreign(uri) {
@@ -73,88 +58,77 @@ func (p wordpressPublisher) Rules() resolve.Rules {
 			return resolve.PublisherOf(uri)
 		},
 	}
+	return p
 }
 
-// dokuwikiPublisher is dokuwiki.org with DokuWiki's rules of versions.
-type dokuwikiPublisher struct {
-	*dokuwikiorg.Publisher                        // answers as young as the settings say
-	now                    *dokuwikiorg.Publisher // asks anew
+// newJoomlaPublisher is joomla.org, and the vendors that sites name:
+// version_compare, and a major version is a branch.
+func newJoomlaPublisher(s *settings, client *feed.Client, packages *feed.Packages) fleet.Publisher {
+	p := twice(s.FeedAge, func(maxAge time.Duration) *joomlaorg.Publisher {
+		return joomlaorg.New(client, joomlaorg.Options{
+			Updates: s.Joomla.Updates, Downloads: s.Joomla.Downloads, Root: s.Joomla.Root, Packages: packages,
+			Compare: php.CompareVersions, Branch: joomla.Branch, MaxAge: maxAge,
+		})
+	})
+	p.source = joomlaorg.Source
+	p.ask = func(ctx context.Context, p *joomlaorg.Publisher, inventory *upkeep.Inventory) (*feed.SiteAnswer, []error, error) {
+		answer, err := p.Check(ctx, inventory)
+		if err != nil {
+			return nil, nil, err
+		}
+		return &answer.SiteAnswer, answer.Problems, nil
+	}
+	p.rules = resolve.Rules{
+		Compare: compared(php.CompareVersions),
+		Branch:  func(v upkeep.Version) string { return joomla.Branch(string(v)) },
+	}
+	return p
 }
 
-func newDokuWikiPublisher(s *settings, client *feed.Client, packages *feed.Packages) dokuwikiPublisher {
-	options := dokuwikiorg.Options{
-		Downloads: s.DokuWiki.Downloads, Updates: s.DokuWiki.Updates, Repository: s.DokuWiki.Repository, Packages: packages,
-		Compare: dokuwiki.CompareVersions, Branch: dokuwiki.Branch,
+// newDrupalPublisher is drupal.org: what a module asks of core is a constraint
+// of Composer's.
+func newDrupalPublisher(s *settings, client *feed.Client, packages *feed.Packages) fleet.Publisher {
+	p := twice(s.FeedAge, func(maxAge time.Duration) *drupalorg.Publisher {
+		return drupalorg.New(client, drupalorg.Options{
+			History: s.Drupal.History, Packages: packages, Compare: drupal.CompareVersions, MaxAge: maxAge,
+		})
+	})
+	p.source, p.ask = drupalorg.Source, askOne
+	p.rules = resolve.Rules{
+		Compare: compared(drupal.CompareVersions),
+		Meets:   func(have, want upkeep.Version) bool { return drupal.Meets(string(have), string(want)) },
+		Branch:  func(v upkeep.Version) string { return drupal.Branch(string(v)) },
+		Marks:   true,
 	}
-	publisher := dokuwikiPublisher{now: dokuwikiorg.New(client, options)}
-	options.MaxAge = time.Duration(s.FeedAge)
-	publisher.Publisher = dokuwikiorg.New(client, options)
-	return publisher
+	return p
 }
 
-// Check says what is known of a site's components.
-func (p dokuwikiPublisher) Check(ctx context.Context, inventory *upkeep.Inventory, fresh bool) (*fleet.Known, error) {
-	publisher := p.Publisher
-	if fresh {
-		publisher = p.now
-	}
-	answer, err := publisher.Check(ctx, []*upkeep.Inventory{inventory})
-	if err != nil {
-		return nil, err
-	}
-	site := answer.Sites[0]
-	known := &fleet.Known{Releases: site.Releases, Closed: site.Closed, Findings: site.Findings, Checked: site.Checked}
-	if site.Stale || len(answer.Problems) > 0 {
-		known.Offline = []string{dokuwikiorg.Source}
-	}
-	return known, nil
-}
-
-// Rules are DokuWiki's: versions are dates.
-func (p dokuwikiPublisher) Rules() resolve.Rules {
-	return resolve.Rules{
-		Compare: func(a, b upkeep.Version) int { return dokuwiki.CompareVersions(string(a), string(b)) },
+// newDokuWikiPublisher is dokuwiki.org: versions are dates.
+func newDokuWikiPublisher(s *settings, client *feed.Client, packages *feed.Packages) fleet.Publisher {
+	p := twice(s.FeedAge, func(maxAge time.Duration) *dokuwikiorg.Publisher {
+		return dokuwikiorg.New(client, dokuwikiorg.Options{
+			Downloads: s.DokuWiki.Downloads, Updates: s.DokuWiki.Updates, Repository: s.DokuWiki.Repository, Packages: packages,
+			Compare: dokuwiki.CompareVersions, Branch: dokuwiki.Branch, MaxAge: maxAge,
+		})
+	})
+	p.source, p.ask = dokuwikiorg.Source, askOne
+	p.rules = resolve.Rules{
+		Compare: compared(dokuwiki.CompareVersions),
 		Branch:  func(v upkeep.Version) string { return dokuwiki.Branch(string(v)) },
 	}
+	return p
 }
 
-// mediawikiPublisher is Wikimedia with MediaWiki's rules of versions.
-type mediawikiPublisher struct {
-	*mediawikiorg.Publisher                         // answers as young as the settings say
-	now                     *mediawikiorg.Publisher // asks anew
-}
-
-func newMediaWikiPublisher(s *settings, client *feed.Client, packages *feed.Packages) mediawikiPublisher {
-	options := mediawikiorg.Options{
-		Releases: s.MediaWiki.Releases, API: s.MediaWiki.API, Packages: packages,
-		Compare: mediawiki.CompareVersions, Snapshot: mediawiki.Snapshot,
-	}
-	publisher := mediawikiPublisher{now: mediawikiorg.New(client, options)}
-	options.MaxAge = time.Duration(s.FeedAge)
-	publisher.Publisher = mediawikiorg.New(client, options)
-	return publisher
-}
-
-// Check says what is known of a site's components.
-func (p mediawikiPublisher) Check(ctx context.Context, inventory *upkeep.Inventory, fresh bool) (*fleet.Known, error) {
-	publisher := p.Publisher
-	if fresh {
-		publisher = p.now
-	}
-	answer, err := publisher.Check(ctx, []*upkeep.Inventory{inventory})
-	if err != nil {
-		return nil, err
-	}
-	site := answer.Sites[0]
-	known := &fleet.Known{Releases: site.Releases, Findings: site.Findings, Checked: site.Checked}
-	if site.Stale || len(answer.Problems) > 0 {
-		known.Offline = []string{mediawikiorg.Source}
-	}
-	return known, nil
-}
-
-// Rules are MediaWiki's: a branch is two numbers, and versions are ordered as
-// PHP does.
-func (p mediawikiPublisher) Rules() resolve.Rules {
-	return resolve.Rules{Compare: func(a, b upkeep.Version) int { return mediawiki.CompareVersions(string(a), string(b)) }}
+// newMediaWikiPublisher is Wikimedia: a branch is two numbers, and versions are
+// ordered as PHP does.
+func newMediaWikiPublisher(s *settings, client *feed.Client, packages *feed.Packages) fleet.Publisher {
+	p := twice(s.FeedAge, func(maxAge time.Duration) *mediawikiorg.Publisher {
+		return mediawikiorg.New(client, mediawikiorg.Options{
+			Releases: s.MediaWiki.Releases, API: s.MediaWiki.API, Packages: packages,
+			Compare: mediawiki.CompareVersions, Snapshot: mediawiki.Snapshot, MaxAge: maxAge,
+		})
+	})
+	p.source, p.ask = mediawikiorg.Source, askOne
+	p.rules = resolve.Rules{Compare: compared(mediawiki.CompareVersions)}
+	return p
 }

@@ -137,13 +137,13 @@ func plain(message string) string {
 // answerCore adds the releases of DokuWiki. Where the download server cannot
 // be asked, the versions that messages name must do: it keeps every release
 // under its version.
-func (c *check) answerCore(said *SiteAnswer, core *upkeep.Component) {
+func (c *check) answerCore(said *feed.SiteAnswer, core *upkeep.Component) {
 	told := c.messages[core.Headers["update_version"]]
 	if told == nil {
 		told = &messages{}
 	}
-	said.aged(c.releases.fetched, c.releases.stale)
-	said.aged(told.fetched, told.stale)
+	said.Age(c.releases.fetched, c.releases.stale)
+	said.Age(told.fetched, told.stale)
 	notices := map[string]string{}
 	for _, message := range told.texts {
 		for _, version := range versionIn.FindAllString(message, -1) {

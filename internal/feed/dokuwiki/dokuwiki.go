@@ -60,26 +60,10 @@ func New(client *feed.Client, o Options) *Publisher {
 	return &Publisher{client: client, o: o}
 }
 
-// Answer is what dokuwiki.org says about the sites asked for.
-type Answer struct {
-	Sites    []SiteAnswer // as asked, in the same order
-	Problems []error      // what could not be asked; older answers stand in where there are any
-}
-
-// SiteAnswer is what dokuwiki.org says about one site.
-type SiteAnswer struct {
-	Releases []upkeep.Release
-	Closed   []upkeep.Closed // extensions with a known flaw that nobody has mended
-	Findings []upkeep.Finding
-
-	Checked time.Time // when the oldest part of the answer was given
-	Stale   bool      // part of it is old, or missing, since it could not be asked
-}
-
 // Check asks about all sites at once. Releases are all that are offered, the
 // installed version among them: comparing is left to resolve. An error means
 // that nothing at all is known.
-func (p *Publisher) Check(ctx context.Context, sites []*upkeep.Inventory) (_ *Answer, err error) {
+func (p *Publisher) Check(ctx context.Context, sites []*upkeep.Inventory) (_ *feed.Said, err error) {
 	defer upkeep.Wrap(&err, "check dokuwiki.org for %d sites", len(sites))
 	c := &check{publisher: p, extensions: map[string]*extension{}, messages: map[string]*messages{}}
 	for _, site := range sites {
@@ -90,7 +74,7 @@ func (p *Publisher) Check(ctx context.Context, sites []*upkeep.Inventory) (_ *An
 			return nil, err
 		}
 	}
-	answer, known := &Answer{Problems: c.problems}, false
+	answer, known := &feed.Said{Problems: c.problems}, false
 	for _, site := range sites {
 		said := c.answer(site)
 		known = known || !said.Checked.IsZero()
@@ -147,8 +131,8 @@ func (c *check) problem(ctx context.Context, err error) error {
 }
 
 // answer puts together what is known about a site.
-func (c *check) answer(site *upkeep.Inventory) SiteAnswer {
-	said := SiteAnswer{}
+func (c *check) answer(site *upkeep.Inventory) feed.SiteAnswer {
+	said := feed.SiteAnswer{}
 	for i := range site.Components {
 		component := &site.Components[i]
 		if component.Kind == upkeep.Core {
@@ -158,14 +142,6 @@ func (c *check) answer(site *upkeep.Inventory) SiteAnswer {
 		}
 	}
 	return said
-}
-
-// aged lowers the age of a site's answer to that of one of its parts.
-func (s *SiteAnswer) aged(fetched time.Time, stale bool) {
-	if !fetched.IsZero() && (s.Checked.IsZero() || fetched.Before(s.Checked)) {
-		s.Checked = fetched
-	}
-	s.Stale = s.Stale || stale
 }
 
 // address returns a package's or page's address when it is one that can be

@@ -44,7 +44,7 @@ func plugin(base, version string) upkeep.Component {
 		Headers: map[string]string{"author": "Example Works", "name": base}}
 }
 
-func check(t *testing.T, p *dokuwiki.Publisher, sites ...*upkeep.Inventory) *dokuwiki.Answer {
+func check(t *testing.T, p *dokuwiki.Publisher, sites ...*upkeep.Inventory) *feed.Said {
 	t.Helper()
 	answer, err := p.Check(t.Context(), sites)
 	if err != nil {
@@ -54,7 +54,7 @@ func check(t *testing.T, p *dokuwiki.Publisher, sites ...*upkeep.Inventory) *dok
 }
 
 // told writes what an answer says, in lines.
-func told(answer dokuwiki.SiteAnswer) string {
+func told(answer feed.SiteAnswer) string {
 	var lines []string
 	for _, r := range answer.Releases {
 		line := string(r.Kind) + ":" + r.Slug + " " + string(r.Version)

@@ -195,12 +195,12 @@ func readItem(item map[string]any) record {
 }
 
 // answer adds to a site's answer what is known about its component.
-func (e *extension) answer(said *SiteAnswer, c *upkeep.Component, site *upkeep.Inventory) {
+func (e *extension) answer(said *feed.SiteAnswer, c *upkeep.Component, site *upkeep.Inventory) {
 	if !e.known {
 		said.Stale = true
 		return
 	}
-	said.aged(e.fetched, e.stale)
+	said.Age(e.fetched, e.stale)
 	r := &e.record
 	if r.ID == "" || r.Bundled {
 		return
@@ -251,7 +251,7 @@ func (r *record) stranger(c *upkeep.Component) bool {
 }
 
 // judge adds what the owner should know of an extension.
-func (r *record) judge(said *SiteAnswer, c *upkeep.Component, site *upkeep.Inventory) {
+func (r *record) judge(said *feed.SiteAnswer, c *upkeep.Component, site *upkeep.Inventory) {
 	find := func(code, detail string, blocks bool) {
 		said.Findings = append(said.Findings, upkeep.Finding{Code: code, Component: c.Ref(), Detail: detail, Blocks: blocks})
 	}

@@ -54,26 +54,10 @@ func New(client *feed.Client, o Options) *Publisher {
 	return &Publisher{client: client, o: o}
 }
 
-// Answer is what drupal.org says about the sites asked for.
-type Answer struct {
-	Sites    []SiteAnswer // as asked, in the same order
-	Problems []error      // what could not be asked; older answers stand in where there are any
-}
-
-// SiteAnswer is what drupal.org says about one site.
-type SiteAnswer struct {
-	Releases []upkeep.Release
-	Closed   []upkeep.Closed // projects that were withdrawn
-	Findings []upkeep.Finding
-
-	Checked time.Time // when the oldest part of the answer was given
-	Stale   bool      // part of it is old, or missing, since it could not be asked
-}
-
 // Check asks about all sites at once. Releases are those that an installed
 // version may go to; whether it does is left to resolve. An error means that
 // nothing at all is known.
-func (p *Publisher) Check(ctx context.Context, sites []*upkeep.Inventory) (_ *Answer, err error) {
+func (p *Publisher) Check(ctx context.Context, sites []*upkeep.Inventory) (_ *feed.Said, err error) {
 	defer upkeep.Wrap(&err, "check drupal.org for %d sites", len(sites))
 	c := &check{publisher: p, histories: map[string]*told{}}
 	for _, site := range sites {
@@ -86,7 +70,7 @@ func (p *Publisher) Check(ctx context.Context, sites []*upkeep.Inventory) (_ *An
 	if err := c.ask(ctx); err != nil {
 		return nil, err
 	}
-	answer, known := &Answer{Problems: c.problems}, false
+	answer, known := &feed.Said{Problems: c.problems}, false
 	for _, site := range sites {
 		said := c.answer(site)
 		known = known || !said.Checked.IsZero()
@@ -186,8 +170,8 @@ func (c *check) problem(ctx context.Context, err error) error {
 }
 
 // answer puts together what is known about a site.
-func (c *check) answer(site *upkeep.Inventory) SiteAnswer {
-	said := SiteAnswer{}
+func (c *check) answer(site *upkeep.Inventory) feed.SiteAnswer {
+	said := feed.SiteAnswer{}
 	old := legacy(site.Components)
 	for i := range site.Components {
 		component := &site.Components[i]
@@ -195,10 +179,7 @@ func (c *check) answer(site *upkeep.Inventory) SiteAnswer {
 		if t == nil {
 			continue
 		}
-		if !t.fetched.IsZero() && (said.Checked.IsZero() || t.fetched.Before(said.Checked)) {
-			said.Checked = t.fetched
-		}
-		said.Stale = said.Stale || t.stale
+		said.Age(t.fetched, t.stale)
 		if t.history != nil {
 			o := offer{publisher: c.publisher, component: component, told: t, legacy: old}
 			o.make(&said)

@@ -36,7 +36,7 @@ func history(project, status, branches string, versions ...string) string {
 	return b.String() + "</releases></project>"
 }
 
-func check(t *testing.T, components ...upkeep.Component) drupal.SiteAnswer {
+func check(t *testing.T, components ...upkeep.Component) feed.SiteAnswer {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		text, known := said[r.URL.Path]
@@ -65,7 +65,7 @@ func module(slug string, version upkeep.Version) upkeep.Component {
 }
 
 // offered are the releases of a project; ! marks security.
-func offered(answer drupal.SiteAnswer, slug string) []string {
+func offered(answer feed.SiteAnswer, slug string) []string {
 	var all []string
 	for i := range answer.Releases {
 		if r := &answer.Releases[i]; r.Slug == slug {

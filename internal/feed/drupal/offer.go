@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"upkeep"
+	"upkeep/internal/feed"
 )
 
 // offer is what a history has for one component.
@@ -20,7 +21,7 @@ type offer struct {
 }
 
 // make adds what there is to a site's answer.
-func (o *offer) make(said *SiteAnswer) {
+func (o *offer) make(said *feed.SiteAnswer) {
 	c := o.component
 	site := installed{version: string(c.Version), datestamp: number(c.Headers["datestamp"])}
 	if o.legacy {

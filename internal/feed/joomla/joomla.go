@@ -57,12 +57,8 @@ func New(client *feed.Client, o Options) *Publisher {
 
 // Answer is what is known about a site.
 type Answer struct {
-	Releases []upkeep.Release
-	Findings []upkeep.Finding
+	feed.SiteAnswer
 	Problems []error // what could not be asked; older answers stand in where there are any
-
-	Checked time.Time // when the oldest part of the answer was given
-	Stale   bool      // part of it is old, or missing, since it could not be asked
 }
 
 // Check asks about a site. Releases are all that fit its Joomla, the installed
@@ -116,13 +112,6 @@ func (c *check) problem(ctx context.Context, err error) error {
 	return nil
 }
 
-func (c *check) aged(answer *feed.Answer) {
-	if c.said.Checked.IsZero() || answer.Fetched.Before(c.said.Checked) {
-		c.said.Checked = answer.Fetched
-	}
-	c.said.Stale = c.said.Stale || answer.Stale
-}
-
 // ask returns the document at an address, asked for once in a check. One whose
 // name does not end in .xml may be a folder that holds extension.xml.
 func (c *check) ask(ctx context.Context, address string) (*document, error) {
@@ -139,7 +128,7 @@ func (c *check) ask(ctx context.Context, address string) (*document, error) {
 	if err != nil {
 		return nil, c.problem(ctx, err)
 	}
-	c.aged(&answer)
+	c.said.Age(answer.Fetched, answer.Stale)
 	if c.documents[address], err = parse(answer.Body); err != nil {
 		return nil, c.problem(ctx, err)
 	}

@@ -61,10 +61,10 @@ func (c *check) targets(ctx context.Context) ([]signedTarget, error) {
 		if err != nil {
 			return nil, c.problem(ctx, asRefused(err))
 		}
-		c.aged(&feed.Answer{Entry: feed.Entry{Fetched: r.seen}, Stale: true})
+		c.said.Age(r.seen, true)
 		return list(trusted), nil
 	}
-	c.aged(&r.newest)
+	c.said.Age(r.newest.Fetched, r.newest.Stale)
 	return list(fresh), nil
 }
 

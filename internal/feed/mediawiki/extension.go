@@ -141,12 +141,12 @@ func fetchable(address string) bool {
 
 // answerExtension adds the archives for the branches that a site may be on:
 // that of its MediaWiki, and those that are offered.
-func (c *check) answerExtension(ctx context.Context, said *SiteAnswer, e *extension, component *upkeep.Component, own string) error {
+func (c *check) answerExtension(ctx context.Context, said *feed.SiteAnswer, e *extension, component *upkeep.Component, own string) error {
 	if !e.known {
 		said.Stale = true
 		return nil
 	}
-	said.aged(e.fetched, e.stale)
+	said.Age(e.fetched, e.stale)
 	offered := map[string]bool{own: true}
 	for i := range said.Releases {
 		if said.Releases[i].Kind == upkeep.Core {

@@ -59,25 +59,10 @@ func New(client *feed.Client, o Options) *Publisher {
 	return &Publisher{client: client, o: o}
 }
 
-// Answer is what Wikimedia says about the sites asked for.
-type Answer struct {
-	Sites    []SiteAnswer // as asked, in the same order
-	Problems []error      // what could not be asked; older answers stand in where there are any
-}
-
-// SiteAnswer is what Wikimedia says about one site.
-type SiteAnswer struct {
-	Releases []upkeep.Release
-	Findings []upkeep.Finding
-
-	Checked time.Time // when the oldest part of the answer was given
-	Stale   bool      // part of it is old, or missing, since it could not be asked
-}
-
 // Check asks about all sites at once. Releases are all that are offered, the
 // installed version among them: comparing is left to resolve. An error means
 // that nothing at all is known.
-func (p *Publisher) Check(ctx context.Context, sites []*upkeep.Inventory) (_ *Answer, err error) {
+func (p *Publisher) Check(ctx context.Context, sites []*upkeep.Inventory) (_ *feed.Said, err error) {
 	defer upkeep.Wrap(&err, "check mediawiki.org for %d sites", len(sites))
 	c := &check{publisher: p, branches: map[string]*branchList{}, extensions: map[string]*extension{}}
 	if err := c.askBranches(ctx, sites); err != nil {
@@ -89,7 +74,7 @@ func (p *Publisher) Check(ctx context.Context, sites []*upkeep.Inventory) (_ *An
 	if err := c.askExtensions(ctx); err != nil {
 		return nil, err
 	}
-	answer, known := &Answer{}, false
+	answer, known := &feed.Said{}, false
 	for _, site := range sites {
 		said, err := c.answer(ctx, site)
 		if err != nil {
@@ -205,8 +190,8 @@ func branchOf(version string) string {
 }
 
 // answer puts together what is known about a site.
-func (c *check) answer(ctx context.Context, site *upkeep.Inventory) (SiteAnswer, error) {
-	said := SiteAnswer{}
+func (c *check) answer(ctx context.Context, site *upkeep.Inventory) (feed.SiteAnswer, error) {
+	said := feed.SiteAnswer{}
 	core := site.Core()
 	if core == nil {
 		return said, nil
@@ -225,7 +210,7 @@ func (c *check) answer(ctx context.Context, site *upkeep.Inventory) (SiteAnswer,
 
 // answerCore adds the releases that a site may go to. One that keeps to the
 // branches with long support is not offered the others.
-func (c *check) answerCore(said *SiteAnswer, core *upkeep.Component) {
+func (c *check) answerCore(said *feed.SiteAnswer, core *upkeep.Component) {
 	own := branchOf(string(core.Version))
 	if len(c.branches) == 0 {
 		said.Stale = true
@@ -234,7 +219,7 @@ func (c *check) answerCore(said *SiteAnswer, core *upkeep.Component) {
 		if c.publisher.o.Compare(branch, own) < 0 || branch != own && longTerm(own) && !longTerm(branch) {
 			continue
 		}
-		said.aged(list.fetched, list.stale)
+		said.Age(list.fetched, list.stale)
 		for _, version := range list.versions {
 			if branchOf(version) == branch {
 				said.Releases = append(said.Releases, c.release(branch, version, list.fetched))
@@ -264,12 +249,4 @@ func (c *check) release(branch, version string, fetched time.Time) upkeep.Releas
 // packageOf is where the download server keeps a release.
 func (p *Publisher) packageOf(version string) string {
 	return p.o.Releases + "/" + branchOf(version) + "/mediawiki-" + version + ".tar.gz"
-}
-
-// aged lowers the age of a site's answer to that of one of its parts.
-func (s *SiteAnswer) aged(fetched time.Time, stale bool) {
-	if !fetched.IsZero() && (s.Checked.IsZero() || fetched.Before(s.Checked)) {
-		s.Checked = fetched
-	}
-	s.Stale = s.Stale || stale
 }

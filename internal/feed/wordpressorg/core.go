@@ -119,7 +119,7 @@ func (q *coreQuestion) answer(site *SiteAnswer, p *Publisher) {
 		site.Stale = true
 		return
 	}
-	site.aged(q.fetched, q.stale)
+	site.Age(q.fetched, q.stale)
 	site.Confidence[string(upkeep.Core)] = Certain
 	site.Releases = append(site.Releases, coreReleases(q.wire.Offers, q.locale, p, q.fetched)...)
 	for i := range q.wire.Translations {

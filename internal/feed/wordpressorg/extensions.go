@@ -284,7 +284,7 @@ func (q *question) answer(site *SiteAnswer, c *upkeep.Component, p *Publisher) {
 		site.Stale = true
 		return
 	}
-	site.aged(q.fetched, q.stale)
+	site.Age(q.fetched, q.stale)
 	if q.record.Item == nil {
 		q.answerAbsent(site, c)
 		return

@@ -94,16 +94,11 @@ type Answer struct {
 
 // SiteAnswer is what wordpress.org says about one site.
 type SiteAnswer struct {
-	Releases []upkeep.Release
-	Closed   []upkeep.Closed
-	Findings []upkeep.Finding // "same_slug_stranger"
+	feed.SiteAnswer // its findings: "same_slug_stranger"
 
 	Unknown    []string              // refs that wordpress.org does not know: premium, own, withdrawn
 	Missing    []string              // refs that nothing is known about, since it could not be asked
 	Confidence map[string]Confidence // by ref, that a release is of the installed component
-
-	Checked time.Time // when the oldest part of the answer was given
-	Stale   bool      // part of it is old, since wordpress.org could not be asked
 }
 
 // Check asks about all sites at once. Releases are all that are offered, the
@@ -209,14 +204,6 @@ func (c *check) answer(components []upkeep.Component, asked asked) SiteAnswer {
 	slices.Sort(site.Missing)
 	slices.Sort(site.Unknown)
 	return site
-}
-
-// aged lowers the age of a site's answer to that of one of its parts.
-func (s *SiteAnswer) aged(fetched time.Time, stale bool) {
-	if s.Checked.IsZero() || fetched.Before(s.Checked) {
-		s.Checked = fetched
-	}
-	s.Stale = s.Stale || stale
 }
 
 // forEach calls do for every item, a few at a time.
