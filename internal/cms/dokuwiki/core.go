@@ -28,14 +28,14 @@ var landmarks = [...]string{
 // stopped on the way still says that it is the old version.
 func (p *staging) core() error {
 	for _, name := range landmarks {
-		if info, err := p.root.Lstat(path.Join(p.top, name)); err != nil || !info.Mode().IsRegular() {
+		if info, err := p.Root.Lstat(path.Join(p.Top, name)); err != nil || !info.Mode().IsRegular() {
 			return parcel.Refused("is not a complete release: no %s", name)
 		}
 	}
 	if err := p.coreVersion(); err != nil {
 		return err
 	}
-	list, err := p.read(deletedFiles)
+	list, err := p.Read(deletedFiles)
 	if err != nil {
 		return err
 	}
@@ -53,15 +53,15 @@ func (p *staging) core() error {
 var phpWanted = regexp.MustCompile(`version_compare\(\s*phpversion\(\)\s*,\s*['"]([0-9.]+)['"]\s*,\s*['"]<['"]`)
 
 func (p *staging) coreVersion() error {
-	text, err := p.read("VERSION")
+	text, err := p.Read("VERSION")
 	if err != nil {
 		return err
 	}
 	found, _ := parseVersion(text)
-	if promised := string(p.staged.Update.Release.Version); found != promised {
+	if promised := string(p.Staged.Update.Release.Version); found != promised {
 		return parcel.Refused("holds version %q, promised %q", found, promised)
 	}
-	installer, err := p.read("install.php")
+	installer, err := p.Read("install.php")
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func ownConf(name string) bool {
 
 // coreMoves plans the moves in their order.
 func (p *staging) coreMoves() error {
-	entries, err := fs.ReadDir(p.root.FS(), p.top)
+	entries, err := fs.ReadDir(p.Root.FS(), p.Top)
 	if err != nil {
 		return err
 	}
@@ -123,13 +123,13 @@ func (p *staging) coreMoves() error {
 }
 
 func (p *staging) takeWhole(name string) error {
-	return p.take(name, filepath.Join(p.layout.Root, name))
+	return p.Take(name, filepath.Join(p.layout.Root, name))
 }
 
 // takeEach takes what a folder of the package holds, one by one, to the folder
 // to; each may say where else something goes, or "" for nowhere.
 func (p *staging) takeEach(dir string, each func(entry fs.DirEntry) string) error {
-	entries, err := fs.ReadDir(p.root.FS(), path.Join(p.top, dir))
+	entries, err := fs.ReadDir(p.Root.FS(), path.Join(p.Top, dir))
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (p *staging) takeEach(dir string, each func(entry fs.DirEntry) string) erro
 		if to == "" {
 			continue
 		}
-		if err := p.take(path.Join(dir, entry.Name()), to); err != nil {
+		if err := p.Take(path.Join(dir, entry.Name()), to); err != nil {
 			return err
 		}
 	}
@@ -148,7 +148,7 @@ func (p *staging) takeEach(dir string, each func(entry fs.DirEntry) string) erro
 // takeInc takes inc file by file: the gate is in it.
 func (p *staging) takeInc(dir string) error {
 	for _, name := range []string{layout.Preload, layout.Waiting} {
-		if _, err := p.root.Lstat(path.Join(p.top, name)); err == nil {
+		if _, err := p.Root.Lstat(path.Join(p.Top, name)); err == nil {
 			return parcel.Refused("holds %s, which no release does", name)
 		}
 	}
@@ -198,11 +198,11 @@ func (p *staging) foreign(name, place string, kind upkeep.Kind) bool {
 	if !p.installed(place) {
 		return false
 	}
-	ours, err := p.read(path.Join(name, infoFile(kind)))
+	ours, err := p.Read(path.Join(name, infoFile(kind)))
 	if err != nil {
 		return true
 	}
-	site, err := p.host.Open(place)
+	site, err := p.Host.Open(place)
 	if err != nil {
 		return true
 	}
@@ -212,7 +212,7 @@ func (p *staging) foreign(name, place string, kind upkeep.Kind) bool {
 }
 
 func (p *staging) installed(dir string) bool {
-	there, err := parcel.IsFolder(p.host, dir)
+	there, err := parcel.IsFolder(p.Host, dir)
 	return err == nil && there
 }
 
@@ -274,7 +274,7 @@ func (p *staging) takeRoot(entries []fs.DirEntry) error {
 }
 
 func (p *staging) there(name string) bool {
-	root, err := p.host.Open(p.layout.Root)
+	root, err := p.Host.Open(p.layout.Root)
 	if err != nil {
 		return false
 	}

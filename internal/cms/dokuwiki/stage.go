@@ -4,7 +4,6 @@ import (
 	"context"
 	"io/fs"
 	"maps"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -19,65 +18,33 @@ import (
 // Stage checks an unpacked package and says which folder or file takes which
 // place. It changes nothing. CodeRefused when the package is not what the
 // update promised or needs what the site has not.
-func (d *Driver) Stage(ctx context.Context, h cms.Host, l *cms.Layout, update upkeep.Update, unpacked string) (_ *cms.Staged, err error) {
-	defer upkeep.Wrap(&err, "package of %s %s", update.Ref(), update.Release.Version)
-	if update.Component.Link != "" {
-		return nil, parcel.Refused("%s is a link to %s", update.Component.Path, update.Component.Link).
-			WithHint("It is kept elsewhere: update it there, or replace the link by the folder itself.")
-	}
-	root, err := h.Open(unpacked)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	p := &staging{ctx: ctx, host: h, layout: l, root: root,
-		staged: &cms.Staged{Update: update, Dir: unpacked, Files: map[string]string{}}}
-	if p.top, err = parcel.Top(root); err != nil {
-		return nil, err
-	}
-	switch update.Component.Kind {
-	case upkeep.Core:
-		err = p.core()
-	case upkeep.Plugin, upkeep.Theme:
-		err = p.extension()
-	default:
-		err = parcel.Refused("components of kind %s are not updated", update.Component.Kind)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return p.staged, nil
+func (d *Driver) Stage(ctx context.Context, h cms.Host, l *cms.Layout, update upkeep.Update, unpacked string) (*cms.Staged, error) {
+	return parcel.Stage(ctx, h, &cms.Staged{Update: update, Dir: unpacked}, func(pkg *parcel.Package) error {
+		p := &staging{Package: pkg, layout: l}
+		switch update.Component.Kind {
+		case upkeep.Core:
+			return p.core()
+		case upkeep.Plugin, upkeep.Theme:
+			return p.extension()
+		}
+		return parcel.Refused("components of kind %s are not updated", update.Component.Kind)
+	})
 }
 
 // staging is an unpacked package on its way to becoming a cms.Staged.
 type staging struct {
-	ctx    context.Context
-	host   cms.Host
+	*parcel.Package
 	layout *cms.Layout
-	root   *os.Root // of the unpacked package
-	top    string   // its one folder, under whatever name
-	staged *cms.Staged
-}
-
-func (p *staging) component() *upkeep.Component { return &p.staged.Update.Component }
-
-// read returns a file of the package, nil when there is none.
-func (p *staging) read(name string) ([]byte, error) {
-	return parcel.Read(p.root, path.Join(p.top, name))
-}
-
-func (p *staging) take(name, to string) error {
-	return parcel.Take(p.ctx, p.root, p.staged, path.Join(p.top, name), to)
 }
 
 // extension stages a plugin or template: its own name is in its info file, the
 // folder's often is that of a repository and its branch.
 func (p *staging) extension() error {
-	c := p.component()
+	c := p.Component()
 	if c.Headers[HeaderBundled] != "" {
 		return parcel.Refused("%s comes with DokuWiki", c.ID).WithHint("Update DokuWiki itself.")
 	}
-	text, err := p.read(infoFile(c.Kind))
+	text, err := p.Read(infoFile(c.Kind))
 	if err != nil {
 		return err
 	}
@@ -91,23 +58,23 @@ func (p *staging) extension() error {
 	}
 	// The address gives what is newest now, the repository what was newest
 	// when it last looked.
-	found, promised := says["date"], string(p.staged.Update.Release.Version)
+	found, promised := says["date"], string(p.Staged.Update.Release.Version)
 	if found == "" || CompareVersions(found, promised) < 0 {
 		return parcel.Refused("holds version %q, promised %q", found, promised)
 	}
-	p.staged.Update.Release.Version = upkeep.Version(found)
+	p.Staged.Update.Release.Version = upkeep.Version(found)
 	if err := p.needsPHP(says["phpmin"]); err != nil {
 		return err
 	}
 	if err := p.extensionObsolete(); err != nil {
 		return err
 	}
-	return p.take(".", c.Path)
+	return p.Take(".", c.Path)
 }
 
 // extensionObsolete plans what an extension's own list takes away.
 func (p *staging) extensionObsolete() error {
-	list, err := p.read("deleted.files")
+	list, err := p.Read("deleted.files")
 	if err != nil || list == nil {
 		return err
 	}
@@ -115,7 +82,7 @@ func (p *staging) extensionObsolete() error {
 	if err != nil {
 		return err
 	}
-	return p.drop(p.component().Path, names)
+	return p.drop(p.Component().Path, names)
 }
 
 // needsPHP refuses what asks for a newer PHP than the site has.
@@ -123,7 +90,7 @@ func (p *staging) needsPHP(want string) error {
 	if want == "" {
 		return nil
 	}
-	have, err := phpVersion(p.ctx, p.host, p.layout)
+	have, err := phpVersion(p.Context, p.Host, p.layout)
 	if err != nil || have == "" {
 		return err
 	}
@@ -175,7 +142,7 @@ func (p *staging) obsolete(list []byte, mayGo func(string) bool) ([]string, erro
 		if !mayGo(name) {
 			continue
 		}
-		if _, err := p.root.Lstat(path.Join(p.top, name)); err != nil { // what it brings itself stays
+		if _, err := p.Root.Lstat(path.Join(p.Top, name)); err != nil { // what it brings itself stays
 			seen[name] = true
 		}
 	}
@@ -184,14 +151,14 @@ func (p *staging) obsolete(list []byte, mayGo func(string) bool) ([]string, erro
 
 // drop plans to take away those of names that the site has below dir.
 func (p *staging) drop(dir string, names []string) error {
-	site, err := p.host.Open(dir)
+	site, err := p.Host.Open(dir)
 	if err != nil {
 		return err
 	}
 	defer site.Close()
 	for _, name := range names {
 		if _, err := site.Lstat(name); err == nil {
-			p.staged.Drop = append(p.staged.Drop, filepath.Join(dir, name))
+			p.Staged.Drop = append(p.Staged.Drop, filepath.Join(dir, name))
 		}
 	}
 	return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -23,62 +22,40 @@ import (
 // Stage checks an unpacked package and says which folder or file takes which
 // place. It changes nothing. CodeRefused when the package is not what the
 // update promised or needs what the site has not.
-func (d *Driver) Stage(ctx context.Context, h cms.Host, l *cms.Layout, update upkeep.Update, unpacked string) (_ *cms.Staged, err error) {
-	defer upkeep.Wrap(&err, "stage %s %s", update.Ref(), update.Release.Version)
-	root, err := h.Open(unpacked)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	p := &staging{ctx: ctx, host: h, layout: l, root: root, generation: l.Options[layout.OptionGeneration],
-		staged: &cms.Staged{Update: update, Dir: unpacked, Files: map[string]string{}}}
-	if p.top, err = parcel.Top(root); err != nil {
-		return nil, err
-	}
-	switch update.Component.Kind {
-	case upkeep.Core:
-		err = p.core()
-	case upkeep.Plugin, upkeep.Theme:
-		err = p.extension()
-	default:
-		err = parcel.Refused("components of kind %s are not updated", update.Component.Kind)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return p.staged, nil
+func (d *Driver) Stage(ctx context.Context, h cms.Host, l *cms.Layout, update upkeep.Update, unpacked string) (*cms.Staged, error) {
+	return parcel.Stage(ctx, h, &cms.Staged{Update: update, Dir: unpacked}, func(pkg *parcel.Package) error {
+		p := &staging{Package: pkg, layout: l, generation: l.Options[layout.OptionGeneration]}
+		switch update.Component.Kind {
+		case upkeep.Core:
+			return p.core()
+		case upkeep.Plugin, upkeep.Theme:
+			return p.extension()
+		}
+		return parcel.Refused("components of kind %s are not updated", update.Component.Kind)
+	})
 }
 
 // staging is an unpacked package on its way to becoming a cms.Staged.
 type staging struct {
-	ctx        context.Context
-	host       cms.Host
+	*parcel.Package
 	layout     *cms.Layout
-	root       *os.Root // of the unpacked package
-	top        string   // its one folder
 	generation string
-	staged     *cms.Staged
-}
-
-// read returns a file of the package, nil when there is none.
-func (p *staging) read(name string) ([]byte, error) {
-	return parcel.Read(p.root, path.Join(p.top, name))
 }
 
 // take plans that a file or folder of the package takes the same place below
 // the site's root.
 func (p *staging) take(name string) error {
-	return parcel.Take(p.ctx, p.root, p.staged, path.Join(p.top, name), filepath.Join(p.layout.Root, name))
+	return p.Take(name, filepath.Join(p.layout.Root, name))
 }
 
 // extension stages a module or theme.
 func (p *staging) extension() error {
-	c := &p.staged.Update.Component
+	c := &p.Staged.Update.Component
 	suffix, said := ".info", info.Info{}
 	if p.generation == layout.Eight {
 		suffix = ".info.yml"
 	}
-	text, err := p.read(c.ID + suffix)
+	text, err := p.Read(c.ID + suffix)
 	if err != nil {
 		return err
 	}
@@ -93,7 +70,7 @@ func (p *staging) extension() error {
 	if err != nil {
 		return err
 	}
-	if promised := string(p.staged.Update.Release.Version); said.Version != promised {
+	if promised := string(p.Staged.Update.Release.Version); said.Version != promised {
 		return parcel.Refused("holds version %q, promised %q", said.Version, promised)
 	}
 	if said.Project != c.Slug {
@@ -105,7 +82,7 @@ func (p *staging) extension() error {
 	if err := p.needsPHP(said.PHP); err != nil {
 		return err
 	}
-	return parcel.Take(p.ctx, p.root, p.staged, p.top, c.Path)
+	return parcel.Take(p.Context, p.Root, p.Staged, p.Top, c.Path)
 }
 
 // landmarks are files that every complete release holds.
@@ -125,11 +102,11 @@ var phpWanted = map[string]*regexp.Regexp{
 // one.
 func (p *staging) core() error {
 	for _, name := range landmarks[p.generation] {
-		if found, err := p.root.Lstat(path.Join(p.top, name)); err != nil || !found.Mode().IsRegular() {
+		if found, err := p.Root.Lstat(path.Join(p.Top, name)); err != nil || !found.Mode().IsRegular() {
 			return parcel.Refused("is not a complete release: no %s", name)
 		}
 	}
-	inside, err := p.root.OpenRoot(p.top)
+	inside, err := p.Root.OpenRoot(p.Top)
 	if err != nil {
 		return err
 	}
@@ -138,10 +115,10 @@ func (p *staging) core() error {
 	if err != nil {
 		return err
 	}
-	if promised := string(p.staged.Update.Release.Version); found != promised {
+	if promised := string(p.Staged.Update.Release.Version); found != promised {
 		return parcel.Refused("holds version %q, promised %q", found, promised)
 	}
-	text, err := p.read(layout.VersionFile(p.generation))
+	text, err := p.Read(layout.VersionFile(p.generation))
 	if err != nil {
 		return err
 	}
@@ -175,7 +152,7 @@ var required = []string{"index.php", "autoload.php"}
 var kept = []string{".htaccess", "robots.txt", "web.config", ".gitignore", "favicon.ico"}
 
 func (p *staging) coreMoves() error {
-	entries, err := fs.ReadDir(p.root.FS(), p.top)
+	entries, err := fs.ReadDir(p.Root.FS(), p.Top)
 	if err != nil {
 		return err
 	}
@@ -204,7 +181,7 @@ func (p *staging) coreMoves() error {
 }
 
 func (p *staging) takeMixed(dir string) error {
-	entries, err := fs.ReadDir(p.root.FS(), path.Join(p.top, dir))
+	entries, err := fs.ReadDir(p.Root.FS(), path.Join(p.Top, dir))
 	if err != nil {
 		return err
 	}
@@ -224,7 +201,7 @@ func (p *staging) composer() error {
 	if p.generation == layout.Seven || !p.there("composer.json") {
 		return nil
 	}
-	site, err := p.host.Open(p.layout.Root)
+	site, err := p.Host.Open(p.layout.Root)
 	if err != nil {
 		return err
 	}
@@ -233,7 +210,7 @@ func (p *staging) composer() error {
 	if err != nil {
 		return err
 	}
-	ours, err := p.read("composer.json")
+	ours, err := p.Read("composer.json")
 	if err != nil {
 		return err
 	}
@@ -252,7 +229,7 @@ func (p *staging) composer() error {
 	return nil
 }
 
-func (p *staging) there(name string) bool { return there(p.host, p.layout, name) }
+func (p *staging) there(name string) bool { return there(p.Host, p.layout, name) }
 
 // there reports whether the site's root has a file or folder of that name.
 func there(h cms.Host, l *cms.Layout, name string) bool {
@@ -270,7 +247,7 @@ func (p *staging) needsPHP(want string) error {
 	if want == "" {
 		return nil
 	}
-	have, err := inventory.PHPVersion(p.ctx, p.host, p.layout)
+	have, err := inventory.PHPVersion(p.Context, p.Host, p.layout)
 	if err != nil || have == "" {
 		return err
 	}

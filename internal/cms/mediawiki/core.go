@@ -29,14 +29,14 @@ var landmarks = [...]string{
 // stopped on the way still says that it is the old one.
 func (p *staging) core() error {
 	for _, name := range landmarks {
-		if info, err := p.root.Lstat(path.Join(p.top, name)); err != nil || !info.Mode().IsRegular() {
+		if info, err := p.Root.Lstat(path.Join(p.Top, name)); err != nil || !info.Mode().IsRegular() {
 			return parcel.Refused("is not a complete release: no %s", name)
 		}
 	}
 	if err := p.coreVersion(); err != nil {
 		return err
 	}
-	entries, err := fs.ReadDir(p.root.FS(), p.top)
+	entries, err := fs.ReadDir(p.Root.FS(), p.Top)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (p *staging) core() error {
 	if err := p.dropOld(); err != nil {
 		return err
 	}
-	return p.take("includes", filepath.Join(p.layout.Root, "includes"))
+	return p.Take("includes", filepath.Join(p.layout.Root, "includes"))
 }
 
 var (
@@ -59,23 +59,23 @@ var (
 )
 
 func (p *staging) coreVersion() error {
-	text, err := p.read("includes/Defines.php")
+	text, err := p.Read("includes/Defines.php")
 	if err != nil {
 		return err
 	}
 	found := match(versionDefined, text)
-	if promised := string(p.staged.Update.Release.Version); found != promised {
+	if promised := string(p.Staged.Update.Release.Version); found != promised {
 		return parcel.Refused("holds version %q, promised %q", found, promised)
 	}
-	if text, err = p.read("maintenance/update.php"); err != nil {
+	if text, err = p.Read("maintenance/update.php"); err != nil {
 		return err
 	}
-	installed := string(p.component().Version)
+	installed := string(p.Component().Version)
 	if oldest := match(tooOld, text); oldest != "" && CompareVersions(branch(installed), oldest) < 0 {
 		return parcel.Refused("cannot take over from %s, only from %s on", installed, oldest).
 			WithHint("Update to a release in between first.")
 	}
-	if text, err = p.read("includes/PHPVersionCheck.php"); err != nil {
+	if text, err = p.Read("includes/PHPVersionCheck.php"); err != nil {
 		return err
 	}
 	return p.needsPHP(match(phpWanted, text))
@@ -96,13 +96,13 @@ func (p *staging) takeEntry(entry fs.DirEntry) error {
 	case name == "images" || name == "cache":
 		return p.takeMissing(name)
 	}
-	return p.take(name, filepath.Join(p.layout.Root, name))
+	return p.Take(name, filepath.Join(p.layout.Root, name))
 }
 
 // takeChildren takes the extensions or skins of the release to where the site
 // keeps such.
 func (p *staging) takeChildren(dir string) error {
-	entries, err := fs.ReadDir(p.root.FS(), path.Join(p.top, dir))
+	entries, err := fs.ReadDir(p.Root.FS(), path.Join(p.Top, dir))
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (p *staging) takeChildren(dir string) error {
 			return parcel.Refused("brings %s, which is a link here", path.Join(dir, entry.Name())).
 				WithHint("Replace the link by the folder itself.")
 		}
-		if err := p.take(path.Join(dir, entry.Name()), to); err != nil {
+		if err := p.Take(path.Join(dir, entry.Name()), to); err != nil {
 			return err
 		}
 	}
@@ -123,14 +123,14 @@ func (p *staging) takeChildren(dir string) error {
 // site has not got it.
 func (p *staging) takeMissing(dir string) error {
 	to := filepath.Join(p.layout.Root, dir)
-	if there, err := parcel.IsFolder(p.host, to); err != nil || !there {
+	if there, err := parcel.IsFolder(p.Host, to); err != nil || !there {
 		return err // uploads are elsewhere
 	}
-	entries, err := fs.ReadDir(p.root.FS(), path.Join(p.top, dir))
+	entries, err := fs.ReadDir(p.Root.FS(), path.Join(p.Top, dir))
 	if err != nil {
 		return err
 	}
-	site, err := p.host.Open(to)
+	site, err := p.Host.Open(to)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (p *staging) takeMissing(dir string) error {
 		if _, err := site.Lstat(entry.Name()); !errors.Is(err, fs.ErrNotExist) || entry.IsDir() {
 			continue
 		}
-		if err := p.take(path.Join(dir, entry.Name()), filepath.Join(to, entry.Name())); err != nil {
+		if err := p.Take(path.Join(dir, entry.Name()), filepath.Join(to, entry.Name())); err != nil {
 			return err
 		}
 	}
@@ -154,7 +154,7 @@ var formerly = []string{
 
 // dropOld plans to take away what earlier releases had at the top.
 func (p *staging) dropOld() error {
-	site, err := p.host.Open(p.layout.Root)
+	site, err := p.Host.Open(p.layout.Root)
 	if err != nil {
 		return err
 	}
@@ -168,8 +168,8 @@ func (p *staging) dropOld() error {
 		if !slices.Contains(formerly, name) && !strings.HasPrefix(name, "RELEASE-NOTES-1.") {
 			continue
 		}
-		if _, err := p.root.Lstat(path.Join(p.top, name)); err != nil && entry.Type().IsRegular() {
-			p.staged.Drop = append(p.staged.Drop, filepath.Join(p.layout.Root, name))
+		if _, err := p.Root.Lstat(path.Join(p.Top, name)); err != nil && entry.Type().IsRegular() {
+			p.Staged.Drop = append(p.Staged.Drop, filepath.Join(p.layout.Root, name))
 		}
 	}
 	return nil
