@@ -16,10 +16,10 @@ import (
 // what people read, or a phrase of it.
 func carriers() map[string]int {
 	return map[string]int{
-		"upkeep.Errorf": 1, "upkeep.Wrap": 1, "upkeep.Causef": 0, "upkeep.Phrase": 0, "WithHint": 0, "errors.New": 0,
+		"upkeep.Errorf": 1, "upkeep.Wrap": 1, "upkeep.Causef": 0, "upkeep.Words": 0, "upkeep.Phrase": 0, "WithHint": 0, "errors.New": 0,
 		"Usagef": 0, "console.Usagef": 0,
 		"internal/cms/unpack refused": 1, "internal/cms/unpack t.refused": 1, "internal/cms/unpack bad": 0,
-		". Errorf": 1, "parcel.Refused": 0, "internal/cms/parcel Refused": 0, "internal/cms/wordpress/parcel refused": 0, "internal/cms/php d.invalid": 0,
+		". Errorf": 1, ". Words": 0, "parcel.Refused": 0, "internal/cms/parcel Refused": 0, "internal/cms/wordpress/parcel refused": 0, "internal/cms/php d.invalid": 0,
 		"internal/store single": 2, "internal/vault/archive w.problems.err": 0, "internal/vault/archive r.problems.err": 0,
 	}
 }

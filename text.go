@@ -23,6 +23,9 @@ type Text struct {
 // translated as a format is.
 type Phrase string
 
+// Text returns the phrase as a text of its own.
+func (p Phrase) Text() Text { return Text{Format: string(p)} }
+
 // String returns the text in English.
 func (t Text) String() string { return t.In(nil) }
 
@@ -72,6 +75,9 @@ func ParseText(param string) (Text, bool) {
 	err := json.Unmarshal([]byte(param), &t)
 	return t, err == nil
 }
+
+// Words returns a text that is not an error's, as Causef does for one that is.
+func Words(format string, args ...any) Text { return newText(format, args) }
 
 // newText keeps what a message is made of: each argument as its verb writes
 // it, errors and texts with what they are made of in turn.

@@ -21,6 +21,21 @@ type Probe struct {
 	Cached   bool          `json:"cached,omitempty"`  // a cache answered, in spite of us
 	Elapsed  time.Duration `json:"elapsed"`
 	Error    string        `json:"error,omitempty"`
+	Why      *Text         `json:"why,omitempty"` // what Error is made of
+}
+
+// Fail notes why nothing answered.
+func (p *Probe) Fail(err error) {
+	text := TextOf(err)
+	p.Error, p.Why = text.String(), &text
+}
+
+// Said is why nothing answered, with what that is made of.
+func (p *Probe) Said() Text {
+	if p.Error == "" {
+		return Words("no answer")
+	}
+	return madeOf(p.Why, p.Error)
 }
 
 // Check is one question that verification asked.
@@ -30,16 +45,26 @@ type Check struct {
 	Component string `json:"component,omitempty"` // ref, when the check concerns one
 	OK        bool   `json:"ok"`
 	Want      string `json:"want,omitempty"`
+	WantText  *Text  `json:"want_text,omitempty"` // what Want is made of, where it is words
 	Got       string `json:"got,omitempty"`
-	GotText   *Text  `json:"got_text,omitempty"` // what Got is made of, where it is words
-	Held      bool   `json:"held,omitempty"`     // it keeps updates of the component waiting, and says nothing against the site
+	GotText   *Text  `json:"got_text,omitempty"`
+	Held      bool   `json:"held,omitempty"` // it keeps updates of the component waiting, and says nothing against the site
 }
 
 // Fail notes that the check does not hold, because of err.
 func (c *Check) Fail(err error) {
-	text := TextOf(err)
-	c.OK, c.Got, c.GotText = false, text.String(), &text
+	c.OK = false
+	c.Get(TextOf(err))
 }
+
+// Expect notes what the check wants, in words.
+func (c *Check) Expect(want Text) { c.Want, c.WantText = want.String(), &want }
+
+// Get notes what the check got, in words.
+func (c *Check) Get(got Text) { c.Got, c.GotText = got.String(), &got }
+
+// Wanted is what the check wants, with what that is made of.
+func (c *Check) Wanted() Text { return madeOf(c.WantText, c.Want) }
 
 // Gave is what the check got, with what that is made of.
 func (c *Check) Gave() Text { return madeOf(c.GotText, c.Got) }

@@ -233,7 +233,7 @@ func (a *Agent) freeze(ctx context.Context, s *session, drain upkeep.Duration) (
 	}
 	if replaces {
 		// The web server may go on running what was there, from memory.
-		if err := a.resetCode(ctx, s); err != nil {
+		if err := a.code(s).Forget(ctx); err != nil {
 			return nil, err
 		}
 	}

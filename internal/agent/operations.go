@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"upkeep"
+	"upkeep/internal/agent/codecache"
 	"upkeep/internal/agent/journal"
 	"upkeep/internal/agent/phplog"
 	"upkeep/internal/agent/rows"
@@ -259,10 +260,28 @@ func (a *Agent) opApply(ctx context.Context, c *call, request ApplyRequest) (_ N
 		return Nothing{}, err
 	}
 	c.progress(upkeep.Progress{Code: "migrate"})
-	if err := s.driver.Migrate(ctx, w, s.layout, staged); err != nil {
+	renewed := make(chan bool, 1) // beside the migration, which takes one processor
+	go func() { renewed <- a.code(s).Renew(ctx, arrivals(staged)) }()
+	err = s.driver.Migrate(ctx, w, s.layout, staged)
+	if fresh := <-renewed; err != nil || fresh {
 		return Nothing{}, err
 	}
-	return Nothing{}, a.resetCode(ctx, s)
+	return Nothing{}, a.code(s).Forget(ctx)
+}
+
+// code is what the web server's PHP holds of the site.
+func (a *Agent) code(s *session) codecache.Site {
+	return codecache.Site{URL: s.opened.URL, Token: s.opened.Token, Log: a.config.Log}
+}
+
+// arrivals tells the paths that are of what was staged.
+func arrivals(staged []cms.Staged) func(path string) bool {
+	return func(path string) bool {
+		return slices.ContainsFunc(staged, func(s cms.Staged) bool {
+			name, err := filepath.Rel(s.Update.Component.Path, path)
+			return err == nil && s.Files[name] != ""
+		})
+	}
 }
 
 func (s *session) stagedFor(refs []string) ([]cms.Staged, error) {

@@ -124,7 +124,7 @@ func (r *restoring) inPlace(ctx context.Context, s *session) (*RestoreResult, er
 	}
 	r.agent.asListed(r.layout, want)
 	kept := r.folderTimes(s, want)
-	if err := r.agent.resetCode(ctx, s); err != nil {
+	if err := r.agent.code(s).Forget(ctx); err != nil {
 		return result, err
 	}
 	after, err := r.now(ctx)

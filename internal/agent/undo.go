@@ -55,7 +55,7 @@ func (a *Agent) takeBack(ctx context.Context, s *session, progress func(upkeep.P
 	if err := s.revertSince(base.Seq, a.config.Log); err != nil {
 		return nil, err
 	}
-	if err := a.resetCode(ctx, s); err != nil {
+	if err := a.code(s).Forget(ctx); err != nil {
 		return nil, err
 	}
 	// A probe that came in meanwhile still met the code of the trial.

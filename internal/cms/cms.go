@@ -225,8 +225,15 @@ const TokenHeader = "X-Upkeep-Probe"
 
 // ResetHeader is the request header that, beside the token, makes the gate
 // empty the web server's caches of code. The answer has a header of the same
-// name: "done" or "refused". Requests after that one run the code on disk.
+// name: "done" or "refused". Requests after that one run the code on disk. Where
+// PHP notices when a file changes, the body may say which scripts of the site
+// were held: {"root": absolute folder, "scripts": [paths below it]}.
 const ResetHeader = "X-Upkeep-Reset"
+
+// CompileHeader is the request header that, beside the token, makes the gate
+// compile the scripts whose paths below that root its body lists, without
+// running them. The answer has a header of the same name: how many it did.
+const CompileHeader = "X-Upkeep-Compile"
 
 // Staged is an update whose package is unpacked, checked and ready to move.
 type Staged struct {

@@ -387,7 +387,10 @@ func found(finding upkeep.Finding) upkeep.Check {
 
 // judge says of one page by itself whether it works.
 func judge(probe upkeep.Probe) upkeep.Check {
-	check := upkeep.Check{Code: "page", Subject: probe.Page.Path, OK: probe.Status > 0 && probe.Status < 500, Got: probe.Error}
+	check := upkeep.Check{Code: "page", Subject: probe.Page.Path, OK: probe.Status > 0 && probe.Status < 500}
+	if probe.Status == 0 {
+		check.Get(probe.Said())
+	}
 	for _, mark := range probe.Markers {
 		if strings.Contains(mark, "error") || mark == "maintenance" || mark == "php_source" {
 			check.OK, check.Got = false, mark

@@ -269,7 +269,7 @@ func (w *walk) verify(ctx context.Context, agent Agent) (next, error) {
 func (w *walk) condemn(ctx context.Context, failures []upkeep.Check) (next, error) {
 	for _, check := range failures[:min(len(failures), 5)] {
 		err := w.event(ctx, EventCheckFailed, map[string]any{
-			"code": check.Code, "subject": check.Subject, "got": check.Got, "got_text": check.Gave().Param(), "want": check.Want,
+			"code": check.Code, "subject": check.Subject, "got": check.Got, "got_text": check.Gave().Param(), "want": check.Want, "want_text": check.Wanted().Param(),
 		})
 		if err != nil {
 			return next{}, err

@@ -264,7 +264,7 @@ func (s *Screen) Check(c *upkeep.Check) string {
 	if c.OK || c.Want == "" && c.Got == "" {
 		return text
 	}
-	return s.Words.Text("record.want_got", "check", text, "want", short(c.Want), "got", short(s.Words.Say(c.Gave())))
+	return s.Words.Text("record.want_got", "check", text, "want", short(s.Words.Say(c.Wanted())), "got", short(s.Words.Say(c.Gave())))
 }
 
 // Passed describes a check that says nothing against the site.

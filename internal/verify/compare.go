@@ -21,49 +21,65 @@ func Compare(before, after []upkeep.Probe) []upkeep.Check {
 	for _, was := range before {
 		is := now[was.Page]
 		check := upkeep.Check{Code: "page", Subject: was.Page.Path, OK: true}
-		check.Want, check.Got = worse(was, is)
-		check.OK = check.Got == ""
+		if want, got, bad := worse(was, is); bad {
+			check.OK = false
+			check.Expect(want)
+			check.Get(got)
+		}
 		checks = append(checks, check)
 	}
 	return checks
 }
 
-// worse returns what was wanted and found where is is worse than was, two
-// empty strings where it is not.
-func worse(was, is upkeep.Probe) (want, got string) {
+// worse returns what was wanted and found where is is worse than was.
+func worse(was, is upkeep.Probe) (want, got upkeep.Text, bad bool) {
 	if was.Status >= 500 && is.Status > 0 && is.Status < 400 {
 		// An update that heals a page is not to be undone for it.
 		was = upkeep.Probe{Status: is.Status, Type: is.Type, FinalURL: is.FinalURL}
 	}
 	switch {
 	case was.Status == 0:
-		return "", ""
+		return want, got, false
 	case is.Status == 0:
-		return fmt.Sprint(was.Status), or(is.Error, "no answer")
+		return value(was.Status), is.Said(), true
 	case is.Status != was.Status:
-		return fmt.Sprint(was.Status), fmt.Sprint(is.Status)
+		return value(was.Status), value(is.Status), true
 	}
 	for _, mark := range is.Markers {
 		if mark != htmlEnd && !slices.Contains(was.Markers, mark) {
-			return "no " + mark, mark
+			return upkeep.Words("no %s", mark), value(mark), true
 		}
 	}
+	return smaller(was, is)
+}
+
+// smaller goes on where worse has looked: at what a page is and says.
+func smaller(was, is upkeep.Probe) (want, got upkeep.Text, bad bool) {
 	switch {
 	case sameKind(is.Type) != sameKind(was.Type):
-		return was.Type, or(is.Type, "no type")
+		if is.Type == "" {
+			return value(was.Type), upkeep.Words("no type"), true
+		}
+		return value(was.Type), value(is.Type), true
 	case slices.Contains(was.Markers, htmlEnd) && !slices.Contains(is.Markers, htmlEnd):
-		return "whole page", "cut off after " + fmt.Sprint(is.Size) + " bytes"
+		return upkeep.Words("whole page"), upkeep.Words("cut off after %d bytes", is.Size), true
 	case was.Size > 0 && is.Size == 0:
-		return fmt.Sprint(was.Size) + " bytes", "empty page"
+		return upkeep.Words("%d bytes", was.Size), upkeep.Words("empty page"), true
 	case was.Size > 2048 && is.Size < was.Size/3:
-		return fmt.Sprint(was.Size) + " bytes", fmt.Sprint(is.Size) + " bytes"
+		return upkeep.Words("%d bytes", was.Size), upkeep.Words("%d bytes", is.Size), true
 	case !sameTitle(was.Title, is.Title):
-		return "title " + was.Title, "title " + or(is.Title, "missing")
+		if is.Title == "" {
+			return upkeep.Words("title %s", was.Title), upkeep.Words("title missing"), true
+		}
+		return upkeep.Words("title %s", was.Title), upkeep.Words("title %s", is.Title), true
 	case path(was.FinalURL) != path(is.FinalURL):
-		return was.FinalURL, is.FinalURL
+		return value(was.FinalURL), value(is.FinalURL), true
 	}
-	return "", ""
+	return want, got, false
 }
+
+// value is said the same in every language.
+func value(v any) upkeep.Text { return upkeep.Text{Plain: fmt.Sprint(v)} }
 
 // sameTitle allows a title to be reworded, as login pages are between
 // versions, but not to disappear or to become another page's.
@@ -99,11 +115,4 @@ func notWord(r rune) bool { return strings.ContainsRune(" \t-–—|·•‹›�
 func path(address string) string {
 	address, _, _ = strings.Cut(address, "?")
 	return address
-}
-
-func or(text, fallback string) string {
-	if text == "" {
-		return fallback
-	}
-	return text
 }

@@ -84,7 +84,7 @@ func (v *Verifier) look(ctx context.Context, base *url.URL, page upkeep.Page, to
 	answer, body, err := v.fetch(ctx, base, page, headers)
 	probe.Elapsed = v.Now().Sub(started)
 	if err != nil {
-		probe.Error = plain(err)
+		probe.Fail(plain(err))
 		return probe
 	}
 	probe.Status = answer.StatusCode
@@ -173,12 +173,12 @@ func cached(header http.Header) bool {
 }
 
 // plain leaves out the address, which holds the random parameter.
-func plain(err error) string {
+func plain(err error) error {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return "no answer within " + pageTime.String()
+		return upkeep.Causef("no answer within %s", pageTime)
 	}
-	return err.Error()
+	return err
 }

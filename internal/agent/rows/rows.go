@@ -38,7 +38,7 @@ func Compare(before []upkeep.Object, now map[string]int64) []upkeep.Check {
 		}
 		check := upkeep.Check{Code: "rows", Subject: table.Name, Want: fmt.Sprint(table.Rows), Got: fmt.Sprint(rows)}
 		if !there {
-			check.Got = "no table"
+			check.Get(upkeep.Words("no table"))
 		}
 		checks = append(checks, check)
 	}

@@ -186,7 +186,7 @@ func (e *extension) read(parent *os.Root) {
 	c := upkeep.Component{Kind: e.kind, ID: e.name, Slug: e.name, Name: e.name, Path: e.path, Link: e.link, Active: e.active()}
 	if err != nil {
 		e.components = append(e.components, c)
-		e.find(upkeep.Finding{Code: "unreadable", Component: c.Ref(), Paths: []string{e.path}, Detail: err.Error()})
+		e.find(upkeep.Finding{Code: "unreadable", Component: c.Ref(), Paths: []string{e.path}}.Because(err))
 		return
 	}
 	defer folder.Close()
@@ -195,7 +195,7 @@ func (e *extension) read(parent *os.Root) {
 	case errors.Is(err, fs.ErrNotExist):
 		e.find(upkeep.Finding{Code: "info_missing", Component: c.Ref(), Paths: []string{filepath.Join(e.path, infoFile(e.kind))}})
 	case err != nil:
-		e.find(upkeep.Finding{Code: "unreadable", Component: c.Ref(), Paths: []string{filepath.Join(e.path, infoFile(e.kind))}, Detail: err.Error()})
+		e.find(upkeep.Finding{Code: "unreadable", Component: c.Ref(), Paths: []string{filepath.Join(e.path, infoFile(e.kind))}}.Because(err))
 	}
 	e.describe(&c, parseInfo(text))
 	e.components = append(e.components, c)

@@ -88,7 +88,9 @@ type loaded struct {
 }
 
 func bootstrapCheck(ctx context.Context, h cms.Host, l *cms.Layout, now *upkeep.Inventory, staged []cms.Staged) (upkeep.Check, error) {
-	check := upkeep.Check{Code: checkBootstrap, Subject: "site", OK: true, Want: "loads", Got: "loads"}
+	check := upkeep.Check{Code: checkBootstrap, Subject: "site", OK: true}
+	check.Expect(upkeep.Words("loads"))
+	check.Get(check.Wanted())
 	updated := []string{}
 	for i := range staged {
 		if c := &staged[i].Update.Component; c.Kind == upkeep.Plugin {
@@ -101,16 +103,16 @@ func bootstrapCheck(ctx context.Context, h cms.Host, l *cms.Layout, now *upkeep.
 	case err != nil && upkeep.CodeOf(err) != upkeep.CodeRefused:
 		return check, err
 	case err != nil:
-		check.OK, check.Got = false, err.Error()
+		check.Fail(err)
 	case answer.Fatal != nil:
 		file := strings.TrimPrefix(answer.Fatal.File, l.Root+"/")
-		check.OK, check.Got = false, answer.Fatal.Message+" in "+file+", at "+answer.Step
+		check.Fail(upkeep.Causef("%s in %s, at %s", answer.Fatal.Message, file, answer.Step))
 		check.Component = parcel.Culprit(now, filepath.Clean(answer.Fatal.File))
 	case answer.Said != "":
 		check.OK, check.Got = false, answer.Said
 		check.Component = string(upkeep.Plugin) + ":" + answer.Culprit
 	case !answer.Done:
-		check.OK, check.Got = false, "ends by itself at "+answer.Step
+		check.Fail(upkeep.Causef("ends by itself at %s", answer.Step))
 	}
 	return check, nil
 }

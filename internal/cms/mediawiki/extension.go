@@ -110,7 +110,7 @@ func (e *extension) read(parent *os.Root) {
 	folder, err := e.open(parent)
 	if err != nil {
 		e.components = append(e.components, c)
-		e.find(upkeep.Finding{Code: "unreadable", Component: c.Ref(), Paths: []string{e.path}, Detail: err.Error()})
+		e.find(upkeep.Finding{Code: "unreadable", Component: c.Ref(), Paths: []string{e.path}}.Because(err))
 		return
 	}
 	defer folder.Close()
@@ -152,7 +152,7 @@ func (e *extension) describe(c *upkeep.Component, folder *os.Root) bool {
 		c.Name, c.Version = strings.TrimSpace(says.Name), upkeep.Version(says.Version)
 		c.Headers["url"], c.Headers["license"] = string(says.URL), string(says.License)
 	case !errors.Is(err, fs.ErrNotExist):
-		e.find(upkeep.Finding{Code: "unreadable", Component: c.Ref(), Paths: []string{filepath.Join(e.path, manifestName(e.kind))}, Detail: err.Error()})
+		e.find(upkeep.Finding{Code: "unreadable", Component: c.Ref(), Paths: []string{filepath.Join(e.path, manifestName(e.kind))}}.Because(err))
 	case noLegacy == nil:
 		c.Version, c.Headers["legacy"] = upkeep.Version(match(legacyVersion, legacy)), "1"
 	case !c.Active:

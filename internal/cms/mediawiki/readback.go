@@ -132,7 +132,8 @@ func bootstrapCheck(ctx context.Context, h cms.Host, l *cms.Layout, now *upkeep.
 	for i := range now.Components {
 		c := &now.Components[i]
 		if _, loaded := said.Extensions[c.Name]; check.OK && c.Active && c.Kind != upkeep.Core && c.Headers["legacy"] == "" && !loaded {
-			check.OK, check.Got, check.Component = false, c.Name+" is not loaded", c.Ref()
+			check.OK, check.Component = false, c.Ref()
+			check.Get(upkeep.Words("%s is not loaded", c.Name))
 		}
 	}
 	return check, nil

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
-	"strconv"
 
 	"upkeep"
 	"upkeep/internal/cms"
@@ -22,7 +21,8 @@ const (
 // that were to go.
 func Arrived(h cms.Host, s *cms.Staged) ([]upkeep.Check, error) {
 	ref := s.Update.Ref()
-	content := upkeep.Check{Code: checkContent, Component: ref, Want: strconv.Itoa(len(s.Files)) + " files"}
+	content := upkeep.Check{Code: checkContent, Component: ref}
+	content.Expect(upkeep.Words("files: %d", len(s.Files)))
 	var wrong []string
 	byDir := map[string][]string{} // one open folder for all files of it
 	for name := range s.Files {
@@ -36,12 +36,14 @@ func Arrived(h cms.Host, s *cms.Staged) ([]upkeep.Check, error) {
 		}
 		wrong = append(wrong, differ...)
 	}
-	content.OK, content.Got = len(wrong) == 0 && len(s.Files) > 0, content.Want
+	content.OK = len(wrong) == 0 && len(s.Files) > 0
+	content.Get(content.Wanted())
 	if !content.OK {
 		slices.Sort(wrong)
-		content.Got = "differs: " + cms.List(wrong)
+		content.Get(upkeep.Words("differs: %s", cms.List(wrong)))
 	}
-	dropped := upkeep.Check{Code: checkDropped, Component: ref, OK: true, Want: strconv.Itoa(len(s.Drop)) + " gone"}
+	dropped := upkeep.Check{Code: checkDropped, Component: ref, OK: true}
+	dropped.Expect(upkeep.Words("gone: %d", len(s.Drop)))
 	var still []string
 	for _, target := range s.Drop {
 		root, err := h.Open(filepath.Dir(target))
@@ -53,8 +55,10 @@ func Arrived(h cms.Host, s *cms.Staged) ([]upkeep.Check, error) {
 		}
 		root.Close()
 	}
-	if dropped.Got = dropped.Want; still != nil {
-		dropped.OK, dropped.Got = false, "still there: "+cms.List(still)
+	dropped.Get(dropped.Wanted())
+	if still != nil {
+		dropped.OK = false
+		dropped.Get(upkeep.Words("still there: %s", cms.List(still)))
 	}
 	if len(s.Drop) == 0 {
 		return []upkeep.Check{content}, nil

@@ -22,20 +22,12 @@ func Find(inv *upkeep.Inventory, like *upkeep.Component) *upkeep.Component {
 // Unchanged compares which components are there and active, and for whom: a
 // check for each whose state changed, or one for all.
 func Unchanged(before, now *upkeep.Inventory) []upkeep.Check {
-	state := func(c *upkeep.Component) string {
-		switch {
-		case c == nil:
-			return "absent"
-		case c.Network:
-			return "network"
-		case c.Active:
-			return "active"
-		}
-		return "inactive"
-	}
 	var checks []upkeep.Check
-	differ := func(c *upkeep.Component, want, got string) {
-		checks = append(checks, upkeep.Check{Code: checkActive, Subject: c.Name, Component: c.Ref(), Want: want, Got: got})
+	differ := func(c *upkeep.Component, want, got upkeep.Phrase) {
+		check := upkeep.Check{Code: checkActive, Subject: c.Name, Component: c.Ref()}
+		check.Expect(want.Text())
+		check.Get(got.Text())
+		checks = append(checks, check)
 	}
 	for i := range before.Components {
 		c := &before.Components[i]
@@ -45,13 +37,28 @@ func Unchanged(before, now *upkeep.Inventory) []upkeep.Check {
 	}
 	for i := range now.Components {
 		if c := &now.Components[i]; Find(before, c) == nil && (c.Active || c.Kind == upkeep.Plugin) {
-			differ(c, "absent", state(c))
+			differ(c, absent, state(c))
 		}
 	}
 	if checks == nil {
-		checks = []upkeep.Check{{Code: checkActive, OK: true, Want: "unchanged", Got: "unchanged"}}
+		checks = []upkeep.Check{{Code: checkActive, OK: true}}
 	}
 	return checks
+}
+
+const absent = upkeep.Phrase("absent")
+
+// state is for whom a component is active, in words.
+func state(c *upkeep.Component) upkeep.Phrase {
+	switch {
+	case c == nil:
+		return absent
+	case c.Network:
+		return upkeep.Phrase("enabled for the network")
+	case c.Active:
+		return upkeep.Phrase("enabled")
+	}
+	return upkeep.Phrase("disabled")
 }
 
 // Culprit is the ref of the component that a file belongs to, "" for none.

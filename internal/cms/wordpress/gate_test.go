@@ -1,12 +1,15 @@
 package wordpress_test
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"upkeep/internal/agent/codecache"
 	"upkeep/internal/cms"
 	"upkeep/internal/demo"
 	"upkeep/internal/demo/fixtures"
@@ -96,8 +99,10 @@ func TestGate(t *testing.T) {
 	if status != 200 || header.Get(cms.ResetHeader) != "done" || strings.Contains(body, "Briefly") {
 		t.Errorf("with the token: %d %v %.200s", status, header, body)
 	}
-	if _, header, _ := b.ask("GET", "", "", map[string]string{cms.ResetHeader: "1"}); header.Get(cms.ResetHeader) != "" {
-		t.Error("a stranger may reset caches")
+	for _, name := range []string{cms.ResetHeader, cms.CompileHeader} {
+		if _, header, _ := b.ask("POST", "", `["index.php"]`, map[string]string{name: "1"}); header.Get(name) != "" {
+			t.Errorf("a stranger may ask for %s", name)
+		}
 	}
 	t.Run("command line", func(t *testing.T) {
 		// What wp-cli does to walk past the gate.
@@ -106,9 +111,37 @@ func TestGate(t *testing.T) {
 			t.Errorf("the command line gets in: %.200s", out)
 		}
 	})
+	t.Run("compiled ahead", func(t *testing.T) { compiledAhead(t, b) })
 	t.Run("error under our eyes", func(t *testing.T) { errorUnderOurEyes(t, b) })
 	t.Run("own upgrader", func(t *testing.T) { ownUpgrader(t, b) })
 	t.Run("second freeze", func(t *testing.T) { secondFreeze(t, b) })
+}
+
+// compiledAhead has the web server's PHP hold code that nothing has run.
+func compiledAhead(t *testing.T, b *bench) {
+	const script = "wp-admin/includes/class-wp-plugins-list-table.php" // of no page
+	pass := map[string]string{cms.TokenHeader: probeToken}
+	held := func() []string {
+		t.Helper()
+		_, _, body := b.ask("GET", "", "", map[string]string{cms.TokenHeader: probeToken, cms.ResetHeader: "1"})
+		var said codecache.Held
+		if err := json.Unmarshal([]byte(body), &said); err != nil || said.Root != b.site.Root {
+			t.Fatalf("%v: %.300s", err, body)
+		}
+		return said.Scripts
+	}
+	b.ask("GET", "", "", pass)
+	if first := held(); !slices.Contains(first, "wp-includes/plugin.php") || slices.Contains(first, script) {
+		t.Errorf("after a page, held: %v", first)
+	}
+	list := `["` + script + `", "../` + filepath.Base(b.site.Root) + `/index.php", "none.php", 7]`
+	_, header, _ := b.ask("POST", "", list, map[string]string{cms.TokenHeader: probeToken, cms.CompileHeader: "1"})
+	if header.Get(cms.CompileHeader) != "1" {
+		t.Errorf("compiled %q of %s", header.Get(cms.CompileHeader), list)
+	}
+	if then := held(); !slices.Contains(then, script) {
+		t.Errorf("held: %v", then)
+	}
 }
 
 // errorUnderOurEyes has a plugin fail while we look at the log-in page, of which

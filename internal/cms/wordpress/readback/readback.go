@@ -116,7 +116,8 @@ func schemaChecks(ctx context.Context, h cms.Host, l *cms.Layout) ([]upkeep.Chec
 // leftovers looks for what WordPress's own upgraders leave when they do not
 // end: locks, and plugins set aside. None may be younger than our work.
 func leftovers(ctx context.Context, h cms.Host, l *cms.Layout, before *upkeep.Inventory) (upkeep.Check, error) {
-	check := upkeep.Check{Code: checkLeftover, OK: true, Want: "none", Got: "none"}
+	check := upkeep.Check{Code: checkLeftover, OK: true}
+	check.Expect(upkeep.Words("none"))
 	var left []string
 	for _, lock := range []string{"core_updater.lock", "auto_updater.lock"} {
 		value, err := layout.Option(ctx, h, l, layout.MainBlog, lock)
@@ -173,7 +174,8 @@ func bootstrapChecks(ctx context.Context, h cms.Host, l *cms.Layout, now *upkeep
 
 // bootstrapCheck loads the site once.
 func bootstrapCheck(ctx context.Context, h cms.Host, l *cms.Layout, q visit.Question, now *upkeep.Inventory) (upkeep.Check, error) {
-	check := upkeep.Check{Code: checkBootstrap, Subject: "site", OK: true, Want: "loads"}
+	check := upkeep.Check{Code: checkBootstrap, Subject: "site", OK: true}
+	check.Expect(upkeep.Words("loads"))
 	if q.URI != "" {
 		check.Subject = "admin"
 	}
@@ -196,10 +198,10 @@ func judge(check *upkeep.Check, a *visit.Answer, err error) {
 	case err != nil:
 		check.Fail(err)
 	case a.Done:
-		check.Got = check.Want
+		check.Get(check.Wanted())
 	case a.Died != "":
 		check.Fail(upkeep.Causef("stops at %s: %s", a.Step, a.Died))
 	default:
-		check.Got = "ends by itself at " + a.Step
+		check.Get(upkeep.Words("ends by itself at %s", a.Step))
 	}
 }

@@ -23,8 +23,32 @@ if ( ! strpos( (string) @file_get_contents( __FILE__ ), 'UPKEEP_AT_WORK' ) ) {
 		if ( function_exists( 'apcu_clear_cache' ) ) {
 			apcu_clear_cache();
 		}
+		$status = function_exists( 'opcache_get_status' ) && ini_get( 'opcache.validate_timestamps' ) ? @opcache_get_status( true ) : false;
 		header( 'X-Upkeep-Reset: ' . ( ! function_exists( 'opcache_reset' ) || ! ini_get( 'opcache.enable' ) || @opcache_reset() ? 'done' : 'refused' ) );
+		if ( $status && isset( $status['scripts'] ) ) {
+			$held = array();
+			foreach ( array_keys( $status['scripts'] ) as $path ) {
+				if ( 0 === strpos( $path, __DIR__ . '/' ) ) {
+					$held[] = substr( $path, strlen( __DIR__ ) + 1 );
+				}
+			}
+			echo json_encode( array( 'root' => __DIR__, 'scripts' => $held ) );
+		}
 		exit; // this request would still run what the cache held
+	}
+	if ( isset( $_SERVER['HTTP_X_UPKEEP_COMPILE'] ) && ! headers_sent() && ! defined( 'UPKEEP_COMPILE' ) ) {
+		define( 'UPKEEP_COMPILE', true );
+		$compiled = 0;
+		$until    = microtime( true ) + 4;
+		// Before PHP 8 compiling declares what it compiles, and may fail on that.
+		$list = PHP_VERSION_ID >= 80000 ? json_decode( (string) file_get_contents( 'php://input' ), true ) : array();
+		foreach ( is_array( $list ) ? $list : array() as $name ) {
+			if ( is_string( $name ) && false === strpos( $name, '..' ) && is_file( __DIR__ . '/' . $name ) && microtime( true ) < $until ) {
+				$compiled += (int) @opcache_compile_file( __DIR__ . '/' . $name );
+			}
+		}
+		header( 'X-Upkeep-Compile: ' . $compiled );
+		exit;
 	}
 } else {
 	if ( headers_sent() ) {
