@@ -105,11 +105,21 @@ func (c *Cluster) Kill(ctx context.Context) error { return c.end(ctx, syscall.SI
 
 func (c *Cluster) end(ctx context.Context, signal syscall.Signal) error {
 	pid := c.cmd.Process.Pid
+	doomed := []int{pid}
 	if signal == syscall.SIGKILL {
-		pid = -pid // its children would hold on to shared memory
+		// Its children, each in a session of its own, would go on for a while and
+		// hold on to shared memory.
+		list, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid)) // it may have ended
+		for child := range strings.FieldsSeq(string(list)) {
+			if n, err := strconv.Atoi(child); err == nil {
+				doomed = append(doomed, n)
+			}
+		}
 	}
-	if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
-		return err
+	for _, pid := range doomed {
+		if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return err
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
