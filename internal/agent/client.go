@@ -139,7 +139,7 @@ func ask[R any](ctx context.Context, c *Client, op string, request any) (result 
 	for {
 		var line struct {
 			Progress *upkeep.Progress `json:"progress"`
-			Result   json.RawMessage  `json:"result"`
+			Result   R                `json:"result"`
 			Error    *upkeep.Error    `json:"error"`
 		}
 		if err := lines.Decode(&line); err != nil {
@@ -151,7 +151,8 @@ func ask[R any](ctx context.Context, c *Client, op string, request any) (result 
 		case line.Error != nil:
 			return result, line.Error
 		default:
-			return result, json.Unmarshal(line.Result, &result)
+			_, _ = answer.Body.Read(make([]byte, 1)) // its end: the connection serves the next one too
+			return line.Result, nil
 		}
 	}
 }
