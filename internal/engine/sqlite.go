@@ -100,6 +100,7 @@ func (e *Engine) migrate(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
+	//lint:ignore SA1019 of SQLite every statement goes into a transaction
 	if _, err := migrator.MigrateTx(ctx, tx, rivermigrate.DirectionUp, nil); err != nil {
 		return err
 	}

@@ -123,9 +123,6 @@ func (s *survey) readCore() error {
 	return nil
 }
 
-// baseName is what DokuWiki takes as the name of a plugin or template.
-var baseName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]*$`)
-
 // readExtensions reads the folders of plugins or templates.
 func (s *survey) readExtensions(kind upkeep.Kind) (err error) {
 	dir := extensionDir(s.layout, kind)

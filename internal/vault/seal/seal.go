@@ -10,7 +10,8 @@ import (
 	"encoding/json"
 	"errors"
 
-	"golang.org/x/crypto/poly1305" //nolint:staticcheck // the format prescribes Poly1305-AES
+	//lint:ignore SA1019 the format prescribes Poly1305-AES
+	"golang.org/x/crypto/poly1305"
 	"golang.org/x/crypto/scrypt"
 
 	"upkeep"

@@ -93,10 +93,6 @@ type cascade struct {
 	Protected []string `json:"protected"`
 }
 
-func (c *cascade) all() []string {
-	return append(append(append([]string{}, c.Default...), c.Local...), c.Protected...)
-}
-
 // readSettings follows inc/init.php; false when only running it can tell.
 func (s *scene) readSettings() (*settings, bool, error) {
 	text, err := s.preload()
