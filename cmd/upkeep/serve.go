@@ -16,6 +16,7 @@ import (
 	"upkeep"
 	"upkeep/cmd/upkeep/console"
 	"upkeep/internal/web"
+	"upkeep/internal/web/listen"
 )
 
 type serveOptions struct {
@@ -59,14 +60,14 @@ func runServe(ctx context.Context, e *console.Env, opts serveOptions) (err error
 	if e.App.Open == nil {
 		return upkeep.Errorf(upkeep.CodeNotFound, "%s", e.Text("serve.absent"))
 	}
-	socket, err := web.ListenUnix(ctx, filepath.Join(dir, web.SocketName))
+	socket, err := listen.Unix(ctx, filepath.Join(dir, listen.SocketName))
 	if err != nil {
 		return err
 	}
 	defer socket.Close()
 	var local net.Listener
 	if opts.Listen != "" {
-		if local, err = web.ListenLocal(ctx, opts.Listen); err != nil {
+		if local, err = listen.Local(ctx, opts.Listen); err != nil {
 			return err
 		}
 		defer local.Close()
@@ -93,10 +94,10 @@ type listeners struct {
 func serveOn(ctx context.Context, e *console.Env, api http.Handler, on listeners) error {
 	group, ctx := errgroup.WithContext(ctx)
 	fmt.Fprintln(e.Stderr, "upkeep: "+e.Text("serve.listening", "address", on.socket.Addr()))
-	group.Go(func() error { return web.Serve(ctx, on.socket, api, grace) })
+	group.Go(func() error { return listen.Serve(ctx, on.socket, api, grace) })
 	if on.local != nil {
 		fmt.Fprintln(e.Stderr, "upkeep: "+e.Text("serve.listening", "address", "http://"+on.local.Addr().String()))
-		group.Go(func() error { return web.Serve(ctx, on.local, web.RequireToken(api, on.token), grace) })
+		group.Go(func() error { return listen.Serve(ctx, on.local, web.RequireToken(api, on.token), grace) })
 	}
 	return group.Wait()
 }

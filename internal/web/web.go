@@ -6,6 +6,7 @@ package web
 import (
 	"log/slog"
 	"net/http"
+	"time"
 
 	"upkeep"
 )
@@ -40,7 +41,7 @@ type Server struct {
 // New returns a server for what c lends it.
 func New(c Config) *Server {
 	if c.Clock == nil {
-		c.Clock = systemClock
+		c.Clock = time.Now
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

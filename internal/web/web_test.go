@@ -17,6 +17,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/web"
+	"upkeep/internal/web/listen"
 )
 
 // application answers with little, and records who asked for changes.
@@ -135,16 +136,16 @@ func newApplication() (*application, *web.Server) {
 
 // serve runs h on a real listener of each kind and hands its client to test.
 func onEveryListener(t *testing.T, test func(t *testing.T, a *application, c *web.Client)) {
-	socket := filepath.Join(t.TempDir(), "state", web.SocketName)
-	memory := web.NewMemory()
+	socket := filepath.Join(t.TempDir(), "state", listen.SocketName)
+	memory := listen.NewMemory()
 	for name, open := range map[string]func(h http.Handler) (net.Listener, http.Handler, *web.Client){
 		"unix": func(h http.Handler) (net.Listener, http.Handler, *web.Client) {
-			l, err := web.ListenUnix(t.Context(), socket)
+			l, err := listen.Unix(t.Context(), socket)
 			fatal(t, err)
 			return l, h, web.NewSocketClient(socket)
 		},
 		"tcp": func(h http.Handler) (net.Listener, http.Handler, *web.Client) {
-			l, err := web.ListenLocal(t.Context(), "127.0.0.1:0")
+			l, err := listen.Local(t.Context(), "127.0.0.1:0")
 			fatal(t, err)
 			c, err := web.NewClient("http://"+l.Addr().String(), "sesame")
 			fatal(t, err)
@@ -159,7 +160,7 @@ func onEveryListener(t *testing.T, test func(t *testing.T, a *application, c *we
 			l, h, c := open(server)
 			ctx, stop := context.WithCancel(t.Context())
 			ended := make(chan error, 1)
-			go func() { ended <- web.Serve(ctx, l, h, time.Second) }()
+			go func() { ended <- listen.Serve(ctx, l, h, time.Second) }()
 			t.Cleanup(func() {
 				c.Close()
 				stop()
@@ -319,26 +320,26 @@ func TestBadRequests(t *testing.T) {
 func TestSocketIsPrivate(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
 	fatal(t, os.Mkdir(dir, 0o777))
-	path := filepath.Join(dir, web.SocketName)
-	l, err := web.ListenUnix(t.Context(), path)
+	path := filepath.Join(dir, listen.SocketName)
+	l, err := listen.Unix(t.Context(), path)
 	fatal(t, err)
 	for name, want := range map[string]fs.FileMode{dir: 0o700, path: 0o600} {
 		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: %v, %v; want %v", name, info.Mode(), err, want)
 		}
 	}
-	if _, err := web.ListenUnix(t.Context(), path); upkeep.CodeOf(err) != upkeep.CodeConflict {
+	if _, err := listen.Unix(t.Context(), path); upkeep.CodeOf(err) != upkeep.CodeConflict {
 		t.Errorf("second server: %v", err)
 	}
 	// A server that died leaves its socket.
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	fatal(t, l.Close())
-	l, err = web.ListenUnix(t.Context(), path)
+	l, err = listen.Unix(t.Context(), path)
 	fatal(t, err)
 	fatal(t, l.Close())
 	// Any other file in its place is not ours to remove.
 	fatal(t, os.WriteFile(path, []byte("precious"), 0o600))
-	if _, err := web.ListenUnix(t.Context(), path); err == nil {
+	if _, err := listen.Unix(t.Context(), path); err == nil {
 		t.Error("a file was taken for a socket")
 	}
 	if content, err := os.ReadFile(path); err != nil || string(content) != "precious" {
@@ -358,7 +359,7 @@ func TestTokenAndAddress(t *testing.T) {
 		}
 	}
 	for _, address := range []string{"0.0.0.0:80", ":80", "192.0.2.1:80", "nonsense"} {
-		if _, err := web.ListenLocal(t.Context(), address); upkeep.CodeOf(err) != upkeep.CodeInvalid {
+		if _, err := listen.Local(t.Context(), address); upkeep.CodeOf(err) != upkeep.CodeInvalid {
 			t.Errorf("listen on %q: %v", address, err)
 		}
 	}
@@ -437,14 +438,14 @@ func TestPrivateFolder(t *testing.T) {
 		if name == "foreign" {
 			want, code = 0o755, upkeep.CodeConflict
 		}
-		if err := web.PrivateFolder(filepath.Join(dir, name)); upkeep.CodeOf(err) != code || mode(name) != want {
+		if err := listen.PrivateFolder(filepath.Join(dir, name)); upkeep.CodeOf(err) != code || mode(name) != want {
 			t.Errorf("%s: mode %o, %v", name, mode(name), err)
 		}
 	}
-	if err := web.PrivateFolder(filepath.Join(dir, "a", "new")); err != nil || mode("a/new") != 0o700 {
+	if err := listen.PrivateFolder(filepath.Join(dir, "a", "new")); err != nil || mode("a/new") != 0o700 {
 		t.Error(err)
 	}
-	if err := web.PrivateFolder(filepath.Join(dir, "foreign", "letter.txt", "x")); upkeep.CodeOf(err) != upkeep.CodeInvalid || upkeep.HintOf(err) == "" {
+	if err := listen.PrivateFolder(filepath.Join(dir, "foreign", "letter.txt", "x")); upkeep.CodeOf(err) != upkeep.CodeInvalid || upkeep.HintOf(err) == "" {
 		t.Error(err)
 	}
 }

@@ -24,6 +24,7 @@ import (
 	"upkeep/internal/store"
 	"upkeep/internal/verify"
 	"upkeep/internal/web"
+	"upkeep/internal/web/listen"
 )
 
 // app is the application on one state folder.
@@ -71,7 +72,7 @@ func Open(ctx context.Context, dir, version string) (_ http.Handler, _ func() er
 }
 
 func (a *app) open(ctx context.Context) (err error) {
-	if err := web.PrivateFolder(a.dir); err != nil {
+	if err := listen.PrivateFolder(a.dir); err != nil {
 		return err
 	}
 	if a.settings, err = readSettings(a.dir); err != nil {

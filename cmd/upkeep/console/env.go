@@ -22,6 +22,7 @@ import (
 	"upkeep/internal/catalogue"
 	"upkeep/internal/terminal"
 	"upkeep/internal/web"
+	"upkeep/internal/web/listen"
 )
 
 // Application is what the wiring plugs in.
@@ -118,7 +119,7 @@ func (e *Env) connect(ctx context.Context) (*web.Client, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	client := web.NewSocketClient(filepath.Join(dir, web.SocketName))
+	client := web.NewSocketClient(filepath.Join(dir, listen.SocketName))
 	if _, err := client.Version(ctx); err == nil {
 		return client, func() error { client.Close(); return nil }, nil
 	}
@@ -137,10 +138,10 @@ func (e *Env) openHere(ctx context.Context, dir string) (*web.Client, func() err
 		cancel()
 		return nil, nil, err
 	}
-	listener := web.NewMemory()
+	listener := listen.NewMemory()
 	serving, stop := context.WithCancel(base)
 	ended := make(chan error, 1)
-	go func() { ended <- web.Serve(serving, listener, api, time.Second) }()
+	go func() { ended <- listen.Serve(serving, listener, api, time.Second) }()
 	client := web.NewDialClient(listener.Dial)
 	return client, func() error {
 		defer cancel()

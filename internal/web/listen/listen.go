@@ -1,16 +1,15 @@
-package web
+// Package listen is where the API is answered: a unix socket that only its owner
+// reaches, a local address, the memory of the process.
+package listen
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -21,12 +20,10 @@ import (
 // SocketName is the name of the unix socket in the state folder.
 const SocketName = "upkeep.sock"
 
-func systemClock() time.Time { return time.Now() }
-
-// ListenUnix listens on a socket that only the owner reaches: mode 0600 in a
+// Unix listens on a socket that only the owner reaches: mode 0600 in a
 // folder of mode 0700. A socket that a dead server left is replaced.
 // CodeConflict when a server answers on it already.
-func ListenUnix(ctx context.Context, path string) (_ net.Listener, err error) {
+func Unix(ctx context.Context, path string) (_ net.Listener, err error) {
 	defer upkeep.Wrap(&err, "listen on %s", path)
 	dir := filepath.Dir(path)
 	if err := PrivateFolder(dir); err != nil {
@@ -99,9 +96,9 @@ func removeSocket(path string) error {
 	return os.Remove(path)
 }
 
-// ListenLocal listens on a TCP address of this machine. The API does not
+// Local listens on a TCP address of this machine. The API does not
 // speak TLS itself; CodeInvalid for an address others could reach.
-func ListenLocal(ctx context.Context, address string) (net.Listener, error) {
+func Local(ctx context.Context, address string) (net.Listener, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, upkeep.Errorf(upkeep.CodeInvalid, "listen on %q: want HOST:PORT", address)
@@ -116,22 +113,6 @@ func ListenLocal(ctx context.Context, address string) (net.Listener, error) {
 		return nil, upkeep.Errorf(upkeep.CodeConflict, "listen on %s: %w", address, err)
 	}
 	return l, nil
-}
-
-// RequireToken lets requests through that carry the bearer token.
-func RequireToken(h http.Handler, token string) http.Handler {
-	want := sha256.Sum256([]byte(token))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		got := sha256.Sum256([]byte(given))
-		if !ok || token == "" || subtle.ConstantTimeCompare(want[:], got[:]) != 1 {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			_ = respond(w, http.StatusUnauthorized, upkeep.Errorf(upkeep.CodeUnauthorized, "the token is missing or wrong").
-				WithHint("Set UPKEEP_TOKEN to the server's token."))
-			return
-		}
-		h.ServeHTTP(w, r)
-	})
 }
 
 // Serve answers h on l until ctx ends, then gives running requests the grace
