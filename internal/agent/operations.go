@@ -156,7 +156,7 @@ func (a *Agent) opOpen(ctx context.Context, c *call, request OpenRequest) (_ Not
 // newSession starts the journal. It says what folders will be made before
 // they are, and which were after.
 func (a *Agent) newSession(request OpenRequest) (_ *session, err error) {
-	s := &session{layout: request.Layout, staged: map[string]cms.Staged{}, opened: Opened{
+	s := &session{layout: request.Layout, staged: map[string]cms.Staged{}, adopted: map[string]bool{}, opened: Opened{
 		Intervention: request.Intervention, Token: request.Token, Layout: *request.Layout, URL: request.URL, At: a.config.Now().UTC(),
 		MaxFrozen: request.MaxFrozen, Silence: request.Silence, Folder: ".upkeep-" + rand.Text(),
 	}}

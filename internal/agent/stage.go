@@ -57,9 +57,11 @@ func (a *Agent) opStage(ctx context.Context, c *call, request StageRequest) (_ *
 		if err := place.CanWrite(filepath.Dir(move.To)); err != nil {
 			return nil, upkeep.Errorf(upkeep.CodeRefused, "%w", err) // only this update cannot be made
 		}
-		if err := s.adoptModes(filepath.Join(staged.Dir, move.From), move.To); err != nil {
+		source := filepath.Join(staged.Dir, move.From)
+		if err := s.adoptModes(source, move.To); err != nil {
 			return nil, err
 		}
+		s.adopted[source] = true
 	}
 	s.staged[request.Update.Ref()] = *staged
 	c.progress(upkeep.Progress{Code: "stage", Done: int64(len(s.staged)), Unit: "updates"})
@@ -126,6 +128,9 @@ func (s *session) adoptModes(from, to string) error {
 	return fs.WalkDir(root.FS(), filepath.Base(from), func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
+		}
+		if d.Type()&fs.ModeSymlink != 0 {
+			return nil // has no mode of its own, and may lead to what has
 		}
 		mode := file
 		switch was, err := stat(filepath.Join(to, strings.TrimPrefix(path, filepath.Base(from)))); {

@@ -114,6 +114,13 @@ func (d *Driver) ReadBack(ctx context.Context, h cms.Host, l *cms.Layout, before
 		}
 		checks = append(checks, content...)
 	}
+	if managed, _ := partition(staged); len(managed) > 0 {
+		more, err := managedChecks(h, l, managed)
+		if err != nil {
+			return nil, err
+		}
+		checks = append(checks, more...)
+	}
 	checks = append(checks, parcel.Unchanged(before, without(now, before, staged))...)
 	checks = append(checks, enabledChecks(before, now)...)
 	loaded, err := loadChecks(ctx, h, l, now)

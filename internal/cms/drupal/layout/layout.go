@@ -24,6 +24,7 @@ const (
 	DirPrivate = "private" // private files; absent when there are none
 	DirSync    = "sync"    // exported configuration; absent when the site does not say
 	DirVendor  = "vendor"  // what Composer put there; absent in Drupal 7
+	DirProject = "project" // of composer.json, where Composer is what brings the site up to date
 )
 
 // Keys of cms.Layout.Options. A key is absent when the site does not set it.
@@ -32,6 +33,7 @@ const (
 	OptionHost       = "host"       // the host name by which Drupal finds the folder of settings.php
 	OptionHome       = "home"       // address of the home page, where the settings fix it
 	OptionPHP        = "php"        // version of the interpreter that evaluated the settings
+	OptionComposer   = "composer"   // the host's Composer, absolute; with DirProject
 )
 
 // Generations: they share ideas, not code. Eight is every later one too.
