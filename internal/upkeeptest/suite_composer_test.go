@@ -1,9 +1,12 @@
 package upkeeptest_test
 
 import (
+	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -19,19 +22,29 @@ type composedTrees struct {
 	once func() (string, error) // the project, of the old release
 }
 
-// composerSubject is a Drupal that Composer put together; nil without trees.
-func composerSubject(t *testing.T) []subject {
+// composed are the trees that there are, nil without, or without Composer.
+func composed(t *testing.T) *composedTrees {
 	t.Helper()
 	from, to := os.Getenv("UPKEEP_TEST_DRUPAL_OLD"), os.Getenv("UPKEEP_TEST_DRUPAL_NEW")
 	if _, err := exec.LookPath("composer"); err != nil || from == "" || to == "" {
+		return nil
+	}
+	c := &composedTrees{drupalTrees: drupalTrees{generation: "8", from: from, to: to}}
+	c.once = sync.OnceValues(func() (string, error) { return c.compose(t) })
+	return c
+}
+
+// composerSubject is a Drupal that Composer put together.
+func composerSubject(t *testing.T) []subject {
+	t.Helper()
+	c := composed(t)
+	if c == nil {
 		t.Run("composer", func(t *testing.T) {
 			t.Skip("set UPKEEP_TEST_DRUPAL_OLD and _NEW to the folders of unpacked releases, and install composer")
 		})
 		return nil
 	}
-	c := &composedTrees{drupalTrees: drupalTrees{generation: "8", from: from, to: to}}
-	c.once = sync.OnceValues(func() (string, error) { return c.compose(t) })
-	s := drupalSubject("8", from, to)
+	s := drupalSubject("8", c.from, c.to)
 	s.name, s.site, s.adopt = "composer", c.site, c.adopt
 	s.modified = func(t *testing.T, site *demo.Site) *upkeeptest.Program { return c.adopt(t, site, true) }
 	return []subject{s}
@@ -49,15 +62,18 @@ func (c *composedTrees) compose(t *testing.T) (string, error) {
 	}
 	old := c.coreVersion(t, c.from)
 	err = project.Repository(dir, []project.Tree{{Dir: c.from}, {Dir: c.to, Change: c.change()}}, []project.Release{
-		c.module(project.Ribbon, "0", false), c.module(project.Tally, "0", false), c.module(project.Tally, "1", false), c.module(project.Tally, "2", true),
+		c.module(project.Ribbon, "0", false), c.module(project.Ribbon, "1", false), c.module(project.Tally, "0", false), c.module(project.Tally, "1", false), c.module(project.Tally, "2", true),
 	})
 	if err != nil {
 		return "", err
 	}
+	asked := map[string]upkeep.Version{"drupal/core-recommended": old, "drupal/core-composer-scaffold": old, "drupal/ribbon": "1.0.0", "drupal/tally": "1.0.0"}
+	drush := versionsIn(t, filepath.Join(c.from, "vendor/composer/installed.json"), map[string]string{"drush/drush": "any"})
+	if version := drush["drush/drush"]; version != "" {
+		asked["drush/drush"] = upkeep.Version(version)
+	}
 	tree := filepath.Join(dir, "project")
-	return tree, project.Compose(t.Context(), tree, dir, map[string]upkeep.Version{
-		"drupal/core-recommended": old, "drupal/core-composer-scaffold": old, "drupal/ribbon": "1.0.0", "drupal/tally": "1.0.0",
-	})
+	return tree, project.Compose(t.Context(), tree, dir, asked)
 }
 
 func (c *composedTrees) site(t *testing.T) *demo.Site {
@@ -87,4 +103,89 @@ func (c *composedTrees) adopt(t *testing.T, site *demo.Site, good bool) *upkeept
 			}
 		}
 	})
+}
+
+// TestComposedSite follows what Composer managed through a search for a
+// culprit: what stays is what the lock says, and what the project's owner made
+// is the owner's.
+func TestComposedSite(t *testing.T) {
+	c := composed(t)
+	if c == nil {
+		t.Skip("no trees of Drupal, or no composer")
+	}
+	t.Parallel()
+	site := c.site(t)
+	folder := filepath.Dir(site.Root)
+	rules, err := os.ReadFile(filepath.Join(site.Root, ".htaccess"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plant(t, site, ".htaccess", string(rules)+"\n# The owner's own rule.\n")
+	plant(t, site, "../composer.local.txt", "the owner's")
+	asked, err := os.ReadFile(filepath.Join(folder, "composer.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := upkeeptest.AdoptDrupal(t, site, func(m *project.Mirror) {
+		m.AddCore(c.coreVersion(t, c.from), c.pack(t, c.from, nil))
+		m.AddCore(c.coreVersion(t, c.to), c.pack(t, c.to, c.change()))
+		for _, module := range []project.Release{
+			c.module(project.Ribbon, "0", false), c.module(project.Ribbon, "1", false), c.module(project.Tally, "0", false), c.module(project.Tally, "2", true),
+		} {
+			if err := m.Add(module); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	out, code := p.Run(t, "site", "update", "shop", "--yes")
+	iv := p.Last(t)
+	if code != 3 || iv.State != upkeep.Partial {
+		t.Fatalf("exit %d, ended %s\n%s", code, iv.State, out)
+	}
+	for _, outcome := range iv.Outcomes {
+		if guilty := outcome.Ref == "plugin:"+project.Tally; (outcome.Result == upkeep.Applied) == guilty {
+			t.Errorf("%+v", outcome)
+		}
+	}
+	want := map[string]string{"drupal/core": string(c.coreVersion(t, c.to)), "drupal/core-recommended": string(c.coreVersion(t, c.to)), "drupal/ribbon": "1.1.0", "drupal/tally": "1.0.0"}
+	for _, name := range []string{"composer.lock", "vendor/composer/installed.json"} {
+		if got := versionsIn(t, filepath.Join(folder, name), want); !maps.Equal(got, want) {
+			t.Errorf("%s says %v", name, got)
+		}
+	}
+	for name, text := range map[string]string{"composer.json": string(asked), "web/.htaccess": string(rules) + "\n# The owner's own rule.\n"} {
+		if now, err := os.ReadFile(filepath.Join(folder, name)); err != nil || string(now) != text {
+			t.Errorf("%s is not the owner's any more: %v", name, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(folder, "script-of-the-project-ran")); err == nil {
+		t.Error("a script of the project ran")
+	}
+	if said := command(t, "sh", "-c", "COMPOSER_ALLOW_SUPERUSER=1 composer install --dry-run --no-dev --no-scripts --no-interaction --working-dir="+folder+" 2>&1"); !strings.Contains(said, "Nothing to install") {
+		t.Errorf("composer would still do: %s", said)
+	}
+	c.agrees(t, p, site)
+	upkeeptest.Works(t, site)
+}
+
+// versionsIn are the versions that a list of Composer's says of some packages.
+func versionsIn(t *testing.T, file string, of map[string]string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list struct {
+		Packages []struct{ Name, Version string }
+	}
+	if err := json.Unmarshal(text, &list); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	for _, p := range list.Packages {
+		if of[p.Name] != "" {
+			found[p.Name] = p.Version
+		}
+	}
+	return found
 }

@@ -79,6 +79,19 @@ func (d *Driver) Migrate(ctx context.Context, w cms.Work, l *cms.Layout, staged 
 	if len(staged) == 0 {
 		return nil
 	}
+	if l.Options[layout.OptionGeneration] == layout.Eight {
+		own, err := ownDrush(ctx, w, l, filepath.Dir(staged[0].Dir))
+		if err != nil {
+			return err
+		}
+		if own != nil {
+			if err := own.migrate(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	// Without Drush this does it all; after it, what Drush leaves: what the
+	// site knows of releases.
 	a, err := script{"migrate.php", migrateLegacy, migrateCurrent}.run(ctx, w, l)
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/cms"
+	"upkeep/internal/cms/drupal/program"
 )
 
 // Workshop is where copies of a project are made and changed. The latest stays
@@ -244,7 +245,7 @@ func (w *Workshop) change(ctx context.Context, state *State, more []Wanted) erro
 	if err != nil {
 		return err
 	}
-	if err := o.err(); err != nil {
+	if err := failure(o); err != nil {
 		return err
 	}
 	if err := w.plan(ctx, state, root); err != nil {
@@ -285,7 +286,7 @@ func (l *locking) update(ctx context.Context, want Wanted) error {
 	if want.Name == Core {
 		ways = [][]string{{"--with-all-dependencies"}}
 	}
-	var ended *outcome
+	var ended *program.Outcome
 	for _, way := range ways {
 		if ended, err = l.run(ctx, l.state.Copy, slices.Concat(arguments, way)...); err != nil {
 			return err
@@ -294,7 +295,7 @@ func (l *locking) update(ctx context.Context, want Wanted) error {
 			break
 		}
 	}
-	if err := ended.err(); err != nil {
+	if err := failure(ended); err != nil {
 		return err
 	}
 	after, err := ReadLock(l.root, true)

@@ -1,6 +1,6 @@
 <?php
-// Runs Composer once and says how that went. What it is given on its command
-// line is no secret; what the project keeps secret stays in its own files.
+// Runs a program once and says how that went. What it is given on its command
+// line is no secret.
 // PHP 7.4 to 8.x.
 $in  = json_decode(file_get_contents('php://fd/3'), true);
 $out = fopen('php://fd/4', 'w');
