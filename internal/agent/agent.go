@@ -228,9 +228,7 @@ func (s *session) adopt(known *cms.Database) {
 	if engine.Key(known) != engine.Key(mine) {
 		return
 	}
-	whole := *mine
-	whole.User, whole.Password = known.User, known.Password
-	s.layout.Database = &whole
+	s.layout.Database = mine.Known(known)
 }
 
 // adoptKnown gives the session what the control plane last knew. The caller

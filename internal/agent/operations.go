@@ -164,9 +164,7 @@ func (a *Agent) newSession(request OpenRequest) (_ *session, err error) {
 		return nil, err
 	}
 	if db := request.Layout.Database; db != nil {
-		stripped := *db
-		stripped.Password = "" // the journal outlives the intervention when the machine dies
-		s.opened.Layout.Database = &stripped
+		s.opened.Layout.Database = db.Stripped() // the journal outlives the intervention when the machine dies
 	}
 	if s.hold, err = holdRoot(request.Layout.Root); err != nil {
 		return nil, err

@@ -146,14 +146,17 @@ func (r *restoring) options() archive.Options {
 	}
 }
 
-// reduceGate leaves of the gate only its first file, the one that refuses
-// visitors: the rest stands in the place of what is restored.
+// reduceGate leaves of the gate only what refuses visitors, its first file and
+// its like: the rest stands in the place of what is restored.
 func (s *session) reduceGate(log *slog.Logger) error {
 	if err := s.restoreModes(false); err != nil {
 		return err
 	}
 	gates := s.standingGate()
 	for i := len(gates) - 1; i > 0; i-- {
+		if s.gate != nil && slices.ContainsFunc(s.gate.Files, func(file cms.GateFile) bool { return file.Refuses && file.Path == gates[i].Target }) {
+			continue
+		}
 		if err := s.revert(gates[i], log); err != nil {
 			return err
 		}

@@ -163,6 +163,31 @@ type Database struct {
 	// as a queue's: absolute, links resolved, inside an area or not.
 	File  string   `json:"file,omitempty"`
 	Files []string `json:"files,omitempty"`
+
+	// More are further databases of a site that has several: all of them are
+	// backed up, compared and undone with this one. Label is then what each is
+	// called in backups, this one too, and can be the name of a folder.
+	Label string     `json:"label,omitempty"`
+	More  []Database `json:"more,omitempty"`
+}
+
+// Known returns the database with the account and password that known has for
+// it and for each of More, which are the same ones in the same order.
+func (d Database) Known(known *Database) *Database {
+	d.User, d.Password, d.More = known.User, known.Password, slices.Clone(d.More)
+	for i := range d.More {
+		d.More[i].User, d.More[i].Password = known.More[i].User, known.More[i].Password
+	}
+	return &d
+}
+
+// Stripped returns the database without its passwords.
+func (d Database) Stripped() *Database {
+	d.Password, d.More = "", slices.Clone(d.More)
+	for i := range d.More {
+		d.More[i].Password = ""
+	}
+	return &d
 }
 
 // Has reports whether what is called name in the database is the site's, by the
@@ -207,6 +232,7 @@ type GateFile struct {
 	Path    string      `json:"path"` // absolute, inside an area
 	Content []byte      `json:"content"`
 	Mode    os.FileMode `json:"mode"`
+	Refuses bool        `json:"refuses,omitempty"` // turns visitors away, as the first file of a gate always does
 }
 
 // GateMode is a mode that a path has for the duration of the freeze. Work

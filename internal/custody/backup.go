@@ -176,6 +176,10 @@ func (c *Custody) restore(ctx context.Context, id upkeep.BackupID, request agent
 		return nil, err
 	}
 	if target := request.Database; target != nil && request.Layout.Database != nil {
+		if others := len(request.Layout.Database.More); others > 0 {
+			return nil, upkeep.Errorf(upkeep.CodeInvalid, "the site has %d databases", others+1).
+				WithHint("Restore into a folder without --database, then import what is in each folder of database/.")
+		}
 		*target = request.Layout.Database.Beside(target.Name)
 	}
 	return r.restore(ctx, id, request)

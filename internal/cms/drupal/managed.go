@@ -25,8 +25,9 @@ func workshop(h cms.Host, l *cms.Layout, base string) (*composer.Workshop, error
 		return nil, err
 	}
 	w := &composer.Workshop{Host: h, Project: project, Web: filepath.ToSlash(web), Command: l.Options[layout.OptionComposer], Base: base}
-	for _, key := range []string{layout.DirFiles, layout.DirPrivate} {
-		if rel, err := filepath.Rel(project, l.Dirs[key]); l.Dirs[key] != "" && err == nil {
+	for key, dir := range l.Dirs { // of every site
+		kept := strings.HasPrefix(key, layout.DirFiles) || strings.HasPrefix(key, layout.DirPrivate)
+		if rel, err := filepath.Rel(project, dir); kept && err == nil {
 			w.Without = append(w.Without, filepath.ToSlash(rel))
 		}
 	}

@@ -1,6 +1,7 @@
 package drupal
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"path/filepath"
@@ -79,8 +80,18 @@ func (d *Driver) Migrate(ctx context.Context, w cms.Work, l *cms.Layout, staged 
 	if len(staged) == 0 {
 		return nil
 	}
+	for _, site := range layout.Sites(l) {
+		if err := migrate(ctx, w, site, filepath.Dir(staged[0].Dir)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// migrate does so for one site of the code.
+func migrate(ctx context.Context, w cms.Work, l *cms.Layout, beside string) error {
 	if l.Options[layout.OptionGeneration] == layout.Eight {
-		own, err := ownDrush(ctx, w, l, filepath.Dir(staged[0].Dir))
+		own, err := ownDrush(ctx, w, l, beside)
 		if err != nil {
 			return err
 		}
@@ -136,8 +147,14 @@ func (d *Driver) ReadBack(ctx context.Context, h cms.Host, l *cms.Layout, before
 	}
 	checks = append(checks, parcel.Unchanged(before, without(now, before, staged))...)
 	checks = append(checks, enabledChecks(before, now)...)
-	loaded, err := loadChecks(ctx, h, l, now)
-	return append(checks, loaded...), err
+	for _, site := range layout.Sites(l) {
+		loaded, err := loadChecks(ctx, h, site, now)
+		if err != nil {
+			return nil, err
+		}
+		checks = append(checks, loaded...)
+	}
+	return checks, nil
 }
 
 func versionCheck(now *upkeep.Inventory, s *cms.Staged) upkeep.Check {
@@ -168,13 +185,18 @@ func enabledChecks(before, now *upkeep.Inventory) []upkeep.Check {
 	var checks []upkeep.Check
 	for i := range before.Components {
 		c := &before.Components[i]
-		have := ""
+		have := map[string]string{}
 		if found := parcel.Find(now, c); found != nil {
-			have = found.Headers[inventory.HeaderEnabled]
+			have = found.Headers
 		}
-		for name := range strings.FieldsSeq(c.Headers[inventory.HeaderEnabled]) {
-			if !strings.Contains(" "+have+" ", " "+name+" ") {
-				checks = append(checks, upkeep.Check{Code: "active", Subject: name, Component: c.Ref(), Want: "active", Got: "inactive"})
+		for header, enabled := range c.Headers { // of all sites, and of each
+			if !strings.HasPrefix(header, inventory.HeaderEnabled) {
+				continue
+			}
+			for name := range strings.FieldsSeq(enabled) {
+				if !strings.Contains(" "+have[header]+" ", " "+name+" ") {
+					checks = append(checks, upkeep.Check{Code: "active", Subject: name, Component: c.Ref(), Want: "active", Got: "inactive"})
+				}
 			}
 		}
 	}
@@ -182,8 +204,9 @@ func enabledChecks(before, now *upkeep.Inventory) []upkeep.Check {
 }
 
 func loadChecks(ctx context.Context, h cms.Host, l *cms.Layout, now *upkeep.Inventory) ([]upkeep.Check, error) {
-	loaded := upkeep.Check{Code: checkBootstrap, Subject: "site", OK: true, Want: "loads", Got: "loads"}
-	schema := upkeep.Check{Code: checkSchema, OK: true, Want: "none waits", Got: "none waits"}
+	label := l.Database.Label // "" where there is but one
+	loaded := upkeep.Check{Code: checkBootstrap, Subject: cmp.Or(label, "site"), OK: true, Want: "loads", Got: "loads"}
+	schema := upkeep.Check{Code: checkSchema, Subject: label, OK: true, Want: "none waits", Got: "none waits"}
 	a, err := script{"readback.php", readBackLegacy, readBackCurrent}.run(ctx, h, l)
 	switch {
 	case err != nil && upkeep.CodeOf(err) != upkeep.CodeRefused:

@@ -72,7 +72,7 @@ func (s *scene) useComposer(project string) error {
 		why = upkeep.Causef("%s is on another file system than %s", s.root, project)
 	}
 	if why != nil {
-		s.find(upkeep.Finding{Code: "composer", Paths: []string{filepath.Join(project, "composer.json")}, Blocks: true}.Because(why))
+		s.find(upkeep.Finding{Code: "composer_unfit", Paths: []string{filepath.Join(project, "composer.json")}, Blocks: true}.Because(why))
 		return nil
 	}
 	s.layout.Dirs[DirProject], s.layout.Options[OptionComposer] = project, command
