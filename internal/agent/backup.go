@@ -176,7 +176,7 @@ func (r *reading) whole(ctx context.Context) (_ *ReadResult, err error) {
 	if err != nil {
 		return nil, err
 	}
-	result := &ReadResult{Taken: r.agent.config.Now().UTC(), Files: files.Stats.Files, Tables: countTables(tables)}
+	result := &ReadResult{Taken: r.agent.config.Now().UTC(), Files: files.Stats.Files, Tables: engine.CountTables(tables)}
 	if len(files.Unsteady) > 0 && r.seen.frozen {
 		return nil, upkeep.Errorf(upkeep.CodeConflict, "%q changes while the site is frozen", files.Unsteady[0]).
 			WithHint("Stop what writes to the site besides its visitors: a cron job, a synchronisation, an editor.")
@@ -202,16 +202,6 @@ func (r *reading) whole(ctx context.Context) (_ *ReadResult, err error) {
 	result.Tree = tree.String()
 	result.Bytes, result.Added = files.Stats.Bytes+rest.Stats.Bytes, files.Stats.Added+rest.Stats.Added
 	return result, err
-}
-
-func countTables(objects []upkeep.Object) int {
-	n := 0
-	for _, o := range objects {
-		if o.Kind == "table" {
-			n++
-		}
-	}
-	return n
 }
 
 func (r *reading) tables(ctx context.Context) ([]upkeep.Object, error) {

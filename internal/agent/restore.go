@@ -154,7 +154,7 @@ func (s *session) reduceGate(log *slog.Logger) error {
 	}
 	gates := s.standingGate()
 	for i := len(gates) - 1; i > 0; i-- {
-		if s.gate != nil && slices.ContainsFunc(s.gate.Files, func(file cms.GateFile) bool { return file.Refuses && file.Path == gates[i].Target }) {
+		if s.gate.Refuses(gates[i].Target) {
 			continue
 		}
 		if err := s.revert(gates[i], log); err != nil {

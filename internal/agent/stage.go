@@ -57,11 +57,9 @@ func (a *Agent) opStage(ctx context.Context, c *call, request StageRequest) (_ *
 		if err := place.CanWrite(filepath.Dir(move.To)); err != nil {
 			return nil, upkeep.Errorf(upkeep.CodeRefused, "%w", err) // only this update cannot be made
 		}
-		source := filepath.Join(staged.Dir, move.From)
-		if err := s.adoptModes(source, move.To); err != nil {
+		if err := s.adoptModes(filepath.Join(staged.Dir, move.From), move.To); err != nil {
 			return nil, err
 		}
-		s.adopted[source] = true
 	}
 	s.staged[request.Update.Ref()] = *staged
 	c.progress(upkeep.Progress{Code: "stage", Done: int64(len(s.staged)), Unit: "updates"})
@@ -100,8 +98,12 @@ func emptyFolder(dir string) error {
 }
 
 // adoptModes gives what was unpacked the group and modes of what it replaces,
-// or of the folder it goes to when nothing is there yet.
+// or of the folder it goes to when nothing is there yet. It does so once.
 func (s *session) adoptModes(from, to string) error {
+	if s.adopted[from] {
+		return nil
+	}
+	s.adopted[from] = true
 	model, err := stat(to)
 	exact := err == nil
 	if errors.Is(err, fs.ErrNotExist) {

@@ -35,11 +35,8 @@ func (w *work) Swap(ctx context.Context, target, source string) (err error) {
 	if w.s.swapped(target, source) {
 		return nil
 	}
-	if !w.s.adopted[source] { // it was not there yet when its update was staged
-		if err := w.s.adoptModes(source, target); err != nil {
-			return err
-		}
-		w.s.adopted[source] = true
+	if err := w.s.adoptModes(source, target); err != nil { // what was not there yet when its update was staged
+		return err
 	}
 	if err := w.s.put(journal.Aside, target, source); err != nil {
 		return err

@@ -226,6 +226,12 @@ type Gate struct {
 	Modes []GateMode `json:"modes"`
 }
 
+// Refuses reports whether the gate, nil for none, turns visitors away by the
+// file at path besides its first.
+func (g *Gate) Refuses(path string) bool {
+	return g != nil && slices.ContainsFunc(g.Files, func(file GateFile) bool { return file.Refuses && file.Path == path })
+}
+
 // GateFile is a file that appears for the duration of the freeze. One that
 // was there before is kept aside and put back exactly.
 type GateFile struct {

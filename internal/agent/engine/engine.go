@@ -123,6 +123,17 @@ func Files(site *cms.Database, dump string) map[string]string {
 	return files
 }
 
+// CountTables counts the tables among objects.
+func CountTables(objects []upkeep.Object) int {
+	n := 0
+	for _, o := range objects {
+		if o.Kind == "table" {
+			n++
+		}
+	}
+	return n
+}
+
 // Key tells databases apart, whoever asks.
 func Key(d *cms.Database) string {
 	parts := []string{d.Engine, d.Host, strconv.Itoa(d.Port), d.Socket, d.Name, d.Schema, d.Prefix, d.File}

@@ -114,7 +114,7 @@ func (c *comparing) files(ctx context.Context) error {
 			return upkeep.Errorf(upkeep.CodeInterrupted, "stopped: %w", ctx.Err())
 		case entry.IsDir() && (c.units[name] || name == path.Join(c.Web, "sites")):
 			return fs.SkipDir // the folder of settings is the owner's
-		case entry.IsDir():
+		case entry.IsDir(), !c.ours(name):
 			return nil
 		}
 		same, err := c.same(name, entry)
@@ -132,6 +132,12 @@ func (c *comparing) files(ctx context.Context) error {
 		c.add(name)
 		return nil
 	})
+}
+
+// ours reports whether a file is one that the site consists of: what scaffolding
+// puts beside Drupal is for editors, and in no backup.
+func (c *comparing) ours(name string) bool {
+	return c.Web == "." || name == Lock || strings.HasPrefix(name, vendor+"/") || strings.HasPrefix(name, c.Web+"/")
 }
 
 // same reports whether the project has a file as the copy has it.

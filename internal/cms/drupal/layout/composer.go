@@ -76,6 +76,29 @@ func (s *scene) useComposer(project string) error {
 		return nil
 	}
 	s.layout.Dirs[DirProject], s.layout.Options[OptionComposer] = project, command
+	return s.addPackages(folder)
+}
+
+// addPackages adds to the project's area what Composer put neither into vendor
+// nor into the root.
+func (s *scene) addPackages(folder *os.Root) error {
+	at := slices.IndexFunc(s.layout.Areas, func(area cms.Area) bool { return area.Name == "project" })
+	if at < 0 {
+		return nil // the root is the project
+	}
+	have, _, err := composer.ReadInstalled(folder)
+	if err != nil {
+		return err
+	}
+	only := s.layout.Areas[at].Only
+	for _, p := range have {
+		top, _, _ := strings.Cut(p.Dir(), "/")
+		if top != "" && top != "vendor" && top != filepath.Base(s.root) {
+			only = append(only, top)
+		}
+	}
+	slices.Sort(only)
+	s.layout.Areas[at].Only = slices.Compact(only)
 	return nil
 }
 
