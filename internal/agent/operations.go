@@ -16,6 +16,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/agent/journal"
+	"upkeep/internal/agent/manifest"
 	"upkeep/internal/agent/phplog"
 	"upkeep/internal/agent/rows"
 	"upkeep/internal/cms"
@@ -113,6 +114,32 @@ func (a *Agent) opIntegrity(ctx context.Context, c *call, request IntegrityReque
 		return nil, err
 	}
 	return driver.Integrity(ctx, a.layoutHost(layout), layout, request.Originals)
+}
+
+// opPropose has the driver say what updates would change elsewhere. The site is
+// only read; the folder for it goes again.
+func (a *Agent) opPropose(ctx context.Context, c *call, request ProposeRequest) (string, error) {
+	layout, err := a.opDetect(ctx, c, Nothing{})
+	if err != nil {
+		return "", err
+	}
+	driver, err := a.config.Drivers.For(layout.CMS)
+	if err != nil {
+		return "", err
+	}
+	proposer, ok := driver.(cms.Proposer)
+	if !ok {
+		return "", upkeep.Errorf(upkeep.CodeInvalid, "a %s is not put together from a lock", layout.CMS).
+			WithHint("Update this site where it is deployed from.")
+	}
+	dir := a.path("proposal")
+	if err := emptyFolder(dir); err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	h := a.layoutHost(layout)
+	h.places = h.places.With(dir)
+	return proposer.Propose(ctx, h, layout, request.Updates, dir)
 }
 
 // busy says what else is open on the site.
@@ -306,7 +333,7 @@ func (a *Agent) rowChecks(ctx context.Context, s *session) ([]upkeep.Check, erro
 	if s.layout.Database == nil {
 		return nil, nil
 	}
-	before, err := readManifest(a.path("manifest"))
+	before, err := manifest.Read(a.path("manifest"))
 	if err != nil {
 		return nil, err
 	}

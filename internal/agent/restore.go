@@ -13,6 +13,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/agent/journal"
+	"upkeep/internal/agent/manifest"
 	"upkeep/internal/cms"
 	"upkeep/internal/vault"
 	"upkeep/internal/vault/archive"
@@ -79,7 +80,7 @@ func (r *restoring) fetch(ctx context.Context) (*upkeep.Manifest, error) {
 	if _, err := archive.Restore(ctx, r.blobs, r.tree, targets, archive.Options{Polynomial: r.polynomial}); err != nil {
 		return nil, err
 	}
-	return readManifest(filepath.Join(r.dir, manifestFolder))
+	return manifest.Read(filepath.Join(r.dir, manifestFolder))
 }
 
 // compare says how the live site differs from the backup.

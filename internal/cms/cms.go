@@ -61,6 +61,16 @@ type Driver interface {
 	ReadBack(ctx context.Context, h Host, l *Layout, before *upkeep.Inventory, staged []Staged) ([]upkeep.Check, error)
 }
 
+// Proposer is a Driver that can say what updates would change in the sources
+// that a site is deployed from, without changing the site.
+type Proposer interface {
+	// Propose returns a patch for the folder of those sources, "" where the
+	// updates change nothing there. dir (absolute) is an empty folder of ours.
+	// CodeInvalid when the site has no such sources,
+	// CodeRefused when an update cannot be made.
+	Propose(ctx context.Context, h Host, l *Layout, updates []upkeep.Update, dir string) (patch string, err error)
+}
+
 // Host is what the agent lends a driver to look at a site.
 type Host interface {
 	// Open returns a folder of the site that no path below can leave.

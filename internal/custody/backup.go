@@ -11,6 +11,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/agent"
+	"upkeep/internal/agent/manifest"
 	"upkeep/internal/cms"
 	"upkeep/internal/vault"
 	"upkeep/internal/vault/archive"
@@ -108,7 +109,7 @@ func (c *Custody) manifest(ctx context.Context, id upkeep.BackupID) (*upkeep.Man
 	if err != nil {
 		return nil, err
 	}
-	m, err := agent.DecodeManifest(file)
+	m, err := manifest.Decode(file)
 	return m, errors.Join(err, file.Close())
 }
 

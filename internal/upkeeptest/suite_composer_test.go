@@ -90,19 +90,10 @@ func (c *composedTrees) site(t *testing.T) *demo.Site {
 // adopt offers a release of core with a good module, or a broken module alone.
 func (c *composedTrees) adopt(t *testing.T, site *demo.Site, good bool) *upkeeptest.Program {
 	t.Helper()
-	return upkeeptest.AdoptDrupal(t, site, func(m *project.Mirror) {
-		m.AddCore(c.coreVersion(t, c.from), c.pack(t, c.from, nil))
-		offered := c.module(project.Tally, "2", true)
-		if good {
-			m.AddCore(c.coreVersion(t, c.to), c.pack(t, c.to, c.change()))
-			offered = c.module(project.Tally, "1", false)
-		}
-		for _, module := range []project.Release{c.module(project.Ribbon, "0", false), c.module(project.Tally, "0", false), offered} {
-			if err := m.Add(module); err != nil {
-				t.Fatal(err)
-			}
-		}
-	})
+	if good {
+		return c.offer(t, site, true, c.module(project.Tally, "1", false))
+	}
+	return c.offer(t, site, false, c.module(project.Tally, "2", true))
 }
 
 // TestComposedSite follows what Composer managed through a search for a
@@ -126,17 +117,7 @@ func TestComposedSite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := upkeeptest.AdoptDrupal(t, site, func(m *project.Mirror) {
-		m.AddCore(c.coreVersion(t, c.from), c.pack(t, c.from, nil))
-		m.AddCore(c.coreVersion(t, c.to), c.pack(t, c.to, c.change()))
-		for _, module := range []project.Release{
-			c.module(project.Ribbon, "0", false), c.module(project.Ribbon, "1", false), c.module(project.Tally, "0", false), c.module(project.Tally, "2", true),
-		} {
-			if err := m.Add(module); err != nil {
-				t.Fatal(err)
-			}
-		}
-	})
+	p := c.offer(t, site, true, c.module(project.Ribbon, "1", false), c.module(project.Tally, "2", true))
 	out, code := p.Run(t, "site", "update", "shop", "--yes")
 	iv := p.Last(t)
 	if code != 3 || iv.State != upkeep.Partial {
@@ -188,4 +169,62 @@ func versionsIn(t *testing.T, file string, of map[string]string) map[string]stri
 		}
 	}
 	return found
+}
+
+// A project that is deployed from version control is not touched: what would
+// change of its lock goes to whoever deploys it.
+func TestPatchForWhatIsDeployed(t *testing.T) {
+	c := composed(t)
+	if c == nil {
+		t.Skip("no trees of Drupal, or no composer")
+	}
+	t.Parallel()
+	site := c.site(t)
+	folder := filepath.Dir(site.Root)
+	plant(t, site, "../.git/HEAD", "ref: refs/heads/main\n")
+	p := c.adopt(t, site, true)
+	before := upkeeptest.StateOf(t, site)
+	p.Run(t, "site", "update", "shop", "--yes")
+	patch := ""
+	for range 2 { // the second says the same
+		out, code := p.Run(t, "update", "propose", "shop")
+		if code != 0 || patch != "" && patch != out {
+			t.Fatalf("exit %d: %s", code, out)
+		}
+		patch = out
+	}
+	upkeeptest.Same(t, before, site, upkeeptest.Volatile...)
+	upkeeptest.Works(t, site)
+	// Elsewhere, with the patch, Composer puts the same together.
+	checkout := t.TempDir()
+	command(t, "cp", filepath.Join(folder, "composer.json"), filepath.Join(folder, "composer.lock"), checkout)
+	file := filepath.Join(t.TempDir(), "lock.patch")
+	if err := os.WriteFile(file, []byte(patch), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	command(t, "patch", "--directory="+checkout, "--strip=1", "--input="+file)
+	want := map[string]string{"drupal/core": string(c.coreVersion(t, c.to)), "drupal/tally": "1.1.0", "drupal/ribbon": "1.0.0"}
+	if got := versionsIn(t, filepath.Join(checkout, "composer.lock"), want); !maps.Equal(got, want) {
+		t.Errorf("the patched lock says %v", got)
+	}
+	if said := command(t, "sh", "-c", "COMPOSER_ALLOW_SUPERUSER=1 composer validate --no-check-all --no-check-publish --no-interaction --working-dir="+checkout+" 2>&1"); !strings.Contains(said, "is valid") {
+		t.Errorf("composer says of the lock: %s", said)
+	}
+}
+
+// What Composer brings must be what drupal.org publishes.
+func TestComposedIsHeldAgainstWhatIsPublished(t *testing.T) {
+	c := composed(t)
+	if c == nil {
+		t.Skip("no trees of Drupal, or no composer")
+	}
+	t.Parallel()
+	site := c.site(t)
+	p := c.offer(t, site, false, c.module(project.Tally, "1", true))
+	before := upkeeptest.StateOf(t, site)
+	out, code := p.Run(t, "site", "update", "shop", "--yes")
+	if iv := p.Last(t); code != 1 || iv.State != upkeep.Failed || !strings.Contains(out, "not as published") {
+		t.Errorf("exit %d, ended %s: %s", code, iv.State, out)
+	}
+	upkeeptest.Same(t, before, site, upkeeptest.Volatile...)
 }

@@ -51,6 +51,7 @@ func withSecond(t *testing.T) (*drupalTrees, *demo.Site, *cms.Database) {
 	if err := os.WriteFile(file, []byte(replace.Replace(string(text))), 0o444); err != nil {
 		t.Fatal(err)
 	}
+	plant(t, site, "sites/sites.php", "<?php\n// Several sites.\n")
 	if status := secondAnswers(t, site); status != http.StatusOK {
 		t.Fatalf("the second site answers %d", status)
 	}
@@ -121,14 +122,7 @@ func TestOneSiteOfTheCodeBreaksForAll(t *testing.T) {
 	if _, err := site.World().MariaDB.Exec(t.Context(), second.Name, "ALTER TABLE tally DROP COLUMN weight"); err != nil {
 		t.Fatal(err)
 	}
-	p := upkeeptest.AdoptDrupal(t, site, func(m *project.Mirror) {
-		m.AddCore(d.coreVersion(t, d.from), d.pack(t, d.from, nil))
-		for _, module := range []project.Release{d.module(project.Ribbon, "0", false), d.module(project.Tally, "0", false), d.module(project.Tally, "1", false)} {
-			if err := m.Add(module); err != nil {
-				t.Fatal(err)
-			}
-		}
-	})
+	p := d.offer(t, site, false, d.module(project.Tally, "1", false))
 	before := upkeeptest.StateOf(t, site)
 	content, err := site.World().MariaDB.Dump(t.Context(), second.Name)
 	if err != nil {

@@ -38,6 +38,7 @@ type answer struct {
 	Step    string   `json:"step"`
 	Ran     []string `json:"ran"`     // updates of the database
 	Pending []string `json:"pending"` // those that wait
+	Site    string   `json:"site"`    // the folder of the site that was loaded, below the root
 	Fatal   *struct {
 		Message string `json:"message"`
 		File    string `json:"file"`
@@ -57,7 +58,15 @@ func (s script) run(ctx context.Context, h cms.Host, l *cms.Layout) (*answer, er
 	address := layout.Address(l)
 	question := map[string]any{"root": l.Root, "host": address.Host, "https": address.Scheme == "https"}
 	a := &answer{}
-	return a, h.PHP(ctx, cms.Script{Name: s.name, Source: source, Dir: l.Root}, question, a)
+	if err := h.PHP(ctx, cms.Script{Name: s.name, Source: source, Dir: l.Root}, question, a); err != nil {
+		return nil, err
+	}
+	if a.Site != "" && l.Database.Label != "" { // one of several
+		if dir, err := filepath.EvalSymlinks(filepath.Join(l.Root, a.Site)); err != nil || dir != l.Dirs[layout.DirSite] {
+			return nil, upkeep.Errorf(upkeep.CodeRefused, "the name %s leads to %s", address.Host, a.Site)
+		}
+	}
+	return a, nil
 }
 
 // failure is why a script did not come to its end, "" when it did.

@@ -151,6 +151,12 @@ func (s *scene) chooseSite() (others []string, err error) {
 		seen[dir] = true
 		found = append(found, entry.Name())
 	}
+	if s.layout.Options[OptionGeneration] == Eight && slices.Contains(found, "default") {
+		// Without sites.php later ones look into no other folder.
+		if _, err := s.top.Lstat("sites/sites.php"); errors.Is(err, fs.ErrNotExist) {
+			found = []string{"default"}
+		}
+	}
 	if len(found) == 0 {
 		return nil, upkeep.Errorf(upkeep.CodeInvalid, "no settings.php in any folder of sites").
 			WithHint("Finish the installation of Drupal first.")
