@@ -27,6 +27,14 @@ func chosen(u *upkeep.Update, req web.InterventionRequest) bool {
 		(len(req.Only) == 0 || names(req.Only)) && !names(req.Except)
 }
 
+func (m *memory) ProposeUpdates(ctx context.Context, _, site string) (*web.Proposal, error) {
+	list, err := m.Updates(ctx, site, true)
+	if err != nil {
+		return nil, err
+	}
+	return &web.Proposal{Site: site, Updates: list.Updates, Text: "--- a/composer.lock\n+++ b/composer.lock\n"}, nil
+}
+
 func (m *memory) StartIntervention(ctx context.Context, actor, site string, req web.InterventionRequest) (*upkeep.Intervention, error) {
 	list, err := m.Updates(ctx, site, true)
 	if err != nil {

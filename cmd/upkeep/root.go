@@ -14,7 +14,7 @@ func newRootCommand(e *console.Env) *cobra.Command {
 			newSiteAddCommand(e), newSiteListCommand(e), newSiteShowCommand(e), newSiteRemoveCommand(e),
 			newSiteInventoryCommand(e), newSiteUpdateCommand(e), newSiteVerifyCommand(e),
 			newSiteFreezeCommand(e), newSiteThawCommand(e)),
-		e.Noun("update", "update", newUpdateListCommand(e)),
+		e.Noun("update", "update", newUpdateListCommand(e), newUpdateProposeCommand(e)),
 		e.Noun("intervention", "intervention",
 			newInterventionListCommand(e), newInterventionShowCommand(e),
 			newInterventionLogCommand(e), newInterventionCancelCommand(e)),

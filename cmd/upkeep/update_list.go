@@ -33,6 +33,20 @@ func newUpdateListCommand(e *console.Env) *cobra.Command {
 	return cmd
 }
 
+// newUpdateProposeCommand writes nothing but the patch, for a file or a program.
+func newUpdateProposeCommand(e *console.Env) *cobra.Command {
+	cmd := e.Command("update.propose", "propose <site>", console.PlainExits)
+	cmd.ValidArgsFunction = e.CompleteSite
+	cmd.RunE = e.Calling(func(ctx context.Context, c *web.Client, args []string) error {
+		proposal, err := c.ProposeUpdates(ctx, e.Actor(), args[0])
+		if err == nil {
+			_, err = fmt.Fprint(e.Stdout, proposal.Text)
+		}
+		return err
+	})
+	return cmd
+}
+
 // siteUpdate is an update with its site, as lists of several sites need it.
 type siteUpdate struct {
 	Site string `json:"site"`

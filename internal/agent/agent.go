@@ -68,6 +68,7 @@ type session struct {
 	host    *host
 	gate    *cms.Gate
 	staged  map[string]cms.Staged // by component ref
+	adopted map[string]bool       // sources of swaps that have the modes they need
 	before  *upkeep.Inventory
 	hold    *os.File // locked root, so that no other installation of Upkeep works on it
 	alone   string   // why the agent takes it back without being told; guarded by Agent.mu
@@ -145,7 +146,7 @@ func (a *Agent) resume(ctx context.Context) (_ *session, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{journal: j, staged: map[string]cms.Staged{}}
+	s := &session{journal: j, staged: map[string]cms.Staged{}, adopted: map[string]bool{}}
 	first := journal.Last(j.Entries(), journal.Open)
 	if first == nil { // cut before its first line was written: nothing was done
 		return nil, j.Finish()
@@ -227,9 +228,7 @@ func (s *session) adopt(known *cms.Database) {
 	if engine.Key(known) != engine.Key(mine) {
 		return
 	}
-	whole := *mine
-	whole.User, whole.Password = known.User, known.Password
-	s.layout.Database = &whole
+	s.layout.Database = mine.Known(known)
 }
 
 // adoptKnown gives the session what the control plane last knew. The caller

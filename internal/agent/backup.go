@@ -1,11 +1,8 @@
 package agent
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -17,7 +14,7 @@ import (
 	"upkeep"
 	"upkeep/internal/agent/engine"
 	"upkeep/internal/agent/journal"
-	"upkeep/internal/agent/place"
+	"upkeep/internal/agent/manifest"
 	"upkeep/internal/agent/wire"
 	"upkeep/internal/cms"
 	"upkeep/internal/vault"
@@ -28,7 +25,6 @@ import (
 const (
 	databaseFolder = "database"
 	manifestFolder = "manifest"
-	manifestName   = "manifest.jsonl"
 )
 
 // secured is the note of the journal's Secured entry.
@@ -176,7 +172,7 @@ func (r *reading) whole(ctx context.Context) (_ *ReadResult, err error) {
 	if err != nil {
 		return nil, err
 	}
-	result := &ReadResult{Taken: r.agent.config.Now().UTC(), Files: files.Stats.Files, Tables: countTables(tables)}
+	result := &ReadResult{Taken: r.agent.config.Now().UTC(), Files: files.Stats.Files, Tables: engine.CountTables(tables)}
 	if len(files.Unsteady) > 0 && r.seen.frozen {
 		return nil, upkeep.Errorf(upkeep.CodeConflict, "%q changes while the site is frozen", files.Unsteady[0]).
 			WithHint("Stop what writes to the site besides its visitors: a cron job, a synchronisation, an editor.")
@@ -186,13 +182,13 @@ func (r *reading) whole(ctx context.Context) (_ *ReadResult, err error) {
 		ours = append(ours, archive.Source{Name: databaseFolder, Dir: r.dump})
 	}
 	if r.manifest != "" {
-		manifest := &upkeep.Manifest{Entries: files.Entries, Tables: tables}
-		manifest.Sort()
-		if err := writeManifest(r.manifest, manifest); err != nil {
+		complete := &upkeep.Manifest{Entries: files.Entries, Tables: tables}
+		complete.Sort()
+		if err := manifest.Write(r.manifest, complete); err != nil {
 			return nil, err
 		}
 		ours = append(ours, archive.Source{Name: manifestFolder, Dir: r.manifest})
-		result.Manifest = manifest.Digest()
+		result.Manifest = complete.Digest()
 	}
 	rest, err := archive.Read(ctx, r.blobs, ours, archive.Options{Polynomial: r.polynomial, Memory: r.agent.dumped, Settled: true})
 	if err != nil {
@@ -202,16 +198,6 @@ func (r *reading) whole(ctx context.Context) (_ *ReadResult, err error) {
 	result.Tree = tree.String()
 	result.Bytes, result.Added = files.Stats.Bytes+rest.Stats.Bytes, files.Stats.Added+rest.Stats.Added
 	return result, err
-}
-
-func countTables(objects []upkeep.Object) int {
-	n := 0
-	for _, o := range objects {
-		if o.Kind == "table" {
-			n++
-		}
-	}
-	return n
 }
 
 func (r *reading) tables(ctx context.Context) ([]upkeep.Object, error) {
@@ -225,64 +211,8 @@ func (r *reading) tables(ctx context.Context) ([]upkeep.Object, error) {
 	return db.Dump(ctx, r.dump, nil)
 }
 
-// writeManifest writes one entry or object a line, entries first.
-func writeManifest(dir string, m *upkeep.Manifest) (err error) {
-	defer upkeep.Wrap(&err, "write manifest")
-	if err := emptyFolder(dir); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(filepath.Join(dir, manifestName), os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	out := bufio.NewWriterSize(f, 1<<20)
-	enc := json.NewEncoder(out)
-	for i := range m.Entries {
-		err = errors.Join(err, enc.Encode(manifestLine{Entry: &m.Entries[i]}))
-	}
-	for i := range m.Tables {
-		err = errors.Join(err, enc.Encode(manifestLine{Object: &m.Tables[i]}))
-	}
-	return errors.Join(err, out.Flush(), f.Sync(), f.Close(), place.SyncDir(dir), place.SyncDir(filepath.Dir(dir)))
-}
-
-type manifestLine struct {
-	Entry  *upkeep.Entry  `json:"entry,omitempty"`
-	Object *upkeep.Object `json:"object,omitempty"`
-}
-
 // ManifestPath is where a backup holds the manifest of its site.
-const ManifestPath = manifestFolder + "/" + manifestName
-
-func readManifest(dir string) (_ *upkeep.Manifest, err error) {
-	defer upkeep.Wrap(&err, "read manifest")
-	f, err := os.Open(filepath.Join(dir, manifestName))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return DecodeManifest(f)
-}
-
-// DecodeManifest reads a manifest as backups hold it: one line of JSON for
-// each path and each object of the database.
-func DecodeManifest(r io.Reader) (*upkeep.Manifest, error) {
-	m := &upkeep.Manifest{}
-	for dec := json.NewDecoder(bufio.NewReaderSize(r, 1<<20)); ; {
-		var line manifestLine
-		if err := dec.Decode(&line); errors.Is(err, io.EOF) {
-			return m, nil
-		} else if err != nil {
-			return nil, err
-		}
-		if line.Entry != nil {
-			m.Entries = append(m.Entries, *line.Entry)
-		}
-		if line.Object != nil {
-			m.Tables = append(m.Tables, *line.Object)
-		}
-	}
-}
+const ManifestPath = manifestFolder + "/" + manifest.Name
 
 // view is how the site would look without our gate: what backup and manifest
 // must show while it is closed. Names are those of manifests: "area/path".

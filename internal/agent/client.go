@@ -231,6 +231,11 @@ func (c *Client) Integrity(ctx context.Context, originals map[string]upkeep.Orig
 	return ask[[]upkeep.Finding](ctx, c, "integrity", IntegrityRequest{Originals: originals})
 }
 
+// Propose returns a patch for what the site is deployed from.
+func (c *Client) Propose(ctx context.Context, updates []upkeep.Update) (string, error) {
+	return ask[string](ctx, c, "propose", ProposeRequest{Updates: updates})
+}
+
 // Open begins an intervention.
 func (c *Client) Open(ctx context.Context, request OpenRequest) error {
 	_, err := ask[Nothing](ctx, c, "open", request)

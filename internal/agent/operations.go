@@ -17,6 +17,7 @@ import (
 	"upkeep"
 	"upkeep/internal/agent/codecache"
 	"upkeep/internal/agent/journal"
+	"upkeep/internal/agent/manifest"
 	"upkeep/internal/agent/phplog"
 	"upkeep/internal/agent/rows"
 	"upkeep/internal/cms"
@@ -116,6 +117,32 @@ func (a *Agent) opIntegrity(ctx context.Context, c *call, request IntegrityReque
 	return driver.Integrity(ctx, a.layoutHost(layout), layout, request.Originals)
 }
 
+// opPropose has the driver say what updates would change elsewhere. The site is
+// only read; the folder for it goes again.
+func (a *Agent) opPropose(ctx context.Context, c *call, request ProposeRequest) (string, error) {
+	layout, err := a.opDetect(ctx, c, Nothing{})
+	if err != nil {
+		return "", err
+	}
+	driver, err := a.config.Drivers.For(layout.CMS)
+	if err != nil {
+		return "", err
+	}
+	proposer, ok := driver.(cms.Proposer)
+	if !ok {
+		return "", upkeep.Errorf(upkeep.CodeInvalid, "a %s is not put together from a lock", layout.CMS).
+			WithHint("Update this site where it is deployed from.")
+	}
+	dir := a.path("proposal")
+	if err := emptyFolder(dir); err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	h := a.layoutHost(layout)
+	h.places = h.places.With(dir)
+	return proposer.Propose(ctx, h, layout, request.Updates, dir)
+}
+
 // busy says what else is open on the site.
 func (s *session) busy() error {
 	if s.opened.Intervention == 0 {
@@ -157,7 +184,7 @@ func (a *Agent) opOpen(ctx context.Context, c *call, request OpenRequest) (_ Not
 // newSession starts the journal. It says what folders will be made before
 // they are, and which were after.
 func (a *Agent) newSession(request OpenRequest) (_ *session, err error) {
-	s := &session{layout: request.Layout, staged: map[string]cms.Staged{}, opened: Opened{
+	s := &session{layout: request.Layout, staged: map[string]cms.Staged{}, adopted: map[string]bool{}, opened: Opened{
 		Intervention: request.Intervention, Token: request.Token, Layout: *request.Layout, URL: request.URL, At: a.config.Now().UTC(),
 		MaxFrozen: request.MaxFrozen, Silence: request.Silence, Folder: ".upkeep-" + rand.Text(),
 	}}
@@ -165,9 +192,7 @@ func (a *Agent) newSession(request OpenRequest) (_ *session, err error) {
 		return nil, err
 	}
 	if db := request.Layout.Database; db != nil {
-		stripped := *db
-		stripped.Password = "" // the journal outlives the intervention when the machine dies
-		s.opened.Layout.Database = &stripped
+		s.opened.Layout.Database = db.Stripped() // the journal outlives the intervention when the machine dies
 	}
 	if s.hold, err = holdRoot(request.Layout.Root); err != nil {
 		return nil, err
@@ -327,7 +352,7 @@ func (a *Agent) rowChecks(ctx context.Context, s *session) ([]upkeep.Check, erro
 	if s.layout.Database == nil {
 		return nil, nil
 	}
-	before, err := readManifest(a.path("manifest"))
+	before, err := manifest.Read(a.path("manifest"))
 	if err != nil {
 		return nil, err
 	}

@@ -88,6 +88,11 @@ type ApplyRequest struct {
 	Refs []string `json:"refs"`
 }
 
+// ProposeRequest asks what updates would change where a site is deployed from.
+type ProposeRequest struct {
+	Updates []upkeep.Update `json:"updates"`
+}
+
 // RestoreRequest brings a backup back through the blobs connection.
 type RestoreRequest struct {
 	Tree     string        `json:"tree"`

@@ -13,6 +13,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/agent/journal"
+	"upkeep/internal/agent/manifest"
 	"upkeep/internal/cms"
 	"upkeep/internal/vault"
 	"upkeep/internal/vault/archive"
@@ -79,7 +80,7 @@ func (r *restoring) fetch(ctx context.Context) (*upkeep.Manifest, error) {
 	if _, err := archive.Restore(ctx, r.blobs, r.tree, targets, archive.Options{Polynomial: r.polynomial}); err != nil {
 		return nil, err
 	}
-	return readManifest(filepath.Join(r.dir, manifestFolder))
+	return manifest.Read(filepath.Join(r.dir, manifestFolder))
 }
 
 // compare says how the live site differs from the backup.
@@ -146,14 +147,17 @@ func (r *restoring) options() archive.Options {
 	}
 }
 
-// reduceGate leaves of the gate only its first file, the one that refuses
-// visitors: the rest stands in the place of what is restored.
+// reduceGate leaves of the gate only what refuses visitors, its first file and
+// its like: the rest stands in the place of what is restored.
 func (s *session) reduceGate(log *slog.Logger) error {
 	if err := s.restoreModes(false); err != nil {
 		return err
 	}
 	gates := s.standingGate()
 	for i := len(gates) - 1; i > 0; i-- {
+		if s.gate.Refuses(gates[i].Target) {
+			continue
+		}
 		if err := s.revert(gates[i], log); err != nil {
 			return err
 		}

@@ -84,6 +84,7 @@ func (a *Agent) routes(life context.Context) http.Handler {
 	mux.HandleFunc("POST /detect", turn(a, look2(a.opDetect)))
 	mux.HandleFunc("POST /inventory", turn(a, look2(a.opInventory)))
 	mux.HandleFunc("POST /integrity", turn(a, look2(a.opIntegrity)))
+	mux.HandleFunc("POST /propose", turn(a, look2(a.opPropose)))
 	mux.HandleFunc("POST /open", change(a, life, a.opOpen))
 	mux.HandleFunc("PUT /package/{sha256}", a.receivePackage)
 	mux.HandleFunc("POST /stage", turn(a, look2(a.opStage)))

@@ -98,8 +98,12 @@ func emptyFolder(dir string) error {
 }
 
 // adoptModes gives what was unpacked the group and modes of what it replaces,
-// or of the folder it goes to when nothing is there yet.
+// or of the folder it goes to when nothing is there yet. It does so once.
 func (s *session) adoptModes(from, to string) error {
+	if s.adopted[from] {
+		return nil
+	}
+	s.adopted[from] = true
 	model, err := stat(to)
 	exact := err == nil
 	if errors.Is(err, fs.ErrNotExist) {
@@ -126,6 +130,9 @@ func (s *session) adoptModes(from, to string) error {
 	return fs.WalkDir(root.FS(), filepath.Base(from), func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
+		}
+		if d.Type()&fs.ModeSymlink != 0 {
+			return nil // has no mode of its own, and may lead to what has
 		}
 		mode := file
 		switch was, err := stat(filepath.Join(to, strings.TrimPrefix(path, filepath.Base(from)))); {
@@ -177,27 +184,11 @@ func (a *Agent) reserves(s *session) []string {
 func (a *Agent) reserve(s *session) (err error) {
 	defer upkeep.Wrap(&err, "reserve space")
 	for _, path := range a.reserves(s) {
-		if err := reserve(path); err != nil {
+		if err := place.Reserve(path, reserved); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func reserve(path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return err
-	}
-	err = unix.Fallocate(int(f.Fd()), 0, 0, reserved)
-	if errors.Is(err, unix.EOPNOTSUPP) {
-		err = f.Truncate(0)
-	}
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-		err = upkeep.Errorf(upkeep.CodeNoSpace, "less than %d MB free in %s", reserved>>20, filepath.Dir(path)).
-			WithHint("Free some space on this file system, then try again.")
-	}
-	return errors.Join(err, f.Close())
 }
 
 func (a *Agent) releaseReserve(s *session) error {

@@ -14,6 +14,7 @@ import (
 	"upkeep"
 	"upkeep/internal/agent/engine"
 	"upkeep/internal/agent/journal"
+	"upkeep/internal/agent/manifest"
 	"upkeep/internal/agent/process"
 	"upkeep/internal/cms"
 	"upkeep/internal/vault"
@@ -147,7 +148,7 @@ func (a *Agent) original(ctx context.Context, s *session) (*upkeep.Manifest, []u
 
 // manifest reads the manifest in dir, which must be the one that was secured.
 func (s *session) manifest(dir string) (*upkeep.Manifest, error) {
-	m, err := readManifest(dir)
+	m, err := manifest.Read(dir)
 	if err != nil {
 		return nil, err
 	}

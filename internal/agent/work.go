@@ -35,6 +35,9 @@ func (w *work) Swap(ctx context.Context, target, source string) (err error) {
 	if w.s.swapped(target, source) {
 		return nil
 	}
+	if err := w.s.adoptModes(source, target); err != nil { // what was not there yet when its update was staged
+		return err
+	}
 	if err := w.s.put(journal.Aside, target, source); err != nil {
 		return err
 	}

@@ -61,6 +61,16 @@ type Driver interface {
 	ReadBack(ctx context.Context, h Host, l *Layout, before *upkeep.Inventory, staged []Staged) ([]upkeep.Check, error)
 }
 
+// Proposer is a Driver that can say what updates would change in the sources
+// that a site is deployed from, without changing the site.
+type Proposer interface {
+	// Propose returns a patch for the folder of those sources, "" where the
+	// updates change nothing there. dir (absolute) is an empty folder of ours.
+	// CodeInvalid when the site has no such sources,
+	// CodeRefused when an update cannot be made.
+	Propose(ctx context.Context, h Host, l *Layout, updates []upkeep.Update, dir string) (patch string, err error)
+}
+
 // Host is what the agent lends a driver to look at a site.
 type Host interface {
 	// Open returns a folder of the site that no path below can leave.
@@ -163,6 +173,31 @@ type Database struct {
 	// as a queue's: absolute, links resolved, inside an area or not.
 	File  string   `json:"file,omitempty"`
 	Files []string `json:"files,omitempty"`
+
+	// More are further databases of a site that has several: all of them are
+	// backed up, compared and undone with this one. Label is then what each is
+	// called in backups, this one too, and can be the name of a folder.
+	Label string     `json:"label,omitempty"`
+	More  []Database `json:"more,omitempty"`
+}
+
+// Known returns the database with the account and password that known has for
+// it and for each of More, which are the same ones in the same order.
+func (d Database) Known(known *Database) *Database {
+	d.User, d.Password, d.More = known.User, known.Password, slices.Clone(d.More)
+	for i := range d.More {
+		d.More[i].User, d.More[i].Password = known.More[i].User, known.More[i].Password
+	}
+	return &d
+}
+
+// Stripped returns the database without its passwords.
+func (d Database) Stripped() *Database {
+	d.Password, d.More = "", slices.Clone(d.More)
+	for i := range d.More {
+		d.More[i].Password = ""
+	}
+	return &d
 }
 
 // Has reports whether what is called name in the database is the site's, by the
@@ -201,12 +236,19 @@ type Gate struct {
 	Modes []GateMode `json:"modes"`
 }
 
+// Refuses reports whether the gate, nil for none, turns visitors away by the
+// file at path besides its first.
+func (g *Gate) Refuses(path string) bool {
+	return g != nil && slices.ContainsFunc(g.Files, func(file GateFile) bool { return file.Refuses && file.Path == path })
+}
+
 // GateFile is a file that appears for the duration of the freeze. One that
 // was there before is kept aside and put back exactly.
 type GateFile struct {
 	Path    string      `json:"path"` // absolute, inside an area
 	Content []byte      `json:"content"`
 	Mode    os.FileMode `json:"mode"`
+	Refuses bool        `json:"refuses,omitempty"` // turns visitors away, as the first file of a gate always does
 }
 
 // GateMode is a mode that a path has for the duration of the freeze. Work

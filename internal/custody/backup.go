@@ -11,6 +11,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/agent"
+	"upkeep/internal/agent/manifest"
 	"upkeep/internal/cms"
 	"upkeep/internal/vault"
 	"upkeep/internal/vault/archive"
@@ -108,7 +109,7 @@ func (c *Custody) manifest(ctx context.Context, id upkeep.BackupID) (*upkeep.Man
 	if err != nil {
 		return nil, err
 	}
-	m, err := agent.DecodeManifest(file)
+	m, err := manifest.Decode(file)
 	return m, errors.Join(err, file.Close())
 }
 
@@ -176,6 +177,10 @@ func (c *Custody) restore(ctx context.Context, id upkeep.BackupID, request agent
 		return nil, err
 	}
 	if target := request.Database; target != nil && request.Layout.Database != nil {
+		if others := len(request.Layout.Database.More); others > 0 {
+			return nil, upkeep.Errorf(upkeep.CodeInvalid, "the site has %d databases", others+1).
+				WithHint("Restore into a folder without --database, then import what is in each folder of database/.")
+		}
 		*target = request.Layout.Database.Beside(target.Name)
 	}
 	return r.restore(ctx, id, request)

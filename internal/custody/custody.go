@@ -138,6 +138,16 @@ func (c *Custody) Integrity(ctx context.Context, site *upkeep.Site, originals ma
 	return client.Integrity(ctx, originals)
 }
 
+// Propose returns what updates would change where a site is deployed from.
+func (c *Custody) Propose(ctx context.Context, site *upkeep.Site, updates []upkeep.Update) (string, error) {
+	client, err := c.Connect(ctx, site)
+	if err != nil {
+		return "", err
+	}
+	defer client.Close()
+	return client.Propose(ctx, updates)
+}
+
 func (c *Custody) keepLayout(ctx context.Context, id upkeep.SiteID, layout *cms.Layout) error {
 	text, err := json.Marshal(layout)
 	if err != nil {

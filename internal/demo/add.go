@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 
 	"upkeep"
@@ -9,12 +10,17 @@ import (
 
 // Add makes a site of any CMS of a folder of files and serves it. fill, which
 // finds the files in place and an empty database, configures and installs it.
-// A site that cannot be made leaves nothing behind.
+// Of a project of Composer's web is served. A site that cannot be made leaves
+// nothing behind.
 func (w *World) Add(ctx context.Context, name string, cms upkeep.CMS, tree string, fill func(s *Site) error) (_ *Site, err error) {
 	defer upkeep.Wrap(&err, "add site %s", name)
-	return w.Make(ctx, Spec{Name: name}, func(s *Site) error {
+	spec, below := Spec{Name: name}, ""
+	if _, err := os.Stat(filepath.Join(tree, "web")); err == nil {
+		spec.Layout, below = Composed, ".."
+	}
+	return w.Make(ctx, spec, func(s *Site) error {
 		s.CMS = cms
-		if err := w.CopyTree(tree, s.Root); err != nil {
+		if err := w.CopyTree(tree, filepath.Join(s.Root, below)); err != nil {
 			return err
 		}
 		if s.Database, err = w.MariaDB.CreateDatabase(ctx, "site_"+s.Name); err != nil {

@@ -23,6 +23,7 @@ type Layout string
 const (
 	Plain        Layout = ""             // WordPress is the document root
 	Subdirectory Layout = "subdirectory" // WordPress is blog/ below it, with its address
+	Composed     Layout = "composed"     // of any CMS: web below a project of Composer's
 	Bedrock      Layout = "bedrock"      // web/wp and web/app below a project whose config/ and .env configure it
 )
 
@@ -93,6 +94,9 @@ func (w *World) place(spec Spec, port int) *Site {
 	case Subdirectory:
 		s.Root = filepath.Join(s.DocumentRoot, "blog")
 		s.URL += "blog/"
+	case Composed:
+		s.DocumentRoot = filepath.Join(s.Dir, "project", "web")
+		s.Root = s.DocumentRoot
 	case Bedrock:
 		s.DocumentRoot = filepath.Join(s.Dir, "project", "web")
 		s.Root = filepath.Join(s.DocumentRoot, "wp")

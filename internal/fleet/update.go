@@ -113,6 +113,50 @@ func listOf(name string, plan *resolved) *web.UpdateList {
 	}
 }
 
+// taskDeploy asks a person to apply a patch where a site is deployed from.
+const taskDeploy = "deploy_proposal"
+
+// ProposeUpdates makes a patch of the updates that version control alone keeps
+// from a site, for where it is deployed from, and a task to apply it.
+func (f *Fleet) ProposeUpdates(ctx context.Context, actor, name string) (_ *web.Proposal, err error) {
+	defer upkeep.Wrap(&err, "patch for %s", name)
+	site, err := f.SiteByName(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.mustBeOpen(ctx, site); err != nil {
+		return nil, err
+	}
+	tracked := *site
+	tracked.Policy.Tracked = true
+	plan, err := f.examined(ctx, &tracked, true)
+	if err != nil {
+		return nil, err
+	}
+	patch := &web.Proposal{Site: name}
+	for _, batch := range plan.Batches {
+		patch.Updates = append(patch.Updates, batch.Updates...)
+	}
+	if patch.Text, err = f.Custody.Propose(ctx, site, patch.Updates); err != nil {
+		return nil, err
+	}
+	if patch.Text == "" {
+		return nil, upkeep.Errorf(upkeep.CodeNotFound, "no update would change the lock").
+			WithHint("See why with upkeep update list %s.", name)
+	}
+	open, err := f.Notes.Tasks(ctx, upkeep.TaskFilter{Site: site.ID, Open: true})
+	if err != nil {
+		return nil, err
+	}
+	updates := strings.Join(refs(plan.Batches), ", ")
+	if !slices.ContainsFunc(open, func(t *upkeep.Task) bool { return t.Code == taskDeploy && t.Params["updates"] == updates }) {
+		if err := f.Notes.CreateTask(ctx, &upkeep.Task{Site: site.ID, Code: taskDeploy, Params: map[string]string{"updates": updates}}); err != nil {
+			return nil, err
+		}
+	}
+	return patch, f.enter(ctx, actor, "updates_proposed", site.ID, map[string]any{"updates": refs(plan.Batches)})
+}
+
 // StartIntervention plans an intervention of the updates that were asked for
 // and has it carried out.
 func (f *Fleet) StartIntervention(ctx context.Context, actor, name string, req web.InterventionRequest) (_ *upkeep.Intervention, err error) {

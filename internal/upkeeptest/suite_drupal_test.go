@@ -95,14 +95,19 @@ func (d drupalTrees) pack(t *testing.T, tree string, change map[string]string) s
 
 func (d drupalTrees) adopt(t *testing.T, site *demo.Site, good bool) *upkeeptest.Program {
 	t.Helper()
+	return d.offer(t, site, good, d.module(project.Tally, "1", !good))
+}
+
+// offer adopts a site for which there are modules besides those that it has,
+// and the newer release of core.
+func (d drupalTrees) offer(t *testing.T, site *demo.Site, core bool, modules ...project.Release) *upkeeptest.Program {
+	t.Helper()
 	return upkeeptest.AdoptDrupal(t, site, func(m *project.Mirror) {
 		m.AddCore(d.coreVersion(t, d.from), d.pack(t, d.from, nil))
-		if good {
+		if core {
 			m.AddCore(d.coreVersion(t, d.to), d.pack(t, d.to, d.change()))
 		}
-		for _, module := range []project.Release{
-			d.module(project.Ribbon, "0", false), d.module(project.Tally, "0", false), d.module(project.Tally, "1", !good),
-		} {
+		for _, module := range append([]project.Release{d.module(project.Ribbon, "0", false), d.module(project.Tally, "0", false)}, modules...) {
 			if err := m.Add(module); err != nil {
 				t.Fatal(err)
 			}

@@ -66,6 +66,11 @@ func (c *Client) StartIntervention(ctx context.Context, actor, site string, req 
 	return object[upkeep.Intervention](ctx, c, request{http.MethodPost, sitePath(site, "/interventions"), actor, req})
 }
 
+// ProposeUpdates implements Updates.
+func (c *Client) ProposeUpdates(ctx context.Context, actor, site string) (*Proposal, error) {
+	return object[Proposal](ctx, c, request{http.MethodPost, sitePath(site, "/propose"), actor, nil})
+}
+
 // Interventions implements Interventions.
 func (c *Client) Interventions(ctx context.Context, filter InterventionFilter) ([]Record, error) {
 	return get[[]Record](ctx, c, "/v1/interventions"+

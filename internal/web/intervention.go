@@ -19,6 +19,17 @@ type Updates interface {
 	// the site does not have. With req.DryRun nothing is kept, the ID is 0,
 	// and nothing ready is no error but no batches.
 	StartIntervention(ctx context.Context, actor, site string, req InterventionRequest) (*upkeep.Intervention, error)
+	// ProposeUpdates makes a patch of a site's updates for where it is deployed
+	// from, and a task to apply it. The site is only read. CodeNotFound when
+	// there is nothing to change.
+	ProposeUpdates(ctx context.Context, actor, site string) (*Proposal, error)
+}
+
+// Proposal is what updates would change where a site is deployed from.
+type Proposal struct {
+	Site    string          `json:"site"`
+	Updates []upkeep.Update `json:"updates"`
+	Text    string          `json:"text"` // in the unified form
 }
 
 // UpdateList is what can be updated on a site.
@@ -91,6 +102,11 @@ func (s *Server) updateList(w http.ResponseWriter, r *http.Request) error {
 	}
 	list, err := s.Updates.Updates(r.Context(), r.PathValue("site"), refresh)
 	return respondOr(w, list, err)
+}
+
+func (s *Server) updatePropose(w http.ResponseWriter, r *http.Request) error {
+	proposal, err := s.Updates.ProposeUpdates(r.Context(), actor(r), r.PathValue("site"))
+	return respondOr(w, proposal, err)
 }
 
 func (s *Server) interventionStart(w http.ResponseWriter, r *http.Request) error {

@@ -67,6 +67,7 @@ func (s *Server) routes() {
 		"PUT /v1/sites/{site}/policy":         s.sitePolicy,
 		"GET /v1/sites/{site}/inventory":      s.siteInventory,
 		"GET /v1/sites/{site}/updates":        s.updateList,
+		"POST /v1/sites/{site}/propose":       s.updatePropose,
 		"POST /v1/sites/{site}/freeze":        s.siteFreeze,
 		"POST /v1/sites/{site}/thaw":          s.siteThaw,
 		"POST /v1/sites/{site}/verify":        s.siteVerify,

@@ -68,6 +68,10 @@ func (a *application) StartIntervention(context.Context, string, string, web.Int
 	return &upkeep.Intervention{ID: 7}, nil
 }
 
+func (a *application) ProposeUpdates(context.Context, string, string) (*web.Proposal, error) {
+	return &web.Proposal{}, nil
+}
+
 func (a *application) Interventions(context.Context, web.InterventionFilter) ([]web.Record, error) {
 	return nil, nil
 }

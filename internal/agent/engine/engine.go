@@ -5,6 +5,8 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
@@ -59,6 +61,9 @@ const openTime = 20 * time.Second
 // held meanwhile: a server that takes the connection and then is silent must not
 // keep others waiting. CodeInvalid for an engine that is not spoken.
 func (p *Pool) Store(ctx context.Context, site *cms.Database) (Store, error) {
+	if len(site.More) > 0 {
+		return p.severalOf(ctx, site)
+	}
 	key := Key(site) + site.User + "|" + site.Password
 	p.mu.Lock()
 	of := p.open[key]
@@ -101,14 +106,40 @@ func open(ctx context.Context, site cms.Database) (opened, error) {
 // Files says where the content of files is that a database consists of,
 // in a dump: absolute path to copy, or to "" for what is no content of its own.
 func Files(site *cms.Database, dump string) map[string]string {
-	if site == nil || site.Engine != "sqlite" {
+	if site == nil {
 		return nil
 	}
-	return sqlite.Files(site, dump)
+	files := map[string]string{}
+	for _, one := range each(site) {
+		if one.Engine != "sqlite" {
+			continue
+		}
+		at := dump
+		if len(site.More) > 0 && dump != "" {
+			at = filepath.Join(dump, one.Label)
+		}
+		maps.Copy(files, sqlite.Files(&one, at))
+	}
+	return files
+}
+
+// CountTables counts the tables among objects.
+func CountTables(objects []upkeep.Object) int {
+	n := 0
+	for _, o := range objects {
+		if o.Kind == "table" {
+			n++
+		}
+	}
+	return n
 }
 
 // Key tells databases apart, whoever asks.
 func Key(d *cms.Database) string {
 	parts := []string{d.Engine, d.Host, strconv.Itoa(d.Port), d.Socket, d.Name, d.Schema, d.Prefix, d.File}
-	return fmt.Sprintf("%q", append(parts, d.Files...))
+	key := fmt.Sprintf("%q", append(parts, d.Files...))
+	for i := range d.More {
+		key += Key(&d.More[i])
+	}
+	return key
 }

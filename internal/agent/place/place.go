@@ -25,6 +25,9 @@ type Places struct {
 // New returns the set of the given absolute, clean folders.
 func New(dirs ...string) *Places { return &Places{dirs: dirs} }
 
+// With returns the set with one more folder.
+func (p *Places) With(dir string) *Places { return New(append([]string{dir}, p.dirs...)...) }
+
 // Spot is the open folder of a path and the path's last element. For one of
 // the set's folders itself the name is ".".
 type Spot struct {

@@ -49,6 +49,7 @@ func Compare(before []upkeep.Object, now map[string]int64) []upkeep.Check {
 }
 
 func isTransient(table string) bool {
+	table = table[strings.LastIndexByte(table, '/')+1:] // of several databases each has its label before
 	for _, word := range transientTables {
 		if strings.Contains(table, word) {
 			return true

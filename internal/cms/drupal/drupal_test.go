@@ -246,9 +246,13 @@ func TestDetectFindsWhatBlocks(t *testing.T) {
 	}{
 		"nothing":         {eight(t, nil), nil},
 		"another site":    {seven(t, map[string]string{"sites/shop.example/settings.php": settingsOf}), []string{"farm"}},
-		"names of sites":  {eight(t, map[string]string{"sites/sites.php": "<?php\n$sites['a.example'] = 'default';\n"}), []string{"farm"}},
-		"composer":        {eight(t, map[string]string{"composer.json": `{"require": {"drupal/core": "^10", "drupal/token": "^1"}}`}), []string{"composer"}},
-		"a project above": {eight(t, map[string]string{"vendor/autoload.php": ""}), []string{"composer"}},
+		"a site besides":  {eight(t, map[string]string{"sites/shop.example/settings.php": strings.Replace(settingsOf, "default/files/.ht.sqlite", "shop.example/files/x", 1), "sites/shop.example/files/x": "x", "sites/sites.php": "<?php"}), nil},
+		"a part of one":   {eight(t, map[string]string{"sites/shop.example/settings.php": settingsOf, "sites/sites.php": "<?php"}), []string{"farm"}},
+		"never loaded":    {eight(t, map[string]string{"sites/shop.example/settings.php": settingsOf}), nil},
+		"names of sites":  {eight(t, map[string]string{"sites/sites.php": "<?php\n$sites['a.example'] = 'default';\n"}), nil},
+		"unknown names":   {eight(t, map[string]string{"sites/sites.php": "<?php\n$sites['a.example'] = 'group/a';\n"}), []string{"farm"}},
+		"composer":        {eight(t, map[string]string{"composer.json": `{"require": {"drupal/core": "^10", "drupal/token": "^1"}}`}), []string{"composer_unfit"}},
+		"a project above": {eight(t, map[string]string{"vendor/autoload.php": ""}), []string{"composer_unfit"}},
 		"version control": {eight(t, map[string]string{".git/HEAD": "x"}), []string{"version_control"}},
 	} {
 		if got := blocking(c.site.detect().Findings); !slices.Equal(got, c.want) {

@@ -22,7 +22,7 @@ var gateSource string
 // maxSettings bounds settings.php.
 const maxSettings = 4 << 20
 
-// Gate closes the site by settings.php, which every entry of Drupal includes
+// Gate closes the site, and each other of the same code, by its settings.php, which every entry of Drupal includes
 // before anything else: pages, cron, updates, installation, XML-RPC, the
 // command line. It comes before Drupal's own caches of pages. The folder of
 // settings.php is closed to writing, so that the site's own code neither
@@ -38,29 +38,37 @@ func (d *Driver) Gate(_ context.Context, h cms.Host, l *cms.Layout, token string
 	if len(token) < 16 {
 		return nil, upkeep.Errorf(upkeep.CodeInvalid, "token of %d bytes, at least 16", len(token))
 	}
-	dir := l.Dirs[layout.DirSite]
+	digest := sha256.Sum256([]byte(token))
+	gate := &cms.Gate{}
+	for _, site := range layout.Sites(l) {
+		if err := addGate(gate, h, site.Dirs[layout.DirSite], hex.EncodeToString(digest[:])); err != nil {
+			return nil, err
+		}
+	}
+	return gate, nil
+}
+
+// addGate adds what closes one site of the code.
+func addGate(gate *cms.Gate, h cms.Host, dir, digest string) error {
 	site, err := h.Open(dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer site.Close()
 	folder, err := site.Stat(".")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	own, mode, err := ownSettings(site)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	digest := sha256.Sum256([]byte(token))
-	return &cms.Gate{
+	gate.Files = append(gate.Files,
 		// No newline after the digest: the file's last 64 bytes are it.
-		Files: []cms.GateFile{
-			{Path: filepath.Join(dir, layout.Settings), Content: []byte(gateSource + hex.EncodeToString(digest[:])), Mode: 0o444},
-			{Path: filepath.Join(dir, layout.Waiting), Content: own, Mode: mode & 0o444},
-		},
-		Modes: []cms.GateMode{{Path: dir, Mode: folder.Mode().Perm() &^ 0o222, Opens: true}},
-	}, nil
+		cms.GateFile{Path: filepath.Join(dir, layout.Settings), Content: []byte(gateSource + digest), Mode: 0o444, Refuses: true},
+		cms.GateFile{Path: filepath.Join(dir, layout.Waiting), Content: own, Mode: mode & 0o444})
+	gate.Modes = append(gate.Modes, cms.GateMode{Path: dir, Mode: folder.Mode().Perm() &^ 0o222, Opens: true})
+	return nil
 }
 
 // ownSettings is the site's own settings.php, also while the gate is closed.

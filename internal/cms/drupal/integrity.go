@@ -36,7 +36,11 @@ func (d *Driver) Integrity(ctx context.Context, h cms.Host, l *cms.Layout, origi
 		if c.Kind == upkeep.Core {
 			e.Compared = func(name string) bool { return compared(h, l, name) }
 			e.Suspects = func(ctx context.Context, root *os.Root) ([]string, error) {
-				return strangers(ctx, root, l.Options[layout.OptionGeneration], original)
+				tops := whole[l.Options[layout.OptionGeneration]]
+				if l.Dirs[layout.DirProject] != "" {
+					tops = []string{"core"}
+				}
+				return strangers(ctx, root, tops, original)
 			}
 		}
 		found, err := e.Run(ctx)
@@ -52,6 +56,10 @@ func (d *Driver) Integrity(ctx context.Context, h cms.Host, l *cms.Layout, origi
 func compared(h cms.Host, l *cms.Layout, name string) bool {
 	top, _, below := strings.Cut(name, "/")
 	switch {
+	case l.Dirs[layout.DirProject] != "":
+		// Of a release only core is what Composer brings; drupal.org notes
+		// in its info files that it packed it.
+		return top == "core" && below && name != "core/install.php" && !strings.HasSuffix(name, ".info.yml")
 	case !below:
 		return !slices.Contains(kept, name) && (slices.Contains(required, name) || there(h, l, name))
 	case top == "sites", name == "core/install.php":
@@ -63,9 +71,9 @@ func compared(h cms.Host, l *cms.Layout, name string) bool {
 }
 
 // strangers are files of PHP in folders that are a release's alone.
-func strangers(ctx context.Context, root *os.Root, generation string, original upkeep.Original) ([]string, error) {
+func strangers(ctx context.Context, root *os.Root, tops []string, original upkeep.Original) ([]string, error) {
 	var found []string
-	for _, top := range whole[generation] {
+	for _, top := range tops {
 		more, err := integrity.Strangers(ctx, root, top, original.Files, integrity.Executable)
 		if err != nil {
 			return nil, err

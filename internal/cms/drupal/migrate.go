@@ -1,6 +1,7 @@
 package drupal
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"path/filepath"
@@ -37,6 +38,7 @@ type answer struct {
 	Step    string   `json:"step"`
 	Ran     []string `json:"ran"`     // updates of the database
 	Pending []string `json:"pending"` // those that wait
+	Site    string   `json:"site"`    // the folder of the site that was loaded, below the root
 	Fatal   *struct {
 		Message string `json:"message"`
 		File    string `json:"file"`
@@ -56,7 +58,15 @@ func (s script) run(ctx context.Context, h cms.Host, l *cms.Layout) (*answer, er
 	address := layout.Address(l)
 	question := map[string]any{"root": l.Root, "host": address.Host, "https": address.Scheme == "https"}
 	a := &answer{}
-	return a, h.PHP(ctx, cms.Script{Name: s.name, Source: source, Dir: l.Root}, question, a)
+	if err := h.PHP(ctx, cms.Script{Name: s.name, Source: source, Dir: l.Root}, question, a); err != nil {
+		return nil, err
+	}
+	if a.Site != "" && l.Database.Label != "" { // one of several
+		if dir, err := filepath.EvalSymlinks(filepath.Join(l.Root, a.Site)); err != nil || dir != l.Dirs[layout.DirSite] {
+			return nil, upkeep.Errorf(upkeep.CodeRefused, "the name %s leads to %s", address.Host, a.Site)
+		}
+	}
+	return a, nil
 }
 
 // failure is why a script did not come to its end, "" when it did.
@@ -79,6 +89,29 @@ func (d *Driver) Migrate(ctx context.Context, w cms.Work, l *cms.Layout, staged 
 	if len(staged) == 0 {
 		return nil
 	}
+	for _, site := range layout.Sites(l) {
+		if err := migrate(ctx, w, site, filepath.Dir(staged[0].Dir)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// migrate does so for one site of the code.
+func migrate(ctx context.Context, w cms.Work, l *cms.Layout, beside string) error {
+	if l.Options[layout.OptionGeneration] == layout.Eight {
+		own, err := ownDrush(ctx, w, l, beside)
+		if err != nil {
+			return err
+		}
+		if own != nil {
+			if err := own.migrate(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	// Without Drush this does it all; after it, what Drush leaves: what the
+	// site knows of releases.
 	a, err := script{"migrate.php", migrateLegacy, migrateCurrent}.run(ctx, w, l)
 	if err != nil {
 		return err
@@ -114,10 +147,23 @@ func (d *Driver) ReadBack(ctx context.Context, h cms.Host, l *cms.Layout, before
 		}
 		checks = append(checks, content...)
 	}
+	if managed, _ := partition(staged); len(managed) > 0 {
+		more, err := managedChecks(h, l, managed)
+		if err != nil {
+			return nil, err
+		}
+		checks = append(checks, more...)
+	}
 	checks = append(checks, parcel.Unchanged(before, without(now, before, staged))...)
 	checks = append(checks, enabledChecks(before, now)...)
-	loaded, err := loadChecks(ctx, h, l, now)
-	return append(checks, loaded...), err
+	for _, site := range layout.Sites(l) {
+		loaded, err := loadChecks(ctx, h, site, now)
+		if err != nil {
+			return nil, err
+		}
+		checks = append(checks, loaded...)
+	}
+	return checks, nil
 }
 
 func versionCheck(now *upkeep.Inventory, s *cms.Staged) upkeep.Check {
@@ -148,13 +194,18 @@ func enabledChecks(before, now *upkeep.Inventory) []upkeep.Check {
 	var checks []upkeep.Check
 	for i := range before.Components {
 		c := &before.Components[i]
-		have := ""
+		have := map[string]string{}
 		if found := parcel.Find(now, c); found != nil {
-			have = found.Headers[inventory.HeaderEnabled]
+			have = found.Headers
 		}
-		for name := range strings.FieldsSeq(c.Headers[inventory.HeaderEnabled]) {
-			if !strings.Contains(" "+have+" ", " "+name+" ") {
-				checks = append(checks, upkeep.Check{Code: "active", Subject: name, Component: c.Ref(), Want: "active", Got: "inactive"})
+		for header, enabled := range c.Headers { // of all sites, and of each
+			if !strings.HasPrefix(header, inventory.HeaderEnabled) {
+				continue
+			}
+			for name := range strings.FieldsSeq(enabled) {
+				if !strings.Contains(" "+have[header]+" ", " "+name+" ") {
+					checks = append(checks, upkeep.Check{Code: "active", Subject: name, Component: c.Ref(), Want: "active", Got: "inactive"})
+				}
 			}
 		}
 	}
@@ -162,8 +213,9 @@ func enabledChecks(before, now *upkeep.Inventory) []upkeep.Check {
 }
 
 func loadChecks(ctx context.Context, h cms.Host, l *cms.Layout, now *upkeep.Inventory) ([]upkeep.Check, error) {
-	loaded := upkeep.Check{Code: checkBootstrap, Subject: "site", OK: true, Want: "loads", Got: "loads"}
-	schema := upkeep.Check{Code: checkSchema, OK: true, Want: "none waits", Got: "none waits"}
+	label := l.Database.Label // "" where there is but one
+	loaded := upkeep.Check{Code: checkBootstrap, Subject: cmp.Or(label, "site"), OK: true, Want: "loads", Got: "loads"}
+	schema := upkeep.Check{Code: checkSchema, Subject: label, OK: true, Want: "none waits", Got: "none waits"}
 	a, err := script{"readback.php", readBackLegacy, readBackCurrent}.run(ctx, h, l)
 	switch {
 	case err != nil && upkeep.CodeOf(err) != upkeep.CodeRefused:

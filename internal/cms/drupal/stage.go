@@ -12,6 +12,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/cms"
+	"upkeep/internal/cms/drupal/composer"
 	"upkeep/internal/cms/drupal/info"
 	"upkeep/internal/cms/drupal/inventory"
 	"upkeep/internal/cms/drupal/layout"
@@ -23,6 +24,12 @@ import (
 // place. It changes nothing. CodeRefused when the package is not what the
 // update promised or needs what the site has not.
 func (d *Driver) Stage(ctx context.Context, h cms.Host, l *cms.Layout, update upkeep.Update, unpacked string) (*cms.Staged, error) {
+	if managed, err := packageOf(h, l, &update.Component); err != nil || managed != nil {
+		if err != nil {
+			return nil, err
+		}
+		return d.manage(ctx, h, l, update, unpacked)
+	}
 	return parcel.Stage(ctx, h, &cms.Staged{Update: update, Dir: unpacked}, func(pkg *parcel.Package) error {
 		p := &staging{Package: pkg, layout: l, generation: l.Options[layout.OptionGeneration]}
 		switch update.Component.Kind {
@@ -259,12 +266,31 @@ func (p *staging) needsPHP(want string) error {
 
 // Apply puts staged updates in place in the order given. Repeating it is
 // harmless.
-func (d *Driver) Apply(ctx context.Context, w cms.Work, _ *cms.Layout, staged []cms.Staged) error {
+func (d *Driver) Apply(ctx context.Context, w cms.Work, l *cms.Layout, staged []cms.Staged) error {
 	placed := map[string]*cms.Staged{}
+	managed, unmanaged := partition(staged)
+	if len(managed) > 0 {
+		if err := d.applyManaged(ctx, w, l, managed); err != nil {
+			return err
+		}
+	}
+	staged = unmanaged
 	for i := range staged {
 		if err := parcel.Place(ctx, w, &staged[i], placed); err != nil {
 			return upkeep.Errorf(upkeep.CodeOf(err), "apply %s %s: %w", staged[i].Update.Ref(), staged[i].Update.Release.Version, err)
 		}
 	}
 	return nil
+}
+
+// partition tells what Composer made from what was unpacked.
+func partition(staged []cms.Staged) (managed, unmanaged []cms.Staged) {
+	for _, s := range staged {
+		if composer.IsCopy(s.Dir) {
+			managed = append(managed, s)
+		} else {
+			unmanaged = append(unmanaged, s)
+		}
+	}
+	return managed, unmanaged
 }

@@ -67,7 +67,7 @@ func (r Release) code() string {
 // update is the update of the database that comes with every release after
 // 1.0.
 func (r Release) update(change, empty, number string) string {
-	if strings.HasSuffix(string(r.Version), "1.0") || strings.HasSuffix(string(r.Version), "1.0.0") {
+	if r.Version == "7.x-1.0" || r.Version == "1.0.0" {
 		return ""
 	}
 	do := change + "->fields(array('weight' => 7))->execute();"

@@ -23,7 +23,7 @@ type Spec struct {
 	Name       string    `json:"name"`
 	Tree       string    `json:"tree"`       // folder of a release
 	Generation string    `json:"generation"` // "7", or "8" for every later one
-	Modules    []Release `json:"modules"`    // put in and enabled
+	Modules    []Release `json:"modules"`    // put in, where the tree lacks them, and enabled
 }
 
 // ModuleDir is where modules of others go.
@@ -42,6 +42,9 @@ func Add(ctx context.Context, w *demo.World, spec Spec) (*demo.Site, error) {
 		folder := filepath.Join(s.Root, "sites", "default")
 		s.Content, s.Config = filepath.Join(folder, "files"), filepath.Join(folder, "settings.php")
 		for i := range spec.Modules {
+			if _, err := os.Stat(filepath.Join(s.Root, ModuleDir(spec.Generation), spec.Modules[i].Module)); err == nil {
+				continue
+			}
 			for name, text := range spec.Modules[i].Installed(ModuleDir(spec.Generation)) {
 				if err := s.Write(name, text); err != nil {
 					return err

@@ -38,12 +38,15 @@ const (
 
 // places are where Drupal looks for extensions, what counts last.
 func places(l *cms.Layout) []string {
-	site := strings.TrimPrefix(l.Dirs[layout.DirSite], l.Root+"/")
+	bases := []string{"", "sites/all/"}
+	for _, site := range layout.Sites(l) {
+		bases = append(bases, strings.TrimPrefix(site.Dirs[layout.DirSite], l.Root+"/")+"/")
+	}
 	var all []string
 	if l.Options[layout.OptionGeneration] == layout.Eight {
 		all = append(all, "core/modules", "core/themes", "core/profiles")
 	}
-	for _, base := range []string{"", "sites/all/", site + "/"} {
+	for _, base := range bases {
 		for _, kind := range []string{"profiles", "modules", "themes"} {
 			all = append(all, base+kind)
 		}

@@ -27,7 +27,7 @@ var versionSource string
 
 // Headers of components.
 const (
-	HeaderEnabled   = "enabled"   // machine names of what is enabled of it, with blanks between
+	HeaderEnabled   = "enabled"   // machine names of what is enabled of it, with blanks between; of one site of several with "@" and its label
 	HeaderDatestamp = "datestamp" // when drupal.org packed it, in seconds since 1970
 )
 
@@ -58,7 +58,7 @@ func Take(ctx context.Context, h cms.Host, l *cms.Layout, now time.Time) (_ *upk
 	if s.version, err = CoreVersion(s.root, l.Options[layout.OptionGeneration]); err != nil {
 		return nil, err
 	}
-	if s.records, err = readRecords(ctx, h, l); err != nil {
+	if s.records, err = readSites(ctx, h, l); err != nil {
 		return nil, err
 	}
 	if err := s.extensions(ctx); err != nil {
@@ -66,7 +66,7 @@ func Take(ctx context.Context, h cms.Host, l *cms.Layout, now time.Time) (_ *upk
 	}
 	inv := &upkeep.Inventory{
 		Taken: now.UTC(), CMS: upkeep.Drupal, HomeURL: l.Options[layout.OptionHome], Database: s.records.server,
-		Components: s.components(), Schema: s.schema(), Pages: s.pages(),
+		Components: s.components(), Schema: s.schema(), Pages: s.pages(), Multisite: len(s.records.sites) > 0,
 	}
 	if inv.PHP, err = PHPVersion(ctx, h, l); err != nil {
 		return nil, err
@@ -132,8 +132,7 @@ func (s *survey) components() []upkeep.Component {
 			enabledCore = append(enabledCore, e.machine)
 		}
 	}
-	slices.Sort(enabledCore)
-	core.Headers[HeaderEnabled] = strings.Join(enabledCore, " ")
+	s.enable(&core, enabledCore)
 	for _, name := range slices.Sorted(maps.Keys(s.records.enabled)) {
 		if !known[name] {
 			s.find(upkeep.Finding{Code: "file_missing", Detail: name})
@@ -196,14 +195,24 @@ func (s *survey) component(top string, in []*extension) upkeep.Component {
 			}
 		}
 	}
-	slices.Sort(enabled)
 	c.Active = len(enabled) > 0
-	c.Headers[HeaderEnabled] = strings.Join(enabled, " ")
+	s.enable(&c, enabled)
 	if main.Datestamp != "" {
 		c.Headers[HeaderDatestamp] = main.Datestamp
 	}
 	s.examine(&c)
 	return c
+}
+
+// enable notes what of a component is enabled, and on which site where there
+// are several.
+func (s *survey) enable(c *upkeep.Component, enabled []string) {
+	slices.Sort(enabled)
+	c.Headers[HeaderEnabled] = strings.Join(enabled, " ")
+	for label, r := range s.records.sites {
+		here := slices.DeleteFunc(slices.Clone(enabled), func(name string) bool { return !r.enabled[name] })
+		c.Headers[HeaderEnabled+"@"+label] = strings.Join(here, " ")
+	}
 }
 
 // project is the project that a dependency names; "" for one of core or an

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"maps"
 	"strconv"
 
 	"upkeep"
@@ -12,12 +13,41 @@ import (
 	"upkeep/internal/cms/php"
 )
 
-// records is what the database says.
+// records is what the database says, or those of several sites together.
 type records struct {
 	server  string          // its version
-	enabled map[string]bool // by machine name
-	levels  map[string]int  // the last hook_update_N that ran, by module; -1 for one that is not installed
+	enabled map[string]bool // by machine name; in any of the sites
+	levels  map[string]int  // the last hook_update_N that ran, by module, in the site that is most behind; -1 for one that is not installed
 	node    string          // a page that visitors see; "" for none
+
+	sites map[string]*records // each for itself, by label; nil where there is but one
+}
+
+// readSites reads the records of every site of the code.
+func readSites(ctx context.Context, h cms.Host, l *cms.Layout) (*records, error) {
+	sites := layout.Sites(l)
+	all, err := readRecords(ctx, h, sites[0])
+	if err != nil || len(sites) == 1 {
+		return all, err
+	}
+	first := *all
+	first.enabled, first.levels = maps.Clone(all.enabled), maps.Clone(all.levels)
+	all.sites = map[string]*records{sites[0].Database.Label: &first}
+	for _, site := range sites[1:] {
+		r, err := readRecords(ctx, h, site)
+		if err != nil {
+			return nil, upkeep.Errorf(upkeep.CodeOf(err), "site %s: %w", site.Database.Label, err)
+		}
+		all.sites[site.Database.Label] = r
+		for name := range r.enabled {
+			level, known := all.levels[name]
+			if !all.enabled[name] || known && r.levels[name] < level {
+				all.levels[name] = r.levels[name]
+			}
+			all.enabled[name] = true
+		}
+	}
+	return all, nil
 }
 
 // versionQuery asks a server which one it is.

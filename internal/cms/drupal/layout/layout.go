@@ -14,7 +14,6 @@ import (
 	"upkeep"
 	"upkeep/internal/cms"
 	"upkeep/internal/cms/area"
-	"upkeep/internal/cms/php/config"
 )
 
 // Keys of cms.Layout.Dirs. Every value is absolute with links resolved.
@@ -24,6 +23,7 @@ const (
 	DirPrivate = "private" // private files; absent when there are none
 	DirSync    = "sync"    // exported configuration; absent when the site does not say
 	DirVendor  = "vendor"  // what Composer put there; absent in Drupal 7
+	DirProject = "project" // of composer.json, where Composer is what brings the site up to date
 )
 
 // Keys of cms.Layout.Options. A key is absent when the site does not set it.
@@ -32,6 +32,8 @@ const (
 	OptionHost       = "host"       // the host name by which Drupal finds the folder of settings.php
 	OptionHome       = "home"       // address of the home page, where the settings fix it
 	OptionPHP        = "php"        // version of the interpreter that evaluated the settings
+	OptionSites      = "sites"      // folders of sites, the main one first, where the code serves several
+	OptionComposer   = "composer"   // the host's Composer, absolute; with DirProject
 )
 
 // Generations: they share ideas, not code. Eight is every later one too.
@@ -80,7 +82,8 @@ func Detect(ctx context.Context, h cms.Host, root string) (_ *cms.Layout, err er
 		Dirs: map[string]string{}, Options: map[string]string{OptionGeneration: generation},
 		Logs: []string{filepath.Join(resolved, "error_log")},
 	}
-	if err := s.chooseSite(); err != nil {
+	others, err := s.chooseSite()
+	if err != nil {
 		return nil, err
 	}
 	set, err := s.settings(ctx)
@@ -90,13 +93,16 @@ func Detect(ctx context.Context, h cms.Host, root string) (_ *cms.Layout, err er
 	if s.layout.Database, err = set.database(resolved); err != nil {
 		return nil, err
 	}
-	s.place(set)
+	s.place(set, "")
+	if err := s.addSites(ctx, others); err != nil {
+		return nil, err
+	}
 	if generation == Eight {
 		if err := s.findComposer(); err != nil {
 			return nil, err
 		}
 	}
-	return s.layout, s.findOthers()
+	return s.layout, s.findOthers(others)
 }
 
 func generationOf(top *os.Root) (string, error) {
@@ -128,12 +134,12 @@ type scene struct {
 
 func (s *scene) find(f upkeep.Finding) { s.layout.Findings = append(s.layout.Findings, f) }
 
-// chooseSite finds the folder with the settings. Where there are several, one
-// update of the code would have to go with updates of several databases.
-func (s *scene) chooseSite() error {
+// chooseSite finds the folder with the settings, and those of other sites of
+// the same code.
+func (s *scene) chooseSite() (others []string, err error) {
 	entries, err := fs.ReadDir(s.top.FS(), "sites")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return nil, err
 	}
 	var found []string
 	seen := map[string]bool{} // a link to a folder is another name of its site
@@ -145,8 +151,14 @@ func (s *scene) chooseSite() error {
 		seen[dir] = true
 		found = append(found, entry.Name())
 	}
+	if s.layout.Options[OptionGeneration] == Eight && slices.Contains(found, "default") {
+		// Without sites.php later ones look into no other folder.
+		if _, err := s.top.Lstat("sites/sites.php"); errors.Is(err, fs.ErrNotExist) {
+			found = []string{"default"}
+		}
+	}
 	if len(found) == 0 {
-		return upkeep.Errorf(upkeep.CodeInvalid, "no settings.php in any folder of sites").
+		return nil, upkeep.Errorf(upkeep.CodeInvalid, "no settings.php in any folder of sites").
 			WithHint("Finish the installation of Drupal first.")
 	}
 	site := found[0]
@@ -155,15 +167,12 @@ func (s *scene) chooseSite() error {
 	}
 	dir := filepath.Join(s.root, "sites", site)
 	if s.layout.Dirs[DirSite], err = filepath.EvalSymlinks(dir); err != nil {
-		return err
+		return nil, err
 	}
 	if site != "default" {
 		s.layout.Options[OptionHost] = site
 	}
-	if len(found) > 1 {
-		s.find(upkeep.Finding{Code: "farm", Paths: []string{filepath.Join(s.root, "sites")}, Detail: strings.Join(found, ", "), Blocks: true})
-	}
-	return nil
+	return slices.DeleteFunc(found, func(name string) bool { return name == site }), nil
 }
 
 // hasSettings reports whether a folder of sites has settings: one of the two is
@@ -177,13 +186,16 @@ func (s *scene) hasSettings(site string) bool {
 	return false
 }
 
-// place says where files are, and makes an area of what lies outside the root.
-func (s *scene) place(set *settings) {
+// place says where files of a site are, and makes an area of what lies outside
+// the root. The main one has the empty name.
+func (s *scene) place(set *settings, name string) {
 	l := s.layout
-	if set.home != "" {
+	of := func(key string) string { return strings.TrimSuffix(key+"-"+name, "-") }
+	dirSite := of(DirSite)
+	if set.home != "" && name == "" {
 		l.Options[OptionHome] = set.home
 	}
-	if set.php != "" {
+	if set.php != "" && name == "" {
 		l.Options[OptionPHP] = string(set.php)
 	}
 	put := func(key, dir string) {
@@ -195,25 +207,27 @@ func (s *scene) place(set *settings) {
 			l.Dirs[key] = area.Nearest(filepath.Clean(dir))
 			return
 		}
-		area.Add(l, key, resolved, s.root, l.Dirs[DirSite])
+		area.Add(l, key, resolved, s.root, l.Dirs[dirSite])
 		l.Dirs[key] = resolved
 	}
-	if !area.Covered(l, l.Dirs[DirSite]) {
-		area.Add(l, DirSite, l.Dirs[DirSite], s.root)
+	if !area.Covered(l, l.Dirs[dirSite]) {
+		area.Add(l, dirSite, l.Dirs[dirSite], s.root)
 	}
 	files := set.files
 	if files == "" {
-		rel, _ := area.Relative(s.root, l.Dirs[DirSite])
+		rel, _ := area.Relative(s.root, l.Dirs[dirSite])
 		files = filepath.Join(rel, "files")
 	}
-	put(DirFiles, files)
+	put(of(DirFiles), files)
 	if set.private != "" {
-		put(DirPrivate, set.private)
+		put(of(DirPrivate), set.private)
 	}
 	if set.sync != "" {
-		put(DirSync, set.sync)
+		put(of(DirSync), set.sync)
 	}
-	s.findLinks()
+	if name == "" {
+		s.findLinks()
+	}
 }
 
 // findLinks makes areas of folders that are linked into the places where
@@ -242,23 +256,14 @@ func (s *scene) findLinks() {
 }
 
 // findOthers reports who else updates this site, and what keeps us from it.
-func (s *scene) findOthers() error {
+func (s *scene) findOthers(others []string) error {
 	if paths := area.Tracked(s.root); len(paths) > 0 {
 		s.find(upkeep.Finding{Code: "version_control", Paths: paths, Blocks: true})
 	}
 	if strings.HasPrefix(s.root, "/usr/") && !strings.HasPrefix(s.root, "/usr/local/") {
 		s.find(upkeep.Finding{Code: "distribution_package", Paths: []string{s.root}, Blocks: true})
 	}
-	text, err := s.read(filepath.Join(s.root, "sites", "sites.php"))
-	if err != nil {
-		return err
-	}
-	if text != nil {
-		if sites, certainty := config.Read(text, config.Source{}).Variable("sites"); certainty == config.Dynamic || len(sites.Text()) > 0 || len(keys(sites)) > 0 {
-			s.find(upkeep.Finding{Code: "farm", Paths: []string{filepath.Join(s.root, "sites", "sites.php")}, Blocks: true})
-		}
-	}
-	return nil
+	return s.findNames(append(others, filepath.Base(s.layout.Dirs[DirSite])))
 }
 
 // configBytes bounds a file of the configuration, which has some kilobytes.

@@ -10,6 +10,7 @@ function upkeep_boot($in, $class) {
 	Upkeep::$step = 'kernel';
 	$kernel = $class::createFromRequest($request, $loader, 'prod', false, $in['root']);
 	$kernel->boot();
+	Upkeep::$answer['site'] = $kernel->getSitePath();
 	Upkeep::$step = 'bootstrap';
 	$kernel->preHandle($request);
 	if (!$request->attributes->has('_route')) {

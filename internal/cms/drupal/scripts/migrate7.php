@@ -14,6 +14,7 @@ try {
 	}
 	Upkeep::$step = 'bootstrap';
 	drupal_bootstrap(DRUPAL_BOOTSTRAP_FULL);
+	Upkeep::$answer['site'] = conf_path();
 	require_once DRUPAL_ROOT . '/includes/install.inc';
 	require_once DRUPAL_ROOT . '/includes/update.inc';
 	drupal_load_updates();

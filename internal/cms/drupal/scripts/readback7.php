@@ -8,6 +8,7 @@ try {
 	drupal_bootstrap(DRUPAL_BOOTSTRAP_CONFIGURATION);
 	Upkeep::$step = 'bootstrap';
 	drupal_bootstrap(DRUPAL_BOOTSTRAP_FULL);
+	Upkeep::$answer['site'] = conf_path();
 	Upkeep::$step = 'updates';
 	require_once DRUPAL_ROOT . '/includes/install.inc';
 	require_once DRUPAL_ROOT . '/includes/update.inc';
