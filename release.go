@@ -22,6 +22,7 @@ type Release struct {
 	RequiresPHP        Version  `json:"requires_php,omitempty"`
 	RequiresDatabase   Version  `json:"requires_database,omitempty"` // MySQL order
 	RequiresComponents []string `json:"requires_components,omitempty"`
+	ByHand             bool     `json:"by_hand,omitempty"`       // core: a site is moved there by people, whatever the policy allows
 	UpgradesFrom       Version  `json:"upgrades_from,omitempty"` // core: no older installation can be brought to it
 
 	Hashes map[string]string `json:"hashes,omitempty"` // algorithm → lower-case hex of the package, where published

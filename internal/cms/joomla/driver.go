@@ -1,4 +1,4 @@
-// Package joomla knows Joomla 4, 5 and 6. An extension's files lie in many
+// Package joomla knows Joomla 3 to 6. An extension's files lie in many
 // places, and its own code migrates what it keeps: Joomla's installer, run as
 // the site's owner, puts it there. Core is moved, and Joomla finishes it.
 package joomla

@@ -167,6 +167,10 @@ func (m *Mirror) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		_, _ = w.Write(files[name]) // whoever hung up needs no answer
+	case r.URL.Path == "/core/list.xml", r.URL.Path == "/core/extension.xml":
+		m.lists(w, r)
+	case r.URL.Path == "/core/sts/list_sts.xml":
+		_, _ = io.WriteString(w, "<extensionset/>")
 	case strings.HasPrefix(r.URL.Path, "/cores/"):
 		at := slices.IndexFunc(m.cores, func(c core) bool { return path.Base(c.file) == name })
 		m.file(w, r, at >= 0, func() string { return m.cores[at].file })
@@ -180,6 +184,24 @@ func (m *Mirror) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		http.NotFound(w, r)
 	}
+}
+
+// lists answers as what Joomla up to 5.0 asks: which releases there are, and
+// what they are.
+func (m *Mirror) lists(w http.ResponseWriter, r *http.Request) {
+	entries, updates := "", ""
+	for _, c := range m.cores {
+		entries += fmt.Sprintf(`<extension name="Joomla" element="joomla" type="file" version=%q targetplatformversion=%q detailsurl="https://update.joomla.org/core/extension.xml"/>`, c.version, c.platform)
+		updates += fmt.Sprintf(`<update><name>Joomla</name><element>joomla</element><type>file</type><version>%s</version>
+<downloads><downloadurl type="full" format="zip">http://%s/cores/%s</downloadurl></downloads><tags><tag>stable</tag></tags>
+<sha512>%x</sha512><targetplatform name="joomla" version=%q/><php_minimum>5.3.10</php_minimum></update>`,
+			c.version, r.Host, path.Base(c.file), []byte(c.target.Hashes["sha512"]), c.platform)
+	}
+	if path.Base(r.URL.Path) == "list.xml" {
+		_, _ = io.WriteString(w, "<extensionset>"+entries+"</extensionset>")
+		return
+	}
+	_, _ = io.WriteString(w, "<updates>"+updates+"</updates>")
 }
 
 func (m *Mirror) file(w http.ResponseWriter, r *http.Request, known bool, name func() string) {
@@ -199,7 +221,7 @@ func (m *Mirror) feed(w http.ResponseWriter, r *http.Request, element string) {
 		}
 		_, _ = fmt.Fprintf(w, `<update><name>%s</name><element>%s</element><type>%s</type><folder>%s</folder><client>site</client><version>%s</version>
 <downloads><downloadurl type="full" format="zip">http://%s/packages/%s-%s.zip</downloadurl></downloads><tags><tag>stable</tag></tags>
-<targetplatform name="joomla" version="[456].*"/><php_minimum>7.4</php_minimum></update>
+<targetplatform name="joomla" version="[3456].*"/><php_minimum>7.4</php_minimum></update>
 `, release.Element, name, kind, folder, release.Version, r.Host, release.Element, release.Version)
 	}
 	_, _ = io.WriteString(w, "</updates>\n")

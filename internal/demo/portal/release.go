@@ -57,18 +57,24 @@ func (r Release) Feed() (kind, element, folder string) {
 
 // Package returns the zip.
 func (r Release) Package() ([]byte, error) {
-	files := plugin(r)
-	if r.Element == Ribbon {
-		inner, err := pack(files)
-		if err != nil {
-			return nil, err
-		}
-		files = map[string]string{
-			"pkg_" + Ribbon + ".xml": strings.NewReplacer("VERSION", r.inside(), "NAME", r.name()).Replace(packageManifest),
-			"plg_ribbon.zip":         string(inner),
-		}
+	files, err := r.files()
+	if err != nil {
+		return nil, err
 	}
 	return pack(files)
+}
+
+// files are what is in the zip.
+func (r Release) files() (map[string]string, error) {
+	files := plugin(r)
+	if r.Element != Ribbon {
+		return files, nil
+	}
+	inner, err := pack(files)
+	return map[string]string{
+		"pkg_" + Ribbon + ".xml": strings.NewReplacer("VERSION", r.inside(), "NAME", r.name()).Replace(packageManifest),
+		"plg_ribbon.zip":         string(inner),
+	}, err
 }
 
 func (r Release) inside() string {
@@ -121,7 +127,7 @@ const pluginScript = `<?php
 defined('_JEXEC') or die;
 class PlgSystemELEMENTInstallerScript {
 	public function update($parent) {
-		$db = Joomla\CMS\Factory::getContainer()->get('DatabaseDriver');
+		$db = Joomla\CMS\Factory::getDbo();
 		$db->setQuery("INSERT INTO #__ELEMENT (note) VALUES ('updated to VERSION')")->execute();
 		return true;
 	}
@@ -132,7 +138,7 @@ const pluginWipes = `<?php
 defined('_JEXEC') or die;
 class PlgSystemELEMENTInstallerScript {
 	public function update($parent) {
-		$db = Joomla\CMS\Factory::getContainer()->get('DatabaseDriver');
+		$db = Joomla\CMS\Factory::getDbo();
 		foreach (array('#__users', '#__menu', '#__ELEMENT') as $table) {
 			$db->setQuery('DELETE FROM ' . $table)->execute();
 		}

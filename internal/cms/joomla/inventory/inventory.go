@@ -71,6 +71,9 @@ func Take(ctx context.Context, h cms.Host, l *cms.Layout, now time.Time) (_ *upk
 	if err != nil {
 		return nil, err
 	}
+	if layout.Legacy(l) && php.CompareVersions(string(version), "8.2") >= 0 {
+		s.find(upkeep.Finding{Code: "php_too_new", Component: s.components[0].Ref(), Detail: string(version)})
+	}
 	inv := &upkeep.Inventory{
 		Taken: now.UTC(), CMS: upkeep.Joomla, Components: s.components, Schema: s.schema(), PHP: version, Database: s.version,
 		HomeURL: l.Options[layout.OptionHome], Pages: pages(), Findings: s.findings,

@@ -52,7 +52,7 @@ func readRecords(ctx context.Context, h cms.Host, l *cms.Layout) (_ *records, er
 	}
 	byID := map[string]*record{}
 	locked := "locked"
-	if strings.HasPrefix(l.Options[layout.OptionVersion], "3.") {
+	if layout.Legacy(l) {
 		locked = "CASE WHEN extension_id < 10000 THEN 1 ELSE 0 END" // core's own; others begin there
 	}
 	for _, row := range ask("SELECT extension_id, package_id, name, type, element, folder, client_id, enabled, protected, " + locked +
