@@ -9,6 +9,7 @@ type Release struct {
 	ID      string    `json:"id,omitempty"` // the component it is for, where one slug has several; "" is any of the slug
 	Version Version   `json:"version"`
 	Package string    `json:"package,omitempty"` // URL; "" when a licence is missing
+	Key     string    `json:"key,omitempty"`     // name of the site's key that the URL needs besides, "" for none
 	Locale  string    `json:"locale,omitempty"`
 	Source  string    `json:"source"` // publisher: "wordpress.org", or the vendor's host
 	Checked time.Time `json:"checked"`

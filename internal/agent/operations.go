@@ -163,9 +163,11 @@ func (a *Agent) newSession(request OpenRequest) (_ *session, err error) {
 	if s.driver, err = a.config.Drivers.For(request.Layout.CMS); err != nil {
 		return nil, err
 	}
+	// The journal outlives the intervention when the machine dies: no secret in it.
+	s.opened.Layout.Keys = nil
 	if db := request.Layout.Database; db != nil {
 		stripped := *db
-		stripped.Password = "" // the journal outlives the intervention when the machine dies
+		stripped.Password = ""
 		s.opened.Layout.Database = &stripped
 	}
 	if s.hold, err = holdRoot(request.Layout.Root); err != nil {

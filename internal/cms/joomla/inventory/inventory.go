@@ -52,7 +52,8 @@ var kinds = map[string]upkeep.Kind{
 // clients are the names of Joomla's applications.
 var clients = map[string]string{"0": "site", "1": "administrator", "3": "api"}
 
-// Take reads the inventory.
+// Take reads the inventory. The keys of vendors go to the layout, which is kept
+// sealed.
 func Take(ctx context.Context, h cms.Host, l *cms.Layout, now time.Time) (_ *upkeep.Inventory, err error) {
 	defer upkeep.Wrap(&err, "inventory of %s", l.Root)
 	root, err := h.Open(l.Root)
@@ -64,6 +65,7 @@ func Take(ctx context.Context, h cms.Host, l *cms.Layout, now time.Time) (_ *upk
 	if s.records, err = readRecords(ctx, h, l); err != nil {
 		return nil, err
 	}
+	l.Keys = s.keys
 	s.core()
 	s.extensions()
 	s.strangers()
@@ -215,7 +217,7 @@ func (s *survey) describe(c *upkeep.Component, e *record, manifest *Manifest) {
 	}
 	raw, err := json.Marshal(e.sites)
 	set(HeaderSites, string(raw), err == nil)
-	keyed := slices.ContainsFunc(e.sites, func(u site) bool { return strings.TrimSpace(u.Query) != "" })
+	keyed := slices.ContainsFunc(e.sites, func(u site) bool { return u.Key != "" })
 	set(HeaderKey, "missing", manifest != nil && manifest.Key != nil && !keyed)
 	if !slices.ContainsFunc(e.sites, func(u site) bool { return u.Enabled }) {
 		s.find(upkeep.Finding{Code: "update_site_off", Component: c.Ref(), Detail: e.sites[0].Location})
