@@ -199,8 +199,7 @@ func (w *World) remember(s *Site) error {
 func (w *World) discard(ctx context.Context, s *Site) error {
 	err := errors.Join(s.Web.Stop(ctx), s.Web.remove())
 	if s.Database != nil {
-		_, dropped := w.MariaDB.Exec(ctx, "", "DROP DATABASE IF EXISTS `"+s.Database.Name+"`; DROP USER IF EXISTS `"+s.Database.Name+"`@localhost;")
-		err = errors.Join(err, dropped)
+		err = errors.Join(err, w.dropDatabase(ctx, s))
 	}
 	return errors.Join(err, os.RemoveAll(s.Dir))
 }

@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"upkeep"
+	"upkeep/internal/demo/cluster"
 	"upkeep/internal/demo/copies"
 	"upkeep/internal/demo/packages"
 )
@@ -36,7 +37,12 @@ type World struct {
 	as    *syscall.Credential
 	state state
 	mu    sync.Mutex // guards state
-	dumps sync.Map   // site name → func() (string, error), the dump that clones are made of
+
+	cluster    sync.Once
+	postgres   *cluster.Cluster // nil before it was asked for
+	noPostgres error
+
+	dumps sync.Map // site name → func() (string, error), the dump that clones are made of
 }
 
 // state is what world.json remembers.
@@ -120,6 +126,9 @@ func (w *World) Stop(ctx context.Context) (err error) {
 	}
 	for _, site := range w.Sites() {
 		err = errors.Join(err, site.Web.Stop(ctx))
+	}
+	if w.postgres != nil {
+		err = errors.Join(err, w.postgres.Stop(ctx))
 	}
 	pid := db.PID()
 	if err := errors.Join(err, w.PHP.Stop(ctx), db.Stop(ctx)); err != nil || pid == 0 {

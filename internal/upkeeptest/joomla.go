@@ -2,6 +2,7 @@ package upkeeptest
 
 import (
 	"context"
+	"fmt"
 	"net/http/httptest"
 	"strconv"
 	"sync"
@@ -14,12 +15,12 @@ import (
 // Joomla returns a new site of an unpacked release, with its installer, and
 // both extensions in version 1.0. The first of a process is installed, later
 // ones are its clones.
-func Joomla(t testing.TB, tree string) *demo.Site {
+func Joomla(t testing.TB, tree string, postgreSQL bool) *demo.Site {
 	t.Helper()
 	r := theRig(t)
-	once, _ := r.templates.LoadOrStore("joomla "+tree, sync.OnceValues(func() (*demo.Site, error) {
+	once, _ := r.templates.LoadOrStore(fmt.Sprint("joomla ", tree, postgreSQL), sync.OnceValues(func() (*demo.Site, error) {
 		return portal.Add(context.Background(), r.world, portal.Spec{
-			Name: "j" + strconv.FormatInt(r.clones.Add(1), 10), Tree: tree,
+			Name: "j" + strconv.FormatInt(r.clones.Add(1), 10), Tree: tree, PostgreSQL: postgreSQL,
 			Extensions: []portal.Release{{Element: portal.Tally, Version: "1.0"}, {Element: portal.Ribbon, Version: "1.0"}},
 		})
 	}))

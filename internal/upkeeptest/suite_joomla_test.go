@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -23,8 +24,9 @@ import (
 func joomlas(t *testing.T) []subject {
 	t.Helper()
 	var all []subject
-	for _, name := range []string{"joomla", "joomla3"} {
-		variable := "UPKEEP_TEST_" + strings.ToUpper(name)
+	for _, name := range []string{"joomla", "joomla3", "joomla on postgresql"} {
+		kind, engine, _ := strings.Cut(name, " on ")
+		variable := "UPKEEP_TEST_" + strings.ToUpper(kind)
 		from, to := os.Getenv(variable+"_OLD"), os.Getenv(variable+"_NEW")
 		if from == "" || to == "" {
 			t.Run(name, func(t *testing.T) {
@@ -32,15 +34,28 @@ func joomlas(t *testing.T) []subject {
 			})
 			continue
 		}
-		all = append(all, joomlaSubject(name, joomlaTrees{from, to}))
+		if engine != "" && !phpKnows("pdo_pgsql") {
+			t.Run(name, func(t *testing.T) { t.Skip("PHP is without pdo_pgsql") })
+			continue
+		}
+		all = append(all, joomlaSubject(name, joomlaTrees{from: from, to: to, postgreSQL: engine != ""}))
 	}
 	return all
 }
 
 // joomlaTrees is what Joomlas are made of.
-type joomlaTrees struct{ from, to string }
+type joomlaTrees struct {
+	from, to   string
+	postgreSQL bool
+}
 
-func (j joomlaTrees) site(t *testing.T) *demo.Site { return upkeeptest.Joomla(t, j.from) }
+func (j joomlaTrees) site(t *testing.T) *demo.Site { return upkeeptest.Joomla(t, j.from, j.postgreSQL) }
+
+// phpKnows reports whether the PHP of this machine has an extension.
+func phpKnows(extension string) bool {
+	out, err := exec.Command("php", "-r", "exit(extension_loaded('"+extension+"') ? 0 : 1);").CombinedOutput()
+	return err == nil && len(out) == 0
+}
 
 func joomlaSubject(name string, j joomlaTrees) subject {
 	s := subject{

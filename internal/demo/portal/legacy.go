@@ -16,7 +16,7 @@ import (
 
 // Legacy reports whether an unpacked release is a Joomla 3.
 func Legacy(tree string) bool {
-	_, err := os.Stat(filepath.Join(tree, "libraries/import.legacy.php"))
+	_, err := os.Stat(filepath.Join(tree, "administrator/components/com_joomlaupdate/models/default.php"))
 	return err == nil
 }
 

@@ -105,8 +105,8 @@ const pluginManifest = `<?xml version="1.0" encoding="UTF-8"?>
 	<scriptfile>script.php</scriptfile>
 	<files><filename plugin="ELEMENT">ELEMENT.php</filename><folder>sql</folder></files>
 	<media destination="plg_system_ELEMENT" folder="media"><filename>style.css</filename></media>
-	<install><sql><file driver="mysql" charset="utf8">sql/install.sql</file></sql></install>
-	<update><schemas><schemapath type="mysql">sql/updates</schemapath></schemas></update>
+	<install><sql><file driver="mysql" charset="utf8">sql/install.sql</file><file driver="postgresql" charset="utf8">sql/install.postgresql.sql</file></sql></install>
+	<update><schemas><schemapath type="mysql">sql/updates</schemapath><schemapath type="postgresql">sql/postgresql</schemapath></schemas></update>
 	<updateservers><server type="extension" name="ELEMENT">https://ELEMENT.example/updates.xml</server></updateservers>
 </extension>
 `
@@ -155,14 +155,18 @@ func plugin(r Release) map[string]string {
 		script, source = pluginWipes, "<?php\ndefined('_JEXEC') or die;\nupkeep_no_such_function();\n"
 	}
 	fill := strings.NewReplacer("ELEMENT", r.Element, "VERSION", r.inside(), "NAME", r.name())
+	schema := fill.Replace("INSERT INTO #__ELEMENT (note) VALUES ('schema VERSION');\n")
 	return map[string]string{
-		r.Element + ".xml":                  fill.Replace(pluginManifest),
-		r.Element + ".php":                  fill.Replace(source),
-		"script.php":                        fill.Replace(script),
-		"media/style.css":                   "/* " + r.Version + " */\n",
-		"sql/install.sql":                   fill.Replace("CREATE TABLE IF NOT EXISTS `#__ELEMENT` (id INT AUTO_INCREMENT PRIMARY KEY, note VARCHAR(200) NOT NULL) DEFAULT CHARSET=utf8mb4;\nINSERT INTO `#__ELEMENT` (note) VALUES ('the owner wrote this');\n"),
-		"sql/updates/1.0.sql":               "# 1.0\n",
-		"sql/updates/" + r.Version + ".sql": fill.Replace("-- VERSION\nINSERT INTO `#__ELEMENT` (note) VALUES ('schema VERSION');\n"),
+		r.Element + ".xml":                     fill.Replace(pluginManifest),
+		r.Element + ".php":                     fill.Replace(source),
+		"script.php":                           fill.Replace(script),
+		"media/style.css":                      "/* " + r.Version + " */\n",
+		"sql/install.sql":                      fill.Replace("CREATE TABLE IF NOT EXISTS `#__ELEMENT` (id INT AUTO_INCREMENT PRIMARY KEY, note VARCHAR(200) NOT NULL) DEFAULT CHARSET=utf8mb4;\nINSERT INTO `#__ELEMENT` (note) VALUES ('the owner wrote this');\n"),
+		"sql/updates/1.0.sql":                  "# 1.0\n",
+		"sql/updates/" + r.Version + ".sql":    schema,
+		"sql/install.postgresql.sql":           fill.Replace("CREATE TABLE IF NOT EXISTS \"#__ELEMENT\" (id serial PRIMARY KEY, note varchar(200) NOT NULL);\nINSERT INTO \"#__ELEMENT\" (note) VALUES ('the owner wrote this');\n"),
+		"sql/postgresql/1.0.sql":               "-- 1.0\n",
+		"sql/postgresql/" + r.Version + ".sql": schema,
 	}
 }
 

@@ -19,12 +19,14 @@ type Spec struct {
 	Tree       string    // folder of the release
 	Extensions []Release // put in by Joomla's own installer
 	Defines    string    // root defines.php of the owner's
+	PostgreSQL bool      // instead of MariaDB
 }
 
 // runCommand runs one of Joomla's commands, as the site's account.
 const runCommand = `$in = json_decode(stream_get_contents(STDIN), true);
 $_SERVER['argv'] = $argv = $in['argv'];
 $_SERVER['argc'] = $argc = count($argv);
+putenv('JOOMLA_INSTALLATION_DISABLE_LOCALHOST_CHECK=1'); // a socket is no stranger
 require $in['script'];
 `
 
@@ -40,7 +42,7 @@ func Add(ctx context.Context, w *demo.World, spec Spec) (_ *demo.Site, err error
 		if err := w.CopyTree(spec.Tree, s.Root); err != nil {
 			return err
 		}
-		if s.Database, err = w.MariaDB.CreateDatabase(ctx, "site_"+s.Name); err != nil {
+		if s.Database, err = w.CreateDatabase(ctx, s, spec.PostgreSQL); err != nil {
 			return err
 		}
 		s.Database.Prefix = "jos_"
@@ -71,8 +73,12 @@ func install(ctx context.Context, s *demo.Site) error {
 	if Legacy(s.Root) {
 		return installLegacy(ctx, s)
 	}
+	kind, host := "mysqli", "localhost:"+s.Database.Socket
+	if s.Database.Engine == "postgresql" {
+		kind, host = "pgsql", s.Database.Socket
+	}
 	err := command(ctx, s, "installation/joomla.php", "install", "--site-name=Portal", "--admin-user=Admin", "--admin-username="+s.User,
-		"--admin-password="+s.Password, "--admin-email=admin@example.org", "--db-type=mysqli", "--db-host=localhost:"+s.Database.Socket,
+		"--admin-password="+s.Password, "--admin-email=admin@example.org", "--db-type="+kind, "--db-host="+host,
 		"--db-user="+s.Database.User, "--db-pass="+s.Database.Password, "--db-name="+s.Database.Name, "--db-prefix="+s.Database.Prefix,
 		"--db-encryption=0", "--no-interaction")
 	if err != nil {
