@@ -90,7 +90,7 @@ func joomlaPack(t *testing.T, tree string, change map[string]string) string {
 	t.Helper()
 	name := filepath.Base(tree) + strconv.Itoa(len(change))
 	once, _ := joomlaPacks.LoadOrStore(name, sync.OnceValues(func() (string, error) {
-		dir, err := os.MkdirTemp("", "upkeep-portal-")
+		dir, err := os.MkdirTemp(upkeeptest.World(t).Dir, "portal-")
 		if err != nil {
 			return "", err
 		}
