@@ -2,6 +2,7 @@ package upkeeptest_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -19,11 +20,16 @@ import (
 	"upkeep/internal/upkeeptest"
 )
 
-// joomlas are the generations of Joomla that there are trees of: an old release
-// with its installer and a newer one of the same major version, unpacked.
+// joomlas are a miniature of our own, and the generations of Joomla that there
+// are trees of: an old release with its installer and a newer one of the same
+// major version, unpacked.
 func joomlas(t *testing.T) []subject {
 	t.Helper()
-	var all []subject
+	small := t.TempDir() + "/"
+	if err := errors.Join(portal.Miniature(small+"5.0.0", "5.0.0"), portal.Miniature(small+"5.0.1", "5.0.1")); err != nil {
+		t.Fatal(err)
+	}
+	all := []subject{joomlaSubject("miniature of joomla", joomlaTrees{from: small + "5.0.0", to: small + "5.0.1"})}
 	for _, name := range []string{"joomla", "joomla3", "joomla on postgresql"} {
 		kind, engine, _ := strings.Cut(name, " on ")
 		variable := "UPKEEP_TEST_" + strings.ToUpper(kind)

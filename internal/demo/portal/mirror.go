@@ -29,6 +29,7 @@ type Mirror struct {
 	cores    []core
 	original map[string]string // version → file
 	releases []Release
+	paid     string // what packages of extensions want in their address
 	version  int64
 	expires  time.Time
 }
@@ -70,6 +71,14 @@ func (m *Mirror) Add(release Release) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.releases = append(m.releases, release)
+}
+
+// Charge has packages of extensions given out only to who knows a key, which is
+// asked for as dlid. Others get a page that says so.
+func (m *Mirror) Charge(key string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.paid = key
 }
 
 // Root is the SHA-256 of the first root.
@@ -231,6 +240,12 @@ func (m *Mirror) extension(w http.ResponseWriter, r *http.Request, name string) 
 	for _, release := range m.releases {
 		if release.Element+"-"+release.Version != name {
 			continue
+		}
+		if m.paid != "" && r.URL.Query().Get("dlid") != m.paid {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = io.WriteString(w, "<html>Please log in</html>") // whoever hung up needs no answer
+			return
 		}
 		body, err := release.Package()
 		if err != nil {
