@@ -118,14 +118,10 @@ func (s *Site) Path(path string) string { return s.URL + strings.TrimPrefix(path
 // SQL runs statements in the site's database as its administrator and returns
 // tab-separated rows without headings.
 func (s *Site) SQL(ctx context.Context, statements string) (string, error) {
-	if !s.onPostgreSQL() {
-		return s.world.MariaDB.Exec(ctx, s.Database.Name, statements)
+	if s.Database.Engine == "postgresql" {
+		return s.world.cluster.Exec(ctx, s.Database.Name, statements)
 	}
-	c, err := s.world.Cluster(ctx)
-	if err != nil {
-		return "", err
-	}
-	return c.Exec(ctx, s.Database.Name, statements)
+	return s.world.MariaDB.Exec(ctx, s.Database.Name, statements)
 }
 
 // PHP runs PHP code inside the site's WordPress, as the site's account, and

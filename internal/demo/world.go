@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"upkeep"
+	"upkeep/internal/cms"
 	"upkeep/internal/demo/cluster"
 	"upkeep/internal/demo/copies"
 	"upkeep/internal/demo/packages"
@@ -32,17 +33,13 @@ type World struct {
 	Dir     string   // absolute
 	MariaDB *MariaDB // nil before Start
 	PHP     *Server
+	cluster *cluster.Lazy
 
 	opts  Options
 	as    *syscall.Credential
 	state state
 	mu    sync.Mutex // guards state
-
-	cluster    sync.Once
-	postgres   *cluster.Cluster // nil before it was asked for
-	noPostgres error
-
-	dumps sync.Map // site name → func() (string, error), the dump that clones are made of
+	dumps sync.Map   // site name → func() (string, error), the dump that clones are made of
 }
 
 // state is what world.json remembers.
@@ -61,7 +58,7 @@ func Open(dir string, opts Options) (_ *World, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, err
 	}
-	w := &World{Dir: dir, opts: opts}
+	w := &World{Dir: dir, opts: opts, cluster: &cluster.Lazy{Dir: filepath.Join(dir, "postgresql"), Account: opts.Account}}
 	if w.as, err = credential(opts.Account); err != nil {
 		return nil, err
 	}
@@ -127,11 +124,8 @@ func (w *World) Stop(ctx context.Context) (err error) {
 	for _, site := range w.Sites() {
 		err = errors.Join(err, site.Web.Stop(ctx))
 	}
-	if w.postgres != nil {
-		err = errors.Join(err, w.postgres.Stop(ctx))
-	}
 	pid := db.PID()
-	if err := errors.Join(err, w.PHP.Stop(ctx), db.Stop(ctx)); err != nil || pid == 0 {
+	if err := errors.Join(err, w.PHP.Stop(ctx), db.Stop(ctx), w.cluster.Stop(ctx)); err != nil || pid == 0 {
 		return err
 	}
 	// It removes its pid file a moment before it lets go of its data.
@@ -250,6 +244,14 @@ func (w *World) makeFolders() error {
 }
 
 // chown gives a path to the account of the servers.
+// CreateDatabase makes an empty database for a site.
+func (w *World) CreateDatabase(ctx context.Context, s *Site, postgreSQL bool) (*cms.Database, error) {
+	if postgreSQL {
+		return w.cluster.CreateDatabase(ctx, "site_"+s.Name)
+	}
+	return w.MariaDB.CreateDatabase(ctx, "site_"+s.Name)
+}
+
 func (w *World) chown(path string) error {
 	if w.as == nil {
 		return nil

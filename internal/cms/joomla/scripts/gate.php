@@ -78,10 +78,10 @@ class JConfig extends UpkeepOwnConfig {
 	public $log_path = "' . $upkeep_scratch . '/log";
 }
 ');
-		register_shutdown_function(function () {
-			register_shutdown_function(function () { // after all of Joomla's own
-				if (session_id() !== '' && class_exists('JVersion', false) && method_exists('JFactory', 'getDbo') && (new JVersion)->RELEASE[0] === '3') {
-					// It notes every visitor in a table.
+		register_shutdown_function(function () use ($upkeep_old) {
+			register_shutdown_function(function () use ($upkeep_old) { // after all of Joomla's own
+				if ($upkeep_old && session_id() !== '' && class_exists('JFactory', false)) {
+					// It has noted the visitor in a table.
 					$upkeep_db = JFactory::getDbo();
 					$upkeep_db->setQuery('DELETE FROM #__session WHERE session_id = ' . $upkeep_db->quote(session_id()))->execute();
 				}
