@@ -163,8 +163,7 @@ func (a *Agent) newSession(request OpenRequest) (_ *session, err error) {
 	if s.driver, err = a.config.Drivers.For(request.Layout.CMS); err != nil {
 		return nil, err
 	}
-	// The journal outlives the intervention when the machine dies: no secret in it.
-	s.opened.Layout.Keys = nil
+	s.opened.Layout.Keys = nil // the journal outlives the intervention when the machine dies: no secret goes there
 	if db := request.Layout.Database; db != nil {
 		stripped := *db
 		stripped.Password = ""

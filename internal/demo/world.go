@@ -243,7 +243,6 @@ func (w *World) makeFolders() error {
 	return errors.Join(w.chown(run), w.chown(filepath.Join(run, "tmp")))
 }
 
-// chown gives a path to the account of the servers.
 // CreateDatabase makes an empty database for a site.
 func (w *World) CreateDatabase(ctx context.Context, s *Site, postgreSQL bool) (*cms.Database, error) {
 	if postgreSQL {
@@ -252,6 +251,7 @@ func (w *World) CreateDatabase(ctx context.Context, s *Site, postgreSQL bool) (*
 	return w.MariaDB.CreateDatabase(ctx, "site_"+s.Name)
 }
 
+// chown gives a path to the account of the servers.
 func (w *World) chown(path string) error {
 	if w.as == nil {
 		return nil

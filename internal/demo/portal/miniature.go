@@ -17,7 +17,7 @@ var miniature embed.FS
 func Miniature(dir, version string) error {
 	parts := strings.Split(version, ".")
 	fill := strings.NewReplacer("= MAJOR;", "= "+parts[0]+";", "= MINOR;", "= "+parts[1]+";", "= PATCH;", "= "+parts[2]+";",
-		"_VERSION", "_VERSION", "VERSION", version, "LEVEL", strings.ReplaceAll(version, ".", ""))
+		"{{version}}", version, "LEVEL", strings.ReplaceAll(version, ".", ""))
 	return fs.WalkDir(miniature, "miniature", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err

@@ -1,6 +1,6 @@
 <?php
 // A program of our own that keeps its records and finishes its updates as
-// Joomla does. VERSION
+// Joomla does. {{version}}
 define('JOOMLA_MINIMUM_PHP', '7.4.0');
 define('_JEXEC', 1);
 if (file_exists(__DIR__ . '/defines.php')) {

@@ -1,5 +1,5 @@
 <?php
-// The administration. VERSION
+// The administration. {{version}}
 define('JOOMLA_MINIMUM_PHP', '7.4.0');
 define('_JEXEC', 1);
 if (file_exists(__DIR__ . '/defines.php')) {

@@ -1,5 +1,5 @@
 <?php
-// The command line: extension:install --path=FILE. VERSION
+// The command line: extension:install --path=FILE. {{version}}
 define('_JEXEC', 1);
 if (file_exists(dirname(__DIR__) . '/defines.php')) {
 	require_once dirname(__DIR__) . '/defines.php';

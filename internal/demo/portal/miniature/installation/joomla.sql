@@ -1,5 +1,5 @@
 CREATE TABLE #__extensions (extension_id INT AUTO_INCREMENT PRIMARY KEY, package_id INT NOT NULL, name VARCHAR(100) NOT NULL, type VARCHAR(20) NOT NULL, element VARCHAR(100) NOT NULL, folder VARCHAR(100) NOT NULL, client_id INT NOT NULL, enabled INT NOT NULL, protected INT NOT NULL, locked INT NOT NULL, state INT NOT NULL, manifest_cache TEXT NOT NULL, params TEXT NOT NULL) DEFAULT CHARSET=utf8mb4;
-INSERT INTO #__extensions VALUES (1, 0, 'files_joomla', 'file', 'joomla', '', 0, 1, 1, 1, 0, '{"version":"VERSION"}', '{}'), (2, 0, 'com_content', 'component', 'com_content', '', 1, 1, 1, 1, 0, '{"version":"4.0.0"}', '{}');
+INSERT INTO #__extensions VALUES (1, 0, 'files_joomla', 'file', 'joomla', '', 0, 1, 1, 1, 0, '{"version":"{{version}}"}', '{}'), (2, 0, 'com_content', 'component', 'com_content', '', 1, 1, 1, 1, 0, '{"version":"4.0.0"}', '{}');
 CREATE TABLE #__schemas (extension_id INT PRIMARY KEY, version_id VARCHAR(50) NOT NULL) DEFAULT CHARSET=utf8mb4;
 CREATE TABLE #__update_sites (update_site_id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(100) NOT NULL, type VARCHAR(20) NOT NULL, location TEXT NOT NULL, enabled INT NOT NULL, extra_query VARCHAR(1000) NOT NULL) DEFAULT CHARSET=utf8mb4;
 CREATE TABLE #__update_sites_extensions (update_site_id INT NOT NULL, extension_id INT NOT NULL, PRIMARY KEY (update_site_id, extension_id)) DEFAULT CHARSET=utf8mb4;
