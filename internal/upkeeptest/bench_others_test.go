@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -34,7 +35,7 @@ const (
 // others are the suite's subjects, MediaWiki on MariaDB as most are.
 func others(t *testing.T) []subject {
 	all := append([]subject{dokuwikiSubject(), mediawikiSubject("mediawiki", wikimedia.Spec{MariaDB: true})}, joomlas(t)...)
-	return append(all, drupals(t)...)
+	return slices.DeleteFunc(append(all, drupals(t)...), func(s subject) bool { return s.small })
 }
 
 // whole is a WordPress to be updated as the others are: core and a plugin.

@@ -28,7 +28,7 @@ func drupals(t *testing.T) []subject {
 		t.Fatal(err)
 	}
 	miniature := drupalSubject("7", small+"7.1", small+"7.2")
-	miniature.name = "miniature of drupal"
+	miniature.name, miniature.small = "miniature of drupal", true
 	all := []subject{miniature}
 	for _, generation := range []string{"7", "8"} {
 		name := map[string]string{"7": "UPKEEP_TEST_DRUPAL7", "8": "UPKEEP_TEST_DRUPAL"}[generation]

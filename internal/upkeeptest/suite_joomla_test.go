@@ -29,7 +29,9 @@ func joomlas(t *testing.T) []subject {
 	if err := errors.Join(portal.Miniature(small+"5.0.0", "5.0.0"), portal.Miniature(small+"5.0.1", "5.0.1")); err != nil {
 		t.Fatal(err)
 	}
-	all := []subject{joomlaSubject("miniature of joomla", joomlaTrees{from: small + "5.0.0", to: small + "5.0.1"})}
+	miniature := joomlaSubject("miniature of joomla", joomlaTrees{from: small + "5.0.0", to: small + "5.0.1"})
+	miniature.small = true
+	all := []subject{miniature}
 	for _, name := range []string{"joomla", "joomla3", "joomla on postgresql"} {
 		kind, engine, _ := strings.Cut(name, " on ")
 		variable := "UPKEEP_TEST_" + strings.ToUpper(kind)

@@ -64,7 +64,8 @@ func readRecords(ctx context.Context, h cms.Host, l *cms.Layout) (_ *records, er
 	byID := map[string]*record{}
 	locked := "locked"
 	if layout.Legacy(l) {
-		locked = "CASE WHEN extension_id < 10000 THEN 1 ELSE 0 END" // core's own; others begin there
+		// Core's own; others begin there, and may have taken over what was core's.
+		locked = "CASE WHEN extension_id < 10000 AND package_id < 10000 THEN 1 ELSE 0 END"
 	}
 	for _, row := range ask("SELECT extension_id, package_id, name, type, element, folder, client_id, enabled, protected, " + locked +
 		", state, manifest_cache, params FROM " + layout.Table(l, "extensions") + " ORDER BY type, folder, element, client_id") {
