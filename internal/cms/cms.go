@@ -101,6 +101,7 @@ type Script struct {
 	Name   string // for messages: "migrate.php"
 	Source string
 	Dir    string // working folder
+	Fixed  bool   // its answer depends on the interpreter alone, and may be an earlier one
 }
 
 // Layout is where a site keeps what.

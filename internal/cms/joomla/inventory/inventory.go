@@ -54,14 +54,14 @@ var clients = map[string]string{"0": "site", "1": "administrator", "3": "api"}
 
 // Take reads the inventory. The keys of vendors go to the layout, which is kept
 // sealed.
-func Take(ctx context.Context, h cms.Host, l *cms.Layout, now time.Time) (_ *upkeep.Inventory, err error) {
+func Take(ctx context.Context, h cms.Host, l *cms.Layout, now time.Time, known *Manifests) (_ *upkeep.Inventory, err error) {
 	defer upkeep.Wrap(&err, "inventory of %s", l.Root)
 	root, err := h.Open(l.Root)
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	s := &survey{root: root, layout: l}
+	s := &survey{root: root, layout: l, manifests: known}
 	if s.records, err = readRecords(ctx, h, l); err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func Take(ctx context.Context, h cms.Host, l *cms.Layout, now time.Time) (_ *upk
 
 // PHP is the version of the site's interpreter, "" when there is none.
 func PHP(ctx context.Context, h cms.Host, l *cms.Layout) (version upkeep.Version, err error) {
-	err = h.PHP(ctx, cms.Script{Name: "version.php", Source: versionSource, Dir: l.Root}, struct{}{}, &version)
+	err = h.PHP(ctx, cms.Script{Name: "version.php", Source: versionSource, Dir: l.Root, Fixed: true}, struct{}{}, &version)
 	if upkeep.CodeOf(err) == upkeep.CodeUnreachable {
 		return "", nil
 	}
@@ -103,6 +103,7 @@ type survey struct {
 	*records
 	root       *os.Root
 	layout     *cms.Layout
+	manifests  *Manifests
 	components []upkeep.Component
 	findings   []upkeep.Finding
 }
@@ -179,7 +180,7 @@ func (s *survey) extensions() {
 		if kind == upkeep.Language {
 			c.Locale = e.Element
 		}
-		manifest := e.Find(s.root)
+		manifest := s.manifests.Of(e.Identity, s.root)
 		switch {
 		case manifest == nil:
 			s.find(upkeep.Finding{Code: "manifest_missing", Component: c.Ref(), Paths: []string{c.Path}})
