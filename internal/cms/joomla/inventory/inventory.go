@@ -61,7 +61,7 @@ func Take(ctx context.Context, h cms.Host, l *cms.Layout, now time.Time, known *
 		return nil, err
 	}
 	defer root.Close()
-	s := &survey{root: root, layout: l, manifests: known}
+	s := &survey{root: root, layout: l, manifests: known, folders: map[string]string{}}
 	if s.records, err = readRecords(ctx, h, l); err != nil {
 		return nil, err
 	}
@@ -104,6 +104,7 @@ type survey struct {
 	root       *os.Root
 	layout     *cms.Layout
 	manifests  *Manifests
+	folders    map[string]string // where links on the way to them lead
 	components []upkeep.Component
 	findings   []upkeep.Finding
 }
@@ -188,7 +189,7 @@ func (s *survey) extensions() {
 			c.Headers[HeaderDisk] = manifest.Version
 			s.find(upkeep.Finding{Code: "version_differs", Component: c.Ref(), Paths: []string{c.Path}, Detail: manifest.Version})
 		}
-		if link, err := filepath.EvalSymlinks(c.Path); err == nil && link != c.Path {
+		if link := s.resolved(c.Path); link != c.Path {
 			c.Link = link
 		}
 		s.describe(&c, e, manifest)
@@ -197,6 +198,27 @@ func (s *survey) extensions() {
 		}
 		s.components = append(s.components, c)
 	}
+}
+
+// resolved is where links lead that a path goes by, the path itself when that
+// cannot be told. Most lie in few folders, whose own links are followed once.
+func (s *survey) resolved(path string) string {
+	dir := filepath.Dir(path)
+	target, known := s.folders[dir]
+	if !known {
+		var err error
+		if target, err = filepath.EvalSymlinks(dir); err != nil {
+			target = dir
+		}
+		s.folders[dir] = target
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink == 0 {
+		return filepath.Join(target, filepath.Base(path))
+	}
+	if link, err := filepath.EvalSymlinks(path); err == nil {
+		return link
+	}
+	return path
 }
 
 // describe fills in what tells the publisher and the operator more.
