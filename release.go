@@ -9,6 +9,7 @@ type Release struct {
 	ID      string    `json:"id,omitempty"` // the component it is for, where one slug has several; "" is any of the slug
 	Version Version   `json:"version"`
 	Package string    `json:"package,omitempty"` // URL; "" when a licence is missing
+	Key     string    `json:"key,omitempty"`     // name of the site's key that the URL needs besides, "" for none
 	Locale  string    `json:"locale,omitempty"`
 	Source  string    `json:"source"` // publisher: "wordpress.org", or the vendor's host
 	Checked time.Time `json:"checked"`
@@ -22,6 +23,7 @@ type Release struct {
 	RequiresPHP        Version  `json:"requires_php,omitempty"`
 	RequiresDatabase   Version  `json:"requires_database,omitempty"` // MySQL order
 	RequiresComponents []string `json:"requires_components,omitempty"`
+	ByHand             bool     `json:"by_hand,omitempty"`       // core: a site is moved there by people, whatever the policy allows
 	UpgradesFrom       Version  `json:"upgrades_from,omitempty"` // core: no older installation can be brought to it
 
 	Hashes map[string]string `json:"hashes,omitempty"` // algorithm → lower-case hex of the package, where published

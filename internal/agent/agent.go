@@ -103,7 +103,7 @@ func New(c Config) (_ *Agent, err error) {
 	}
 	return &Agent{
 		config:   c,
-		php:      &process.Interpreter{Path: c.PHP, Adopts: c.Adopts, Log: c.Log},
+		php:      &process.Interpreter{Path: c.PHP, Adopts: c.Adopts, Memory: filepath.Join(c.Dir, "php.json"), Log: c.Log},
 		memory:   memory,
 		dumped:   &archive.Memory{},
 		started:  c.Now(),

@@ -191,6 +191,7 @@ func (a *Agent) newSession(request OpenRequest) (_ *session, err error) {
 	if s.driver, err = a.config.Drivers.For(request.Layout.CMS); err != nil {
 		return nil, err
 	}
+	s.opened.Layout.Keys = nil // the journal outlives the intervention when the machine dies: no secret goes there
 	if db := request.Layout.Database; db != nil {
 		s.opened.Layout.Database = db.Stripped() // the journal outlives the intervention when the machine dies
 	}

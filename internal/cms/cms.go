@@ -29,7 +29,8 @@ type Driver interface {
 	Detect(ctx context.Context, h Host, root string) (*Layout, error)
 
 	// Inventory reads the components, the schema level, the pages worth
-	// probing and what does not agree.
+	// probing and what does not agree. Keys of vendors it puts in l, never
+	// in the inventory.
 	Inventory(ctx context.Context, h Host, l *Layout) (*upkeep.Inventory, error)
 
 	// Integrity compares components with what their publisher released and
@@ -110,6 +111,7 @@ type Script struct {
 	Name   string // for messages: "migrate.php"
 	Source string
 	Dir    string // working folder
+	Fixed  bool   // its answer depends on the interpreter alone, and may be an earlier one
 }
 
 // Layout is where a site keeps what.
@@ -121,8 +123,24 @@ type Layout struct {
 	Database *Database         `json:"database"`        // nil when the CMS uses none
 	Dirs     map[string]string `json:"dirs"`            // the driver's own: "content", "plugins", "mu-plugins", "languages", …
 	Options  map[string]string `json:"options"`         // the driver's own: "multisite": "1", …
+	Keys     map[string]string `json:"keys,omitempty"`  // by upkeep.Release.Key; secret like the database's password
 	Logs     []string          `json:"logs"`            // absolute: where the site's PHP may write its errors
 	Findings []upkeep.Finding  `json:"findings,omitempty"`
+}
+
+// Unlocked returns a release with the address that gives its package: what the
+// site's key of the vendor adds is in no record, and in no message.
+func (l *Layout) Unlocked(r upkeep.Release) upkeep.Release {
+	query := strings.TrimLeft(strings.ReplaceAll(l.Keys[r.Key], "&amp;", "&"), "?&")
+	if r.Package == "" || query == "" {
+		return r
+	}
+	if strings.Contains(r.Package, "?") {
+		r.Package += "&" + query
+	} else {
+		r.Package += "?" + query
+	}
+	return r
 }
 
 // Area is a folder that belongs to a site, with the name it has in backups

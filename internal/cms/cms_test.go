@@ -33,3 +33,19 @@ func TestReadBoundedTakesFilesOnly(t *testing.T) {
 		}
 	}
 }
+
+// A key goes to the addresses that name it, and to no other.
+func TestUnlocked(t *testing.T) {
+	l := &cms.Layout{Keys: map[string]string{"1": "dlid=abc&amp;x=1", "2": "?key=k"}}
+	for _, test := range []struct{ address, key, want string }{
+		{"https://v.example/p.zip", "1", "https://v.example/p.zip?dlid=abc&x=1"},
+		{"https://v.example/p?a=1", "2", "https://v.example/p?a=1&key=k"},
+		{"https://v.example/p.zip", "", "https://v.example/p.zip"},
+		{"https://v.example/p.zip", "3", "https://v.example/p.zip"},
+		{"", "1", ""},
+	} {
+		if got := l.Unlocked(upkeep.Release{Package: test.address, Key: test.key}).Package; got != test.want {
+			t.Errorf("%q with %q is %q, want %q", test.address, test.key, got, test.want)
+		}
+	}
+}

@@ -163,7 +163,11 @@ func (r *Reached) withPages(inventory *upkeep.Inventory) *upkeep.Inventory {
 // Stage brings the package of an update to the agent and has it checked. It
 // returns what else of the site the update concerns.
 func (r *Reached) Stage(ctx context.Context, update upkeep.Update) ([]upkeep.Finding, error) {
-	path, sum, err := r.c.Package(ctx, update.Release)
+	layout, err := r.c.layout(ctx, r.site.ID)
+	if err != nil {
+		return nil, err
+	}
+	path, sum, err := r.c.Package(ctx, layout.Unlocked(update.Release))
 	if err != nil {
 		return nil, err
 	}

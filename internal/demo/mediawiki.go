@@ -72,9 +72,9 @@ func (s *Site) Maintenance(ctx context.Context, script string, args ...string) (
 // file uploaded.
 func (w *World) installMediaWiki(ctx context.Context, s *Site) error {
 	data := filepath.Join(s.Dir, "sqlite")
-	if s.MediaWiki.MariaDB {
+	if s.MediaWiki.MariaDB || s.MediaWiki.PostgreSQL {
 		var err error
-		if s.Database, err = w.MariaDB.CreateDatabase(ctx, "site_"+s.Name); err != nil {
+		if s.Database, err = w.CreateDatabase(ctx, s, s.MediaWiki.PostgreSQL); err != nil {
 			return err
 		}
 	} else if err := errors.Join(os.Mkdir(data, 0o755), w.chown(data)); err != nil {

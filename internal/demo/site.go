@@ -122,6 +122,9 @@ func (s *Site) Path(path string) string { return s.URL + strings.TrimPrefix(path
 // SQL runs statements in the site's database as its administrator and returns
 // tab-separated rows without headings.
 func (s *Site) SQL(ctx context.Context, statements string) (string, error) {
+	if s.Database.Engine == "postgresql" {
+		return s.world.cluster.Exec(ctx, s.Database.Name, statements)
+	}
 	return s.world.MariaDB.Exec(ctx, s.Database.Name, statements)
 }
 

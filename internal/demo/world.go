@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"upkeep"
+	"upkeep/internal/cms"
+	"upkeep/internal/demo/cluster"
 	"upkeep/internal/demo/copies"
 	"upkeep/internal/demo/packages"
 )
@@ -31,6 +33,7 @@ type World struct {
 	Dir     string   // absolute
 	MariaDB *MariaDB // nil before Start
 	PHP     *Server
+	cluster *cluster.Lazy
 
 	opts  Options
 	as    *syscall.Credential
@@ -55,7 +58,7 @@ func Open(dir string, opts Options) (_ *World, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, err
 	}
-	w := &World{Dir: dir, opts: opts}
+	w := &World{Dir: dir, opts: opts, cluster: &cluster.Lazy{Dir: filepath.Join(dir, "postgresql"), Account: opts.Account}}
 	if w.as, err = credential(opts.Account); err != nil {
 		return nil, err
 	}
@@ -122,7 +125,7 @@ func (w *World) Stop(ctx context.Context) (err error) {
 		err = errors.Join(err, site.Web.Stop(ctx))
 	}
 	pid := db.PID()
-	if err := errors.Join(err, w.PHP.Stop(ctx), db.Stop(ctx)); err != nil || pid == 0 {
+	if err := errors.Join(err, w.PHP.Stop(ctx), db.Stop(ctx), w.cluster.Stop(ctx)); err != nil || pid == 0 {
 		return err
 	}
 	// It removes its pid file a moment before it lets go of its data.
@@ -238,6 +241,14 @@ func (w *World) makeFolders() error {
 		return err
 	}
 	return errors.Join(w.chown(run), w.chown(filepath.Join(run, "tmp")))
+}
+
+// CreateDatabase makes an empty database for a site.
+func (w *World) CreateDatabase(ctx context.Context, s *Site, postgreSQL bool) (*cms.Database, error) {
+	if postgreSQL {
+		return w.cluster.CreateDatabase(ctx, "site_"+s.Name)
+	}
+	return w.MariaDB.CreateDatabase(ctx, "site_"+s.Name)
 }
 
 // chown gives a path to the account of the servers.

@@ -273,15 +273,17 @@ func (r *resolver) judgeCore(update *upkeep.Update, candidates []upkeep.Release)
 	c := &update.Component
 	own := r.Branch(c.Version)
 	var within, beyond []upkeep.Release
+	majors := r.Site.Policy.Majors
 	for _, candidate := range candidates {
 		if r.branchOf(&candidate) == own {
 			within = append(within, candidate)
 		} else {
 			beyond = append(beyond, candidate)
+			majors = majors && !candidate.ByHand
 		}
 	}
 	general := r.judgeComponent(c)
-	if r.Site.Policy.Majors || len(within) == 0 {
+	if majors || len(within) == 0 {
 		r.choose(update, candidates, general)
 	} else {
 		r.choose(update, within, general)
@@ -293,7 +295,7 @@ func (r *resolver) judgeCore(update *upkeep.Update, candidates []upkeep.Release)
 	update.Major = r.branchOf(&update.Release) != own
 	if update.Major {
 		update.Reasons = append(update.Reasons, reason(Major, "from", own, "to", r.branchOf(&update.Release)))
-		if update.Disposition == upkeep.Ready && !r.Site.Policy.Majors {
+		if update.Disposition == upkeep.Ready && !majors {
 			update.Disposition = upkeep.Quote
 		}
 	} else {

@@ -113,6 +113,10 @@ func TestResolve(t *testing.T) {
 		{"core in a new branch where allowed", site(core("6.8.3")), func(in *resolve.Input) {
 			in.Releases, in.Site.Policy.Majors = coreOffers, true
 		}, []string{"core 7.1 1 security major"}},
+		{"core where only people go", site(core("6.8.8")), func(in *resolve.Input) {
+			in.Site.Policy.Majors = true
+			in.Releases = []upkeep.Release{requires(release(upkeep.Core, "wordpress", "7.1"), func(r *upkeep.Release) { r.ByHand = true })}
+		}, []string{"core 7.1 quote major"}},
 		{"core's minor first, then what needs it", site(core("6.8.3"), plugin("akismet", "5.3"), plugin("forms", "1.0")), func(in *resolve.Input) {
 			in.Releases = append(coreOffers, release(upkeep.Plugin, "akismet", "5.4"),
 				requires(release(upkeep.Plugin, "forms", "2.0"), func(r *upkeep.Release) { r.RequiresCMS = "6.8.5" }))

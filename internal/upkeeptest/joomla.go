@@ -2,8 +2,8 @@ package upkeeptest
 
 import (
 	"context"
+	"fmt"
 	"net/http/httptest"
-	"os"
 	"strconv"
 	"sync"
 	"testing"
@@ -12,33 +12,15 @@ import (
 	"upkeep/internal/demo/portal"
 )
 
-// Environment variables that name unpacked releases of Joomla with their
-// installers: one that sites are made of, and a later one of the same major
-// version that they are updated to.
-const (
-	JoomlaOld = "UPKEEP_TEST_JOOMLA_OLD"
-	JoomlaNew = "UPKEEP_TEST_JOOMLA_NEW"
-)
-
-// JoomlaTrees returns both releases. The test is skipped without them.
-func JoomlaTrees(t testing.TB) (older, newer string) {
+// Joomla returns a new site of an unpacked release, with its installer, and
+// both extensions in version 1.0. The first of a process is installed, later
+// ones are its clones.
+func Joomla(t testing.TB, tree string, postgreSQL bool) *demo.Site {
 	t.Helper()
-	older, newer = os.Getenv(JoomlaOld), os.Getenv(JoomlaNew)
-	if older == "" || newer == "" {
-		t.Skipf("%s and %s name no unpacked releases of Joomla", JoomlaOld, JoomlaNew)
-	}
-	return older, newer
-}
-
-// Joomla returns a new site of the older release with both extensions in
-// version 1.0. The first of a process is installed, later ones are its clones.
-func Joomla(t testing.TB) *demo.Site {
-	t.Helper()
-	older, _ := JoomlaTrees(t)
 	r := theRig(t)
-	once, _ := r.templates.LoadOrStore("joomla", sync.OnceValues(func() (*demo.Site, error) {
+	once, _ := r.templates.LoadOrStore(fmt.Sprint("joomla ", tree, postgreSQL), sync.OnceValues(func() (*demo.Site, error) {
 		return portal.Add(context.Background(), r.world, portal.Spec{
-			Name: "j" + strconv.FormatInt(r.clones.Add(1), 10), Tree: older,
+			Name: "j" + strconv.FormatInt(r.clones.Add(1), 10), Tree: tree, PostgreSQL: postgreSQL,
 			Extensions: []portal.Release{{Element: portal.Tally, Version: "1.0"}, {Element: portal.Ribbon, Version: "1.0"}},
 		})
 	}))

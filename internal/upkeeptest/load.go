@@ -237,7 +237,11 @@ func Works(t testing.TB, site *demo.Site) {
 	case site.CMS == upkeep.DokuWiki:
 		pages = map[string]string{"/doku.php": "Welcome to", "/doku.php?id=wiki:syntax": "</html>", "/doku.php?do=login": "</html>", "/lib/exe/css.php": "}"}
 	case site.CMS == upkeep.Joomla:
-		pages = map[string]string{"/": "</html>", "/index.php/component/users/login": "password", "/administrator/index.php": "</html>"}
+		login := "/index.php/component/users/login"
+		if strings.HasPrefix(site.Version, "3.") {
+			login = "/index.php/component/users/?view=login"
+		}
+		pages = map[string]string{"/": "</html>", login: "password", "/administrator/index.php": "</html>"}
 	case site.Generation == "7":
 		pages = map[string]string{"/": "</html>", "/?q=node/1": "Welcome", "/?q=user/login": "user-login"}
 	case site.CMS == upkeep.Drupal:

@@ -44,9 +44,13 @@ func TestRealMediaWiki(t *testing.T) {
 	if before == "" || after == "" {
 		t.Skipf("%s and %s name no unpacked releases of MediaWiki", mediawikiOldVariable, mediawikiNewVariable)
 	}
-	for name, mariaDB := range map[string]bool{"mariadb": true, "sqlite": false} {
+	for name, spec := range map[string]wikimedia.Spec{"mariadb": {MariaDB: true}, "sqlite": {}, "postgresql": {PostgreSQL: true}} {
 		t.Run(name, func(t *testing.T) {
-			site := upkeeptest.MediaWiki(t, wikimedia.Spec{Tree: before, MariaDB: mariaDB})
+			if spec.PostgreSQL && !phpKnows("pgsql") {
+				t.Skip("PHP is without pgsql")
+			}
+			spec.Tree = before
+			site := upkeeptest.MediaWiki(t, spec)
 			p := upkeeptest.AdoptMediaWiki(t, site, []string{"--majors"})
 			offerMediaWiki(t, p, after)
 			if out, code := p.Run(t, "site", "update", "shop", "--yes"); code != 0 || p.Last(t).State != upkeep.Done {

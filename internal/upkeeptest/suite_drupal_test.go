@@ -3,6 +3,7 @@ package upkeeptest_test
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -18,11 +19,17 @@ import (
 	"upkeep/internal/upkeeptest"
 )
 
-// drupals are the generations of Drupal that there are trees of: an old
-// release and a newer one, unpacked.
+// drupals are a miniature of our own, and the generations of Drupal that there
+// are trees of: an old release and a newer one, unpacked.
 func drupals(t *testing.T) []subject {
 	t.Helper()
-	var all []subject
+	small := t.TempDir() + "/"
+	if err := errors.Join(project.Miniature(small+"7.1", "7.1"), project.Miniature(small+"7.2", "7.2")); err != nil {
+		t.Fatal(err)
+	}
+	miniature := drupalSubject("7", small+"7.1", small+"7.2")
+	miniature.name, miniature.small = "miniature of drupal", true
+	all := []subject{miniature}
 	for _, generation := range []string{"7", "8"} {
 		name := map[string]string{"7": "UPKEEP_TEST_DRUPAL7", "8": "UPKEEP_TEST_DRUPAL"}[generation]
 		from, to := os.Getenv(name+"_OLD"), os.Getenv(name+"_NEW")

@@ -2,11 +2,14 @@ package upkeeptest_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -17,38 +20,85 @@ import (
 	"upkeep/internal/upkeeptest"
 )
 
-func joomlaSubject() subject {
-	return subject{
-		name:       "joomla",
-		site:       func(t *testing.T) *demo.Site { return upkeeptest.Joomla(t) },
-		adopt:      adoptJoomlaOffers,
-		agrees:     joomlaAgrees,
+// joomlas are a miniature of our own, and the generations of Joomla that there
+// are trees of: an old release with its installer and a newer one of the same
+// major version, unpacked.
+func joomlas(t *testing.T) []subject {
+	t.Helper()
+	small := t.TempDir() + "/"
+	if err := errors.Join(portal.Miniature(small+"5.0.0", "5.0.0"), portal.Miniature(small+"5.0.1", "5.0.1")); err != nil {
+		t.Fatal(err)
+	}
+	miniature := joomlaSubject("miniature of joomla", joomlaTrees{from: small + "5.0.0", to: small + "5.0.1"})
+	miniature.small = true
+	all := []subject{miniature}
+	for _, name := range []string{"joomla", "joomla3", "joomla on postgresql"} {
+		kind, engine, _ := strings.Cut(name, " on ")
+		variable := "UPKEEP_TEST_" + strings.ToUpper(kind)
+		from, to := os.Getenv(variable+"_OLD"), os.Getenv(variable+"_NEW")
+		if from == "" || to == "" {
+			t.Run(name, func(t *testing.T) {
+				t.Skipf("set %s_OLD and %[1]s_NEW to the folders of unpacked releases", variable)
+			})
+			continue
+		}
+		if engine != "" && !phpKnows("pdo_pgsql") {
+			t.Run(name, func(t *testing.T) { t.Skip("PHP is without pdo_pgsql") })
+			continue
+		}
+		all = append(all, joomlaSubject(name, joomlaTrees{from: from, to: to, postgreSQL: engine != ""}))
+	}
+	return all
+}
+
+// joomlaTrees is what Joomlas are made of.
+type joomlaTrees struct {
+	from, to   string
+	postgreSQL bool
+}
+
+func (j joomlaTrees) site(t *testing.T) *demo.Site { return upkeeptest.Joomla(t, j.from, j.postgreSQL) }
+
+// phpKnows reports whether the PHP of this machine has an extension.
+func phpKnows(extension string) bool {
+	out, err := exec.Command("php", "-r", "exit(extension_loaded('"+extension+"') ? 0 : 1);").CombinedOutput()
+	return err == nil && len(out) == 0
+}
+
+func joomlaSubject(name string, j joomlaTrees) subject {
+	s := subject{
+		name: name, site: j.site, adopt: j.adopt, agrees: joomlaAgrees,
 		extensions: "plugins/system", code: "tripwire.php",
 		writes: []attempt{
 			{"/index.php?option=com_users&task=user.login", "username=a&password=b"}, {"/administrator/index.php", "username=admin&passwd=x&option=com_login&task=login"},
 			{"/api/index.php/v1/content/articles", "{}"}, {"/index.php?option=com_content&task=article.save", "x=1"},
 			{"/index.php?option=com_ajax&format=json&plugin=x", "x=1"}, {"/index.php?option=com_config", "x=1"}, {"/api/index.php/v1/users", ""},
-			{"/administrator/components/com_joomlaupdate/extract.php", "password=x&task=startExtract"}, {"/administrator/index.php?option=com_installer", ""},
+			{"/administrator/components/com_joomlaupdate/extract.php", "password=x&task=startExtract"}, {"/administrator/components/com_joomlaupdate/restore.php", "task=ping"},
+			{"/administrator/index.php?option=com_installer", ""},
 		},
 		page: "/", mark: "joomla-script-options",
 		original: "libraries/src/Factory.php", brought: "media/upkeep-brought.txt", dropped: "media/upkeep-dropped.txt", script: "cli/joomla.php",
 		modified: func(t *testing.T, site *demo.Site) *upkeeptest.Program {
-			older, _ := upkeeptest.JoomlaTrees(t)
 			return upkeeptest.AdoptJoomla(t, site, func(m *portal.Mirror) error {
-				m.AddOriginal(site.Version, joomlaPack(t, older, "old", nil))
-				return m.AddCore(newerJoomla(t))
+				m.AddOriginal(site.Version, joomlaPack(t, j.from, nil))
+				return m.AddCore(j.newer(t))
 			})
 		},
 	}
+	if portal.Legacy(j.from) {
+		s.script = "cli/update_cron.php"
+	}
+	return s
 }
 
 // joomlaPacks are releases packed once in a process.
 var joomlaPacks sync.Map
 
-func joomlaPack(t *testing.T, tree, name string, change map[string]string) string {
+func joomlaPack(t *testing.T, tree string, change map[string]string) string {
 	t.Helper()
+	name := filepath.Base(tree) + strconv.Itoa(len(change))
 	once, _ := joomlaPacks.LoadOrStore(name, sync.OnceValues(func() (string, error) {
-		dir, err := os.MkdirTemp("", "upkeep-portal-")
+		dir, err := os.MkdirTemp(upkeeptest.World(t).Dir, "portal-")
 		if err != nil {
 			return "", err
 		}
@@ -62,13 +112,12 @@ func joomlaPack(t *testing.T, tree, name string, change map[string]string) strin
 	return file
 }
 
-// newerJoomla is the newer release, which brings a file and whose script takes
+// newer is the newer release, which brings a file and whose script takes
 // one away, for any Joomla.
-func newerJoomla(t *testing.T) (version, file, platform string) {
+func (j joomlaTrees) newer(t *testing.T) (version, file, platform string) {
 	t.Helper()
-	_, newer := upkeeptest.JoomlaTrees(t)
 	read := func(name string) string {
-		text, err := os.ReadFile(filepath.Join(newer, name))
+		text, err := os.ReadFile(filepath.Join(j.to, name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,10 +129,10 @@ func newerJoomla(t *testing.T) (version, file, platform string) {
 	}
 	const script = "administrator/components/com_admin/script.php"
 	drops := regexp.MustCompile(`\$files = (\[|array\()`).ReplaceAllString(read(script), "$0 '/media/upkeep-dropped.txt',")
-	return match[1], joomlaPack(t, newer, "new", map[string]string{"media/upkeep-brought.txt": "brought\n", script: drops}), ".*"
+	return match[1], joomlaPack(t, j.to, map[string]string{"media/upkeep-brought.txt": "brought\n", script: drops}), ".*"
 }
 
-func adoptJoomlaOffers(t *testing.T, site *demo.Site, good bool) *upkeeptest.Program {
+func (j joomlaTrees) adopt(t *testing.T, site *demo.Site, good bool) *upkeeptest.Program {
 	t.Helper()
 	return upkeeptest.AdoptJoomla(t, site, func(m *portal.Mirror) error {
 		if !good {
@@ -93,14 +142,14 @@ func adoptJoomlaOffers(t *testing.T, site *demo.Site, good bool) *upkeeptest.Pro
 		m.Add(portal.Release{Element: portal.Tally, Version: "1.1"})
 		m.Add(portal.Release{Element: portal.Ribbon, Version: "1.1"})
 		plant(t, site, "media/upkeep-dropped.txt", "x")
-		return m.AddCore(newerJoomla(t))
+		return m.AddCore(j.newer(t))
 	})
 }
 
 const askJoomla = `
 define('_JEXEC', 1); define('JPATH_BASE', $argv[1]);
 require JPATH_BASE . '/includes/defines.php'; require JPATH_BASE . '/includes/framework.php';
-$db = Joomla\CMS\Factory::getContainer()->get('DatabaseDriver');
+$db = Joomla\CMS\Factory::getDbo();
 $c = ['core' => JVERSION . ' on'];
 $kinds = ['template' => 'theme'];
 foreach ($db->setQuery("SELECT * FROM #__extensions WHERE state <> -1")->loadObjectList() as $e) {

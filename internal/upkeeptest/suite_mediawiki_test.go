@@ -23,11 +23,24 @@ var (
 	tallyNew = time.Date(2024, 2, 2, 10, 0, 0, 0, time.UTC)
 )
 
-func mediawikiSubject() subject {
+// mediawikis are MediaWiki on SQLite, and on PostgreSQL where PHP knows it.
+func mediawikis(t *testing.T) []subject {
+	t.Helper()
+	all := []subject{mediawikiSubject("mediawiki", wikimedia.Spec{})}
+	if phpKnows("pgsql") {
+		return append(all, mediawikiSubject("mediawiki on postgresql", wikimedia.Spec{PostgreSQL: true}))
+	}
+	t.Run("mediawiki on postgresql", func(t *testing.T) { t.Skip("PHP is without pgsql") })
+	return all
+}
+
+func mediawikiSubject(name string, spec wikimedia.Spec) subject {
 	return subject{
-		name: "mediawiki",
+		name: name,
 		site: func(t *testing.T) *demo.Site {
-			return upkeeptest.MediaWiki(t, wikimedia.Spec{Extensions: []wikimedia.Snapshot{wikimedia.Extension(debianBranch(t), tallyOld)}})
+			spec := spec
+			spec.Extensions = []wikimedia.Snapshot{wikimedia.Extension(debianBranch(t), tallyOld)}
+			return upkeeptest.MediaWiki(t, spec)
 		},
 		adopt:      adoptMediaWikiOffers,
 		agrees:     mediawikiAgrees,

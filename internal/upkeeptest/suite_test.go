@@ -39,13 +39,14 @@ type subject struct {
 	brought, dropped string // files of the root that a good core brings and takes away
 	script           string // a file that a good core replaces
 	brief            bool   // the rest is covered at length elsewhere
+	small            bool   // no real program: nothing is killed on it, since the transaction is the same for all
 }
 
 // attempt is a request that a CMS would write something for.
 type attempt struct{ path, body string }
 
 func TestEveryDriver(t *testing.T) {
-	for _, s := range append([]subject{wordpressSubject(), dokuwikiSubject(), mediawikiSubject(), joomlaSubject()}, append(drupals(t), composerSubject(t)...)...) {
+	for _, s := range slices.Concat([]subject{wordpressSubject(), dokuwikiSubject()}, mediawikis(t), joomlas(t), drupals(t), composerSubject(t)) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Run("inventory", s.inventory)
 			t.Run("freeze", s.freeze)
@@ -56,7 +57,9 @@ func TestEveryDriver(t *testing.T) {
 			t.Run("good", s.good)
 			t.Run("broken", s.broken)
 			t.Run("modified", s.held)
-			t.Run("killed", s.killed)
+			if !s.small {
+				t.Run("killed", s.killed)
+			}
 		})
 	}
 }

@@ -32,10 +32,12 @@ const (
 type Interpreter struct {
 	Path   string // "" looks it up
 	Adopts bool   // this process adopts orphans, and has no children but scripts
+	Memory string // file that keeps what fixed scripts said; "" forgets it with the process
 	Log    *slog.Logger
 
 	mu      sync.Mutex
-	running int // scripts
+	running int              // scripts
+	fixed   map[string]fixed // nil before Memory was read
 }
 
 func (p *Interpreter) find() (string, error) {
@@ -60,6 +62,13 @@ func (p *Interpreter) Run(ctx context.Context, script cms.Script, input, output 
 	if err != nil {
 		return err
 	}
+	key := ""
+	if script.Fixed {
+		key = fixedKey(path, script)
+		if answer := p.recall(key); answer != nil {
+			return decodeAnswer(answer, output)
+		}
+	}
 	question, err := json.Marshal(input)
 	if err != nil {
 		return err
@@ -82,7 +91,10 @@ func (p *Interpreter) Run(ctx context.Context, script cms.Script, input, output 
 		p.Log.Info("php output", "script", script.Name, "text", printed.String())
 	}
 	if len(answer) > 0 {
-		return decodeAnswer(answer, output)
+		if err = decodeAnswer(answer, output); err == nil && script.Fixed {
+			p.remember(key, answer)
+		}
+		return err
 	}
 	if ctx.Err() != nil {
 		return upkeep.Errorf(upkeep.CodeRefused, "no answer within %s", scriptTime)

@@ -67,7 +67,7 @@ func phpVersion(ctx context.Context, h cms.Host, l *cms.Layout) (version upkeep.
 	if known := l.Options[layout.OptionPHP]; known != "" {
 		return upkeep.Version(known), nil
 	}
-	err = h.PHP(ctx, cms.Script{Name: "version.php", Source: versionSource, Dir: l.Root}, struct{}{}, &version)
+	err = h.PHP(ctx, cms.Script{Name: "version.php", Source: versionSource, Dir: l.Root, Fixed: true}, struct{}{}, &version)
 	if upkeep.CodeOf(err) == upkeep.CodeUnreachable {
 		return "", nil
 	}

@@ -16,6 +16,8 @@ import (
 type Driver struct {
 	// Clock tells the time; time.Now unless a test sets it.
 	Clock upkeep.Clock
+
+	known inventory.Memory
 }
 
 var _ cms.Driver = (*Driver)(nil)
@@ -34,5 +36,5 @@ func (d *Driver) Detect(ctx context.Context, h cms.Host, root string) (*cms.Layo
 // Inventory reads what is installed and enabled, from files and database. No
 // code of the site runs.
 func (d *Driver) Inventory(ctx context.Context, h cms.Host, l *cms.Layout) (*upkeep.Inventory, error) {
-	return inventory.Take(ctx, h, l, d.Clock())
+	return inventory.Take(ctx, h, l, d.Clock(), &d.known)
 }

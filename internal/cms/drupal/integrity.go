@@ -18,7 +18,7 @@ import (
 // compared, nor what an owner may add beside core, unless it is PHP.
 func (d *Driver) Integrity(ctx context.Context, h cms.Host, l *cms.Layout, originals map[string]upkeep.Original) (_ []upkeep.Finding, err error) {
 	defer upkeep.Wrap(&err, "integrity of %s", l.Root)
-	inv, err := inventory.Take(ctx, h, l, d.Clock())
+	inv, err := inventory.Take(ctx, h, l, d.Clock(), &d.known)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,7 @@ package joomla
 
 import (
 	"context"
-	_ "embed"
+	"embed"
 	"path/filepath"
 	"strings"
 
@@ -13,17 +13,10 @@ import (
 	"upkeep/internal/cms/parcel"
 )
 
-//go:embed scripts/prelude.php
-var preludeSource string
-
-//go:embed scripts/finalise.php
-var finaliseSource string
-
-//go:embed scripts/install.php
-var installSource string
-
-//go:embed scripts/load.php
-var loadSource string
+// scripts are what runs inside the site; those of Joomla 3 in legacy.
+//
+//go:embed scripts/*.php scripts/legacy
+var scripts embed.FS
 
 // Apply puts core in place, and takes away what must not outlast it: the map
 // of classes, which is of the old files, and what an earlier update left
@@ -65,7 +58,7 @@ func applyCore(ctx context.Context, w cms.Work, s *cms.Staged, placed map[string
 func (d *Driver) Migrate(ctx context.Context, w cms.Work, l *cms.Layout, staged []cms.Staged) (err error) {
 	defer upkeep.Wrap(&err, "migrate %s", l.Root)
 	if len(extensionsOf(staged)) < len(staged) {
-		if err := run(ctx, w, l, script{"finalise.php", finaliseSource}, question{}); err != nil {
+		if err := run(ctx, w, l, "finalise.php", question{}); err != nil {
 			return err
 		}
 	}
@@ -84,14 +77,11 @@ func install(ctx context.Context, w cms.Work, l *cms.Layout, s *cms.Staged) (err
 	if err != nil {
 		return err
 	}
-	return run(ctx, w, l, script{"install.php", installSource}, question{
+	return run(ctx, w, l, "install.php", question{
 		Folder: folder, Type: c.Headers[inventory.HeaderType], Element: c.Headers[inventory.HeaderElement],
 		Group: c.Headers[inventory.HeaderFolder], Client: clientNumber(c.Headers[inventory.HeaderClient]),
 	})
 }
-
-// script is one of ours, without the prelude that all have.
-type script struct{ name, source string }
 
 // question is what a script is asked.
 type question struct {
@@ -116,19 +106,32 @@ type answer struct {
 	} `json:"fatal"`
 }
 
-// ask runs a script inside the site's command line.
-func ask(ctx context.Context, h cms.Host, l *cms.Layout, script script, q question) (*answer, error) {
+// ask runs one of our scripts inside the site: after what all have, and what
+// boots this Joomla.
+func ask(ctx context.Context, h cms.Host, l *cms.Layout, name string, q question) (*answer, error) {
 	q.Root = l.Root
+	own := "scripts"
+	if layout.Legacy(l) {
+		own += "/legacy"
+	}
+	var source strings.Builder
+	for _, file := range []string{"scripts/prelude.php", own + "/boot.php", own + "/" + name} {
+		text, err := scripts.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		source.Write(text)
+	}
 	var a answer
-	if err := h.PHP(ctx, cms.Script{Name: script.name, Source: preludeSource + script.source, Dir: l.Root}, q, &a); err != nil {
+	if err := h.PHP(ctx, cms.Script{Name: name, Source: source.String(), Dir: l.Root}, q, &a); err != nil {
 		return nil, err
 	}
 	return &a, nil
 }
 
 // run asks a script that has to come to its end.
-func run(ctx context.Context, h cms.Host, l *cms.Layout, script script, q question) error {
-	a, err := ask(ctx, h, l, script, q)
+func run(ctx context.Context, h cms.Host, l *cms.Layout, name string, q question) error {
+	a, err := ask(ctx, h, l, name, q)
 	if err != nil {
 		return err
 	}

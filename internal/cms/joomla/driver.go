@@ -1,4 +1,4 @@
-// Package joomla knows Joomla 4, 5 and 6. An extension's files lie in many
+// Package joomla knows Joomla 3 to 6. An extension's files lie in many
 // places, and its own code migrates what it keeps: Joomla's installer, run as
 // the site's owner, puts it there. Core is moved, and Joomla finishes it.
 package joomla
@@ -19,6 +19,8 @@ import (
 type Driver struct {
 	// Clock tells the time; time.Now unless a test sets it.
 	Clock upkeep.Clock
+
+	manifests inventory.Manifests
 }
 
 var _ cms.Driver = (*Driver)(nil)
@@ -37,7 +39,7 @@ func (d *Driver) Detect(ctx context.Context, h cms.Host, root string) (*cms.Layo
 
 // Inventory reads what the database and the disk say is installed.
 func (d *Driver) Inventory(ctx context.Context, h cms.Host, l *cms.Layout) (*upkeep.Inventory, error) {
-	return inventory.Take(ctx, h, l, d.Clock())
+	return inventory.Take(ctx, h, l, d.Clock(), &d.manifests)
 }
 
 // Branch is the major version: a release of another one is a decision of the

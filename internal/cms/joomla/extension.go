@@ -45,7 +45,7 @@ func (p *staging) extension() error {
 	if err := p.needsPHP(m.PHP); err != nil {
 		return err
 	}
-	if installed := want.Find(p.site); installed != nil && paid(installed) && !paid(&m.Manifest) {
+	if installed := new(inventory.Manifests).Of(want, p.site); installed != nil && paid(installed) && !paid(&m.Manifest) {
 		return parcel.Refused("is the free edition, installed is the paid one: %s", installed.Name).
 			WithHint("Enter the vendor's download key in Joomla's update sites.")
 	}

@@ -124,7 +124,7 @@ func newPortal(t *testing.T, change map[string]string) *portal {
 			row("12", "0", "plugin", "lone", "content", "0", "0", "0", "2.0"),
 			row("13", "0", "module", "mod_gone", "", "1", "1", "0", "1.0"),
 		},
-		"update_sites": {{"12", "extension", "https://lone.example/u.xml", "0", ""}, {"10", "extension", "https://thing.example/u.xml", "1", ""}},
+		"update_sites": {{"12", "extension", "https://lone.example/u.xml", "0", "", "3"}, {"10", "extension", "https://thing.example/u.xml", "1", "", "4"}},
 		"schemas":      {{"file", "5.2.5-2025-01-01"}},
 	}}, t: t, driver: joomla.New(), dir: dir, root: filepath.Join(dir, "site")}
 	files := release("5.2.5")
@@ -425,18 +425,5 @@ func TestGateKeepsTheOwnersFiles(t *testing.T) {
 		if !bytes.Equal(gate.Files[i].Content, again.Files[i].Content) {
 			t.Errorf("%s differs", gate.Files[i].Path)
 		}
-	}
-}
-
-// Joomla 3 is shown, and nothing of it is updated.
-func TestJoomla3IsListedAndHeld(t *testing.T) {
-	p := newPortal(t, map[string]string{"administrator/manifests/files/joomla.xml": "<extension type=\"file\"><version>3.10.12</version></extension>"})
-	l := p.detect()
-	if !slices.ContainsFunc(l.Findings, func(f upkeep.Finding) bool { return f.Code == "cms_too_old" && f.Blocks && f.Component == "" }) {
-		t.Errorf("findings %+v", l.Findings)
-	}
-	inv, err := p.driver.Inventory(t.Context(), p, l)
-	if err != nil || inv.Core().Version != "3.10.12" || len(inv.Components) < 5 {
-		t.Errorf("%v: %+v", err, inv)
 	}
 }

@@ -90,7 +90,7 @@ func without(inv, other *upkeep.Inventory, staged []cms.Staged) *upkeep.Inventor
 
 func bootstrapCheck(ctx context.Context, h cms.Host, l *cms.Layout, now *upkeep.Inventory, staged []cms.Staged) (upkeep.Check, error) {
 	check := upkeep.Check{Code: checkBootstrap, Subject: "site", OK: true, Want: "loads", Got: "loads"}
-	a, err := ask(ctx, h, l, script{"load.php", loadSource}, question{Load: toLoad(now, staged)})
+	a, err := ask(ctx, h, l, "load.php", question{Load: toLoad(now, staged)})
 	switch {
 	case err != nil && upkeep.CodeOf(err) != upkeep.CodeRefused:
 		return check, err

@@ -83,9 +83,14 @@ func (p *staging) read(name string) ([]byte, error) {
 // landmarks are files that every complete package of core holds.
 var landmarks = [...]string{
 	layout.Manifest, layout.VersionFile, "index.php", "administrator/index.php", "includes/framework.php", "includes/defines.php",
-	"administrator/components/com_admin/script.php", "administrator/components/com_joomlaupdate/src/Model/UpdateModel.php",
-	"libraries/vendor/autoload.php", "media/vendor/joomla.asset.json",
+	"administrator/components/com_admin/script.php", "libraries/vendor/autoload.php",
 }
+
+// since4 and only3 are further ones, by what Joomla was before 4 and is since.
+var (
+	since4 = []string{"administrator/components/com_joomlaupdate/src/Model/UpdateModel.php", "media/vendor/joomla.asset.json"}
+	only3  = []string{"administrator/components/com_joomlaupdate/models/default.php", "libraries/import.legacy.php"}
+)
 
 // never is what no release brings: files of the owner's, and of the gate.
 var never = [...]string{"configuration.php", ".htaccess", ".user.ini", layout.Defines, "administrator/" + layout.Defines, "api/" + layout.Defines}
@@ -97,7 +102,15 @@ var phpWanted = regexp.MustCompile(`JOOMLA_MINIMUM_PHP['"]?\s*[,=]\s*['"]([0-9.]
 // of which the site has nothing else goes in one move. What a release no
 // longer has, Joomla's own script takes away.
 func (p *staging) core() error {
-	for _, name := range landmarks {
+	promised := string(p.staged.Update.Release.Version)
+	further := since4
+	if layout.Legacy(p.layout) {
+		if further = only3; Branch(promised) != "3" {
+			return parcel.Refused("is of Joomla %s, and from 3 there a site is moved, not updated", Branch(promised)).
+				WithHint("Move the site with its owner: templates and extensions of Joomla 3 do not work there.")
+		}
+	}
+	for _, name := range append(landmarks[:], further...) {
 		if info, err := p.root.Lstat(path.Join(p.top, name)); err != nil || !info.Mode().IsRegular() {
 			return parcel.Refused("is not a complete release: no %s", name)
 		}
@@ -116,7 +129,6 @@ func (p *staging) core() error {
 		return err
 	}
 	m := inventory.ParseManifest(manifest)
-	promised := string(p.staged.Update.Release.Version)
 	if m == nil || m.Version != promised || inventory.CodeVersion(code) != promised {
 		found := inventory.CodeVersion(code)
 		return parcel.Refused("holds version %q, promised %q", found, promised)
@@ -286,7 +298,7 @@ func (p *staging) overrides() error {
 				if err != nil || !strings.HasSuffix(name, ".php") {
 					return nil //nolint:nilerr // a template without overrides
 				}
-				if p.changes(original(strings.TrimPrefix(name, html+"/"), strings.TrimSuffix(base, "templates"))) {
+				if p.changes(p.original(strings.TrimPrefix(name, html+"/"), strings.TrimSuffix(base, "templates"))) {
 					touched = append(touched, filepath.Join(p.layout.Root, name))
 				}
 				return p.ctx.Err()
@@ -303,12 +315,16 @@ func (p *staging) overrides() error {
 }
 
 // original is the layout that an override replaces: "com_content/article/
-// default.php" is that of components/com_content/tmpl/article.
-func original(name, client string) string {
+// default.php" is that of components/com_content/tmpl/article, and of
+// components/com_content/views/article/tmpl before Joomla 4.
+func (p *staging) original(name, client string) string {
 	first, rest, _ := strings.Cut(name, "/")
 	switch {
 	case first == "layouts":
 		return name
+	case strings.HasPrefix(first, "com_") && layout.Legacy(p.layout):
+		view, file, _ := strings.Cut(rest, "/")
+		return path.Join(client, "components", first, "views", view, "tmpl", file)
 	case strings.HasPrefix(first, "com_"):
 		return path.Join(client, "components", first, "tmpl", rest)
 	case strings.HasPrefix(first, "mod_"):

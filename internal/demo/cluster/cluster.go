@@ -156,6 +156,17 @@ func (c *Cluster) CreateDatabase(ctx context.Context, name string) (*cms.Databas
 	return &cms.Database{Engine: "postgresql", Socket: c.Dir, User: name, Name: name}, err
 }
 
+// Dump returns a whole database as pg_dump writes it, without its owners.
+func (c *Cluster) Dump(ctx context.Context, name string) (string, error) {
+	cmd := exec.CommandContext(ctx, program("pg_dump"), "-h", c.Dir, "-U", "admin", "--no-owner", "--no-privileges", name)
+	var out, errout bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errout
+	if err := cmd.Run(); err != nil {
+		return "", upkeep.Errorf(upkeep.CodeUnreachable, "pg_dump: %s: %w", strings.TrimSpace(errout.String()), err)
+	}
+	return out.String(), nil
+}
+
 // command runs a program of the server's, as the account.
 func (c *Cluster) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program(name), args...)

@@ -29,6 +29,7 @@ type Mirror struct {
 	cores    []core
 	original map[string]string // version → file
 	releases []Release
+	paid     string // what packages of extensions want in their address
 	version  int64
 	expires  time.Time
 }
@@ -70,6 +71,14 @@ func (m *Mirror) Add(release Release) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.releases = append(m.releases, release)
+}
+
+// Charge has packages of extensions given out only to who knows a key, which is
+// asked for as dlid. Others get a page that says so.
+func (m *Mirror) Charge(key string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.paid = key
 }
 
 // Root is the SHA-256 of the first root.
@@ -167,6 +176,10 @@ func (m *Mirror) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		_, _ = w.Write(files[name]) // whoever hung up needs no answer
+	case r.URL.Path == "/core/list.xml", r.URL.Path == "/core/extension.xml":
+		m.lists(w, r)
+	case r.URL.Path == "/core/sts/list_sts.xml":
+		_, _ = io.WriteString(w, "<extensionset/>")
 	case strings.HasPrefix(r.URL.Path, "/cores/"):
 		at := slices.IndexFunc(m.cores, func(c core) bool { return path.Base(c.file) == name })
 		m.file(w, r, at >= 0, func() string { return m.cores[at].file })
@@ -180,6 +193,24 @@ func (m *Mirror) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		http.NotFound(w, r)
 	}
+}
+
+// lists answers as what Joomla up to 5.0 asks: which releases there are, and
+// what they are.
+func (m *Mirror) lists(w http.ResponseWriter, r *http.Request) {
+	entries, updates := "", ""
+	for _, c := range m.cores {
+		entries += fmt.Sprintf(`<extension name="Joomla" element="joomla" type="file" version=%q targetplatformversion=%q detailsurl="https://update.joomla.org/core/extension.xml"/>`, c.version, c.platform)
+		updates += fmt.Sprintf(`<update><name>Joomla</name><element>joomla</element><type>file</type><version>%s</version>
+<downloads><downloadurl type="full" format="zip">http://%s/cores/%s</downloadurl></downloads><tags><tag>stable</tag></tags>
+<sha512>%x</sha512><targetplatform name="joomla" version=%q/><php_minimum>5.3.10</php_minimum></update>`,
+			c.version, r.Host, path.Base(c.file), []byte(c.target.Hashes["sha512"]), c.platform)
+	}
+	if path.Base(r.URL.Path) == "list.xml" {
+		_, _ = io.WriteString(w, "<extensionset>"+entries+"</extensionset>")
+		return
+	}
+	_, _ = io.WriteString(w, "<updates>"+updates+"</updates>")
 }
 
 func (m *Mirror) file(w http.ResponseWriter, r *http.Request, known bool, name func() string) {
@@ -199,7 +230,7 @@ func (m *Mirror) feed(w http.ResponseWriter, r *http.Request, element string) {
 		}
 		_, _ = fmt.Fprintf(w, `<update><name>%s</name><element>%s</element><type>%s</type><folder>%s</folder><client>site</client><version>%s</version>
 <downloads><downloadurl type="full" format="zip">http://%s/packages/%s-%s.zip</downloadurl></downloads><tags><tag>stable</tag></tags>
-<targetplatform name="joomla" version="[456].*"/><php_minimum>7.4</php_minimum></update>
+<targetplatform name="joomla" version="[3456].*"/><php_minimum>7.4</php_minimum></update>
 `, release.Element, name, kind, folder, release.Version, r.Host, release.Element, release.Version)
 	}
 	_, _ = io.WriteString(w, "</updates>\n")
@@ -209,6 +240,12 @@ func (m *Mirror) extension(w http.ResponseWriter, r *http.Request, name string) 
 	for _, release := range m.releases {
 		if release.Element+"-"+release.Version != name {
 			continue
+		}
+		if m.paid != "" && r.URL.Query().Get("dlid") != m.paid {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = io.WriteString(w, "<html>Please log in</html>") // whoever hung up needs no answer
+			return
 		}
 		body, err := release.Package()
 		if err != nil {

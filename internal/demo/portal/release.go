@@ -57,18 +57,24 @@ func (r Release) Feed() (kind, element, folder string) {
 
 // Package returns the zip.
 func (r Release) Package() ([]byte, error) {
-	files := plugin(r)
-	if r.Element == Ribbon {
-		inner, err := pack(files)
-		if err != nil {
-			return nil, err
-		}
-		files = map[string]string{
-			"pkg_" + Ribbon + ".xml": strings.NewReplacer("VERSION", r.inside(), "NAME", r.name()).Replace(packageManifest),
-			"plg_ribbon.zip":         string(inner),
-		}
+	files, err := r.files()
+	if err != nil {
+		return nil, err
 	}
 	return pack(files)
+}
+
+// files are what is in the zip.
+func (r Release) files() (map[string]string, error) {
+	files := plugin(r)
+	if r.Element != Ribbon {
+		return files, nil
+	}
+	inner, err := pack(files)
+	return map[string]string{
+		"pkg_" + Ribbon + ".xml": strings.NewReplacer("VERSION", r.inside(), "NAME", r.name()).Replace(packageManifest),
+		"plg_ribbon.zip":         string(inner),
+	}, err
 }
 
 func (r Release) inside() string {
@@ -99,8 +105,8 @@ const pluginManifest = `<?xml version="1.0" encoding="UTF-8"?>
 	<scriptfile>script.php</scriptfile>
 	<files><filename plugin="ELEMENT">ELEMENT.php</filename><folder>sql</folder></files>
 	<media destination="plg_system_ELEMENT" folder="media"><filename>style.css</filename></media>
-	<install><sql><file driver="mysql" charset="utf8">sql/install.sql</file></sql></install>
-	<update><schemas><schemapath type="mysql">sql/updates</schemapath></schemas></update>
+	<install><sql><file driver="mysql" charset="utf8">sql/install.sql</file><file driver="postgresql" charset="utf8">sql/install.postgresql.sql</file></sql></install>
+	<update><schemas><schemapath type="mysql">sql/updates</schemapath><schemapath type="postgresql">sql/postgresql</schemapath></schemas></update>
 	<updateservers><server type="extension" name="ELEMENT">https://ELEMENT.example/updates.xml</server></updateservers>
 </extension>
 `
@@ -121,7 +127,7 @@ const pluginScript = `<?php
 defined('_JEXEC') or die;
 class PlgSystemELEMENTInstallerScript {
 	public function update($parent) {
-		$db = Joomla\CMS\Factory::getContainer()->get('DatabaseDriver');
+		$db = Joomla\CMS\Factory::getDbo();
 		$db->setQuery("INSERT INTO #__ELEMENT (note) VALUES ('updated to VERSION')")->execute();
 		return true;
 	}
@@ -132,7 +138,7 @@ const pluginWipes = `<?php
 defined('_JEXEC') or die;
 class PlgSystemELEMENTInstallerScript {
 	public function update($parent) {
-		$db = Joomla\CMS\Factory::getContainer()->get('DatabaseDriver');
+		$db = Joomla\CMS\Factory::getDbo();
 		foreach (array('#__users', '#__menu', '#__ELEMENT') as $table) {
 			$db->setQuery('DELETE FROM ' . $table)->execute();
 		}
@@ -149,14 +155,18 @@ func plugin(r Release) map[string]string {
 		script, source = pluginWipes, "<?php\ndefined('_JEXEC') or die;\nupkeep_no_such_function();\n"
 	}
 	fill := strings.NewReplacer("ELEMENT", r.Element, "VERSION", r.inside(), "NAME", r.name())
+	schema := fill.Replace("INSERT INTO #__ELEMENT (note) VALUES ('schema VERSION');\n")
 	return map[string]string{
-		r.Element + ".xml":                  fill.Replace(pluginManifest),
-		r.Element + ".php":                  fill.Replace(source),
-		"script.php":                        fill.Replace(script),
-		"media/style.css":                   "/* " + r.Version + " */\n",
-		"sql/install.sql":                   fill.Replace("CREATE TABLE IF NOT EXISTS `#__ELEMENT` (id INT AUTO_INCREMENT PRIMARY KEY, note VARCHAR(200) NOT NULL) DEFAULT CHARSET=utf8mb4;\nINSERT INTO `#__ELEMENT` (note) VALUES ('the owner wrote this');\n"),
-		"sql/updates/1.0.sql":               "# 1.0\n",
-		"sql/updates/" + r.Version + ".sql": fill.Replace("-- VERSION\nINSERT INTO `#__ELEMENT` (note) VALUES ('schema VERSION');\n"),
+		r.Element + ".xml":                     fill.Replace(pluginManifest),
+		r.Element + ".php":                     fill.Replace(source),
+		"script.php":                           fill.Replace(script),
+		"media/style.css":                      "/* " + r.Version + " */\n",
+		"sql/install.sql":                      fill.Replace("CREATE TABLE IF NOT EXISTS `#__ELEMENT` (id INT AUTO_INCREMENT PRIMARY KEY, note VARCHAR(200) NOT NULL) DEFAULT CHARSET=utf8mb4;\nINSERT INTO `#__ELEMENT` (note) VALUES ('the owner wrote this');\n"),
+		"sql/updates/1.0.sql":                  "# 1.0\n",
+		"sql/updates/" + r.Version + ".sql":    schema,
+		"sql/install.postgresql.sql":           fill.Replace("CREATE TABLE IF NOT EXISTS \"#__ELEMENT\" (id serial PRIMARY KEY, note varchar(200) NOT NULL);\nINSERT INTO \"#__ELEMENT\" (note) VALUES ('the owner wrote this');\n"),
+		"sql/postgresql/1.0.sql":               "-- 1.0\n",
+		"sql/postgresql/" + r.Version + ".sql": schema,
 	}
 }
 

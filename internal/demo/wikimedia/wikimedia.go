@@ -191,8 +191,9 @@ func Core(file, tree string, version upkeep.Version, change map[string]string) (
 // the rest is Debian's, on SQLite, with its own skin.
 type Spec struct {
 	Name       string     `json:"name"`
-	Tree       string     `json:"tree,omitempty"`    // folder of another release
-	MariaDB    bool       `json:"mariadb,omitempty"` // instead of SQLite
+	Tree       string     `json:"tree,omitempty"`       // folder of another release
+	MariaDB    bool       `json:"mariadb,omitempty"`    // instead of SQLite
+	PostgreSQL bool       `json:"postgresql,omitempty"` // instead of SQLite
 	Extensions []Snapshot `json:"extensions,omitempty"`
 	Config     string     `json:"config,omitempty"` // further PHP lines of LocalSettings.php
 }
@@ -203,6 +204,9 @@ func Arguments(server string, db *cms.Database, data string) []string {
 	args := []string{"--server=" + server, "--scriptpath=", "--lang=en", "--skins=Vector", "--with-extensions"}
 	if db == nil {
 		return append(args, "--dbtype=sqlite", "--dbpath="+data, "--dbname=wiki")
+	}
+	if db.Engine == "postgresql" {
+		return append(args, "--dbtype=postgres", "--dbserver="+db.Socket, "--dbname="+db.Name, "--dbuser="+db.User, "--dbpass="+db.Password)
 	}
 	return append(args, "--dbtype=mysql", "--dbserver=localhost:"+db.Socket, "--dbname="+db.Name, "--dbuser="+db.User, "--dbpass="+db.Password)
 }

@@ -62,6 +62,7 @@ func (c *check) offerCore(like *upkeep.Component, d *document) {
 
 func (c *check) addCore(r upkeep.Release) {
 	r.Kind, r.Slug, r.Source, r.Branch = upkeep.Core, "joomla", Source, c.o.Branch(string(r.Version))
+	r.ByHand = r.Branch != "3" && c.o.Branch(string(c.core.Version)) == "3"
 	c.said.Releases = append(c.said.Releases, r)
 }
 

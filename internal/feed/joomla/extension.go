@@ -14,7 +14,7 @@ import (
 type updateSite struct {
 	Type     string `json:"type"`
 	Location string `json:"location"`
-	Query    string `json:"query"`
+	Key      string `json:"key"`
 	Enabled  bool   `json:"enabled"`
 }
 
@@ -134,7 +134,7 @@ func (c *check) offer(e *upkeep.Component, site updateSite, d *document) {
 		}
 		release.Kind, release.Slug, release.ID = e.Kind, e.Slug, e.ID
 		release.Source = hostOf(site.Location)
-		release.Package = withQuery(address(u.download()), site.Query)
+		release.Package, release.Key = address(u.download()), site.Key
 		if e.Headers["key"] == "missing" {
 			release.Package = "" // what comes without the key is a page that asks for it
 		}
@@ -151,18 +151,6 @@ func (c *check) release(u *update) (upkeep.Release, bool) {
 	want, ok := databaseOf(u.databases(), c.site.Database)
 	r.RequiresDatabase = upkeep.Version(want)
 	return r, ok && r.Version != "" && len(r.Version) < 100
-}
-
-// withQuery adds what the vendor's key makes of an address.
-func withQuery(address, query string) string {
-	query = strings.TrimLeft(strings.ReplaceAll(strings.TrimSpace(query), "&amp;", "&"), "?&")
-	if address == "" || query == "" {
-		return address
-	}
-	if strings.Contains(address, "?") {
-		return address + "&" + query
-	}
-	return address + "?" + query
 }
 
 // hostOf is the vendor's name: the host of the address.

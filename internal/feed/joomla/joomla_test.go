@@ -76,7 +76,7 @@ func (s *stage) extension(kind, folder, element, path string, headers ...string)
 	c := upkeep.Component{
 		Kind: upkeep.Plugin, ID: element, Slug: element, Name: element, Version: "1.0",
 		Headers: map[string]string{"type": kind, "element": element, "folder": folder, "client": "site",
-			"update_sites": fmt.Sprintf(`[{"type":"extension","location":"%s%s","enabled":true,"query":"dlid=abc"}]`, s.server.URL, path)},
+			"update_sites": fmt.Sprintf(`[{"type":"extension","location":"%s%s","enabled":true,"key":"7"}]`, s.server.URL, path)},
 	}
 	for i := 0; i+1 < len(headers); i += 2 {
 		c.Headers[headers[i]] = headers[i+1]
@@ -119,7 +119,7 @@ func TestExtensionsByJoomlasRules(t *testing.T) {
 		t.Fatalf("offered %v", got)
 	}
 	r := answer.Releases[0]
-	if r.RequiresPHP != "8.1" || r.RequiresDatabase != "10.4" || r.Hashes["sha512"] != "abcd" || !strings.HasSuffix(r.Package, "/thing-1.1.zip?a=1&dlid=abc") {
+	if r.RequiresPHP != "8.1" || r.RequiresDatabase != "10.4" || r.Hashes["sha512"] != "abcd" || !strings.HasSuffix(r.Package, "/thing-1.1.zip?a=1") || r.Key != "7" {
 		t.Errorf("%+v", r)
 	}
 	if len(answer.Findings) != 1 || answer.Findings[0].Code != "platform_unknown" || !strings.Contains(answer.Findings[0].Detail, "1.5") {
@@ -214,8 +214,14 @@ func TestRealLists(t *testing.T) {
 			t.Errorf("%s is offered %v, want %s", have, got, want)
 		}
 	}
-	if got := coreVersions(s.check(site("3.10.12"))); got["4.4.14"] != "4" {
+	answer := s.check(site("3.10.12"))
+	if got := coreVersions(answer); got["4.4.14"] != "4" {
 		t.Errorf("3.10.12 is offered %v, want the next major version too", got)
+	}
+	for i := range answer.Releases {
+		if r := &answer.Releases[i]; r.ByHand != (r.Branch != "3") {
+			t.Errorf("from 3 to %s by hand: %v", r.Version, r.ByHand)
+		}
 	}
 }
 

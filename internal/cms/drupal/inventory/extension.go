@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"context"
-	"errors"
 	"io/fs"
 	"os"
 	"path"
@@ -16,6 +15,7 @@ import (
 	"upkeep/internal/cms"
 	"upkeep/internal/cms/drupal/info"
 	"upkeep/internal/cms/drupal/layout"
+	"upkeep/internal/cms/recall"
 )
 
 // extension is a module, theme or profile, each with an info file of its own.
@@ -28,6 +28,12 @@ type extension struct {
 	core    bool   // comes with Drupal
 	theme   bool
 	level   int // the highest N of its hook_update_N; 0 when it has none
+}
+
+// Memory is what files were found to say. The zero value knows nothing.
+type Memory struct {
+	infos  recall.Files[info.Info]
+	levels recall.Files[int]
 }
 
 // Bounds of the search for info files.
@@ -183,15 +189,11 @@ func (s *survey) read(dir, top, machine, name string) {
 		return // was readable a moment ago
 	}
 	defer folder.Close()
-	text, err := cms.ReadBounded(folder, name, info.MaxBytes)
-	if err == nil {
-		if s.layout.Options[layout.OptionGeneration] == layout.Eight {
-			e.Info, err = info.ReadYAML(text)
-		} else {
-			e.Info = info.Read(text)
-		}
+	parse := func(text []byte) (info.Info, error) { return info.Read(text), nil }
+	if s.layout.Options[layout.OptionGeneration] == layout.Eight {
+		parse = info.ReadYAML
 	}
-	if err != nil {
+	if e.Info, err = s.known.infos.Read(folder, name, info.MaxBytes, parse); err != nil {
 		s.find(upkeep.Finding{Code: "unreadable", Paths: []string{filepath.Join(s.layout.Root, dir, name)}}.Because(err))
 	}
 	e.theme = e.Type == "theme" || e.Type == "" && slices.Contains(strings.Split(dir, "/"), "themes") && !s.hasModule(folder, machine)
@@ -199,7 +201,7 @@ func (s *survey) read(dir, top, machine, name string) {
 	if e.Version == "VERSION" {
 		e.Version = s.version
 	}
-	e.level = level(folder, machine)
+	e.level = s.known.level(folder, machine)
 	s.found = append(s.found, e)
 }
 
@@ -209,16 +211,17 @@ func (s *survey) hasModule(folder *os.Root, machine string) bool {
 }
 
 // level is the highest N of an extension's hook_update_N.
-func level(folder *os.Root, machine string) int {
-	text, err := cms.ReadBounded(folder, machine+".install", 4<<20)
-	if errors.Is(err, fs.ErrNotExist) || err != nil {
-		return 0
-	}
-	highest := 0
-	for _, match := range hookUpdate.FindAllSubmatch(text, -1) {
-		if n, err := strconv.Atoi(string(match[2])); err == nil && strings.EqualFold(string(match[1]), machine) {
-			highest = max(highest, n)
+func (known *Memory) level(folder *os.Root, machine string) int {
+	highest, err := known.levels.Read(folder, machine+".install", 4<<20, func(text []byte) (highest int, _ error) {
+		for _, match := range hookUpdate.FindAllSubmatch(text, -1) {
+			if n, err := strconv.Atoi(string(match[2])); err == nil && strings.EqualFold(string(match[1]), machine) {
+				highest = max(highest, n)
+			}
 		}
+		return highest, nil
+	})
+	if err != nil {
+		return 0 // most have none
 	}
 	return highest
 }

@@ -35,6 +35,7 @@ const (
 type survey struct {
 	host    cms.Host
 	layout  *cms.Layout
+	known   *Memory
 	root    *os.Root
 	version string // of core
 	folders int
@@ -48,9 +49,9 @@ func (s *survey) find(f upkeep.Finding) { s.findings = append(s.findings, f) }
 
 // Take reads what is installed and what of it is enabled. No code of the site
 // runs. CodeDamaged when core does not say its version.
-func Take(ctx context.Context, h cms.Host, l *cms.Layout, now time.Time) (_ *upkeep.Inventory, err error) {
+func Take(ctx context.Context, h cms.Host, l *cms.Layout, now time.Time, known *Memory) (_ *upkeep.Inventory, err error) {
 	defer upkeep.Wrap(&err, "inventory of %s", l.Root)
-	s := &survey{host: h, layout: l}
+	s := &survey{host: h, layout: l, known: known}
 	if s.root, err = h.Open(l.Root); err != nil {
 		return nil, err
 	}
@@ -107,7 +108,7 @@ func PHPVersion(ctx context.Context, h cms.Host, l *cms.Layout) (version upkeep.
 	if known := l.Options[layout.OptionPHP]; known != "" {
 		return upkeep.Version(known), nil
 	}
-	err = h.PHP(ctx, cms.Script{Name: "version.php", Source: versionSource, Dir: l.Root}, struct{}{}, &version)
+	err = h.PHP(ctx, cms.Script{Name: "version.php", Source: versionSource, Dir: l.Root, Fixed: true}, struct{}{}, &version)
 	if upkeep.CodeOf(err) == upkeep.CodeUnreachable {
 		return "", nil
 	}

@@ -52,24 +52,29 @@ var kinds = map[string]upkeep.Kind{
 // clients are the names of Joomla's applications.
 var clients = map[string]string{"0": "site", "1": "administrator", "3": "api"}
 
-// Take reads the inventory.
-func Take(ctx context.Context, h cms.Host, l *cms.Layout, now time.Time) (_ *upkeep.Inventory, err error) {
+// Take reads the inventory. The keys of vendors go to the layout, which is kept
+// sealed.
+func Take(ctx context.Context, h cms.Host, l *cms.Layout, now time.Time, known *Manifests) (_ *upkeep.Inventory, err error) {
 	defer upkeep.Wrap(&err, "inventory of %s", l.Root)
 	root, err := h.Open(l.Root)
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	s := &survey{root: root, layout: l}
+	s := &survey{root: root, layout: l, manifests: known, folders: map[string]string{}}
 	if s.records, err = readRecords(ctx, h, l); err != nil {
 		return nil, err
 	}
+	l.Keys = s.keys
 	s.core()
 	s.extensions()
 	s.strangers()
 	version, err := PHP(ctx, h, l)
 	if err != nil {
 		return nil, err
+	}
+	if layout.Legacy(l) && php.CompareVersions(string(version), "8.2") >= 0 {
+		s.find(upkeep.Finding{Code: "php_too_new", Component: s.components[0].Ref(), Detail: string(version)})
 	}
 	inv := &upkeep.Inventory{
 		Taken: now.UTC(), CMS: upkeep.Joomla, Components: s.components, Schema: s.schema(), PHP: version, Database: s.version,
@@ -86,7 +91,7 @@ func Take(ctx context.Context, h cms.Host, l *cms.Layout, now time.Time) (_ *upk
 
 // PHP is the version of the site's interpreter, "" when there is none.
 func PHP(ctx context.Context, h cms.Host, l *cms.Layout) (version upkeep.Version, err error) {
-	err = h.PHP(ctx, cms.Script{Name: "version.php", Source: versionSource, Dir: l.Root}, struct{}{}, &version)
+	err = h.PHP(ctx, cms.Script{Name: "version.php", Source: versionSource, Dir: l.Root, Fixed: true}, struct{}{}, &version)
 	if upkeep.CodeOf(err) == upkeep.CodeUnreachable {
 		return "", nil
 	}
@@ -98,6 +103,8 @@ type survey struct {
 	*records
 	root       *os.Root
 	layout     *cms.Layout
+	manifests  *Manifests
+	folders    map[string]string // where links on the way to them lead
 	components []upkeep.Component
 	findings   []upkeep.Finding
 }
@@ -174,7 +181,7 @@ func (s *survey) extensions() {
 		if kind == upkeep.Language {
 			c.Locale = e.Element
 		}
-		manifest := e.Find(s.root)
+		manifest := s.manifests.Of(e.Identity, s.root)
 		switch {
 		case manifest == nil:
 			s.find(upkeep.Finding{Code: "manifest_missing", Component: c.Ref(), Paths: []string{c.Path}})
@@ -182,7 +189,7 @@ func (s *survey) extensions() {
 			c.Headers[HeaderDisk] = manifest.Version
 			s.find(upkeep.Finding{Code: "version_differs", Component: c.Ref(), Paths: []string{c.Path}, Detail: manifest.Version})
 		}
-		if link, err := filepath.EvalSymlinks(c.Path); err == nil && link != c.Path {
+		if link := s.resolved(c.Path); link != c.Path {
 			c.Link = link
 		}
 		s.describe(&c, e, manifest)
@@ -191,6 +198,27 @@ func (s *survey) extensions() {
 		}
 		s.components = append(s.components, c)
 	}
+}
+
+// resolved is where links lead that a path goes by, the path itself when that
+// cannot be told. Most lie in few folders, whose own links are followed once.
+func (s *survey) resolved(path string) string {
+	dir := filepath.Dir(path)
+	target, known := s.folders[dir]
+	if !known {
+		var err error
+		if target, err = filepath.EvalSymlinks(dir); err != nil {
+			target = dir
+		}
+		s.folders[dir] = target
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink == 0 {
+		return filepath.Join(target, filepath.Base(path))
+	}
+	if link, err := filepath.EvalSymlinks(path); err == nil {
+		return link
+	}
+	return path
 }
 
 // describe fills in what tells the publisher and the operator more.
@@ -212,7 +240,7 @@ func (s *survey) describe(c *upkeep.Component, e *record, manifest *Manifest) {
 	}
 	raw, err := json.Marshal(e.sites)
 	set(HeaderSites, string(raw), err == nil)
-	keyed := slices.ContainsFunc(e.sites, func(u site) bool { return strings.TrimSpace(u.Query) != "" })
+	keyed := slices.ContainsFunc(e.sites, func(u site) bool { return u.Key != "" })
 	set(HeaderKey, "missing", manifest != nil && manifest.Key != nil && !keyed)
 	if !slices.ContainsFunc(e.sites, func(u site) bool { return u.Enabled }) {
 		s.find(upkeep.Finding{Code: "update_site_off", Component: c.Ref(), Detail: e.sites[0].Location})

@@ -8,7 +8,7 @@ import (
 	"path"
 	"strings"
 
-	"upkeep/internal/cms"
+	"upkeep/internal/cms/recall"
 )
 
 // maxManifest bounds a manifest; packages with hundreds of parts have some
@@ -133,12 +133,15 @@ func (id Identity) Places() (dir string, manifests []string) {
 	return "", nil
 }
 
-// Find returns the extension's manifest, nil when none is where it may be. A
+// Manifests remembers what manifests say.
+type Manifests struct{ recall.Files[*Manifest] }
+
+// Of returns an extension's manifest, nil when none is where it may be. A
 // component's may have any name.
-func (id Identity) Find(root *os.Root) *Manifest {
+func (known *Manifests) Of(id Identity, root *os.Root) *Manifest {
 	dir, names := id.Places()
 	for _, name := range names {
-		if m := readManifest(root, name); m != nil {
+		if m := known.read(root, name); m != nil {
 			return m
 		}
 	}
@@ -156,7 +159,7 @@ func (id Identity) Find(root *os.Root) *Manifest {
 	}
 	for _, entry := range entries {
 		if strings.HasSuffix(entry.Name(), ".xml") {
-			if m := readManifest(root, path.Join(dir, entry.Name())); m != nil && m.Type == id.Type {
+			if m := known.read(root, path.Join(dir, entry.Name())); m != nil && m.Type == id.Type {
 				return m
 			}
 		}
@@ -164,10 +167,10 @@ func (id Identity) Find(root *os.Root) *Manifest {
 	return nil
 }
 
-func readManifest(root *os.Root, name string) *Manifest {
-	text, err := cms.ReadBounded(root, name, maxManifest)
+func (known *Manifests) read(root *os.Root, name string) *Manifest {
+	m, err := known.Read(root, name, maxManifest, func(text []byte) (*Manifest, error) { return ParseManifest(text), nil })
 	if err != nil {
 		return nil
 	}
-	return ParseManifest(text)
+	return m
 }

@@ -26,8 +26,18 @@ type record struct {
 type site struct {
 	Type     string `json:"type"` // "extension", "collection", "tuf"
 	Location string `json:"location"`
-	Query    string `json:"query,omitempty"` // what the vendor's key adds to addresses
+	Key      string `json:"key,omitempty"` // under which the layout has what packages from there need
 	Enabled  bool   `json:"enabled"`
+}
+
+// keyOf names an update site's key, "" when it has none. The key itself stays
+// out of what is told.
+func keyOf(id, query string, keys map[string]string) string {
+	if query = strings.TrimSpace(query); query == "" {
+		return ""
+	}
+	keys[id] = query
+	return id
 }
 
 // records is what the database says.
@@ -36,12 +46,13 @@ type records struct {
 	schema     string // level of core
 	version    string // of the server
 	defaults   map[string]bool
+	keys       map[string]string // by their names
 }
 
 // readRecords asks the database in as few queries as can be.
 func readRecords(ctx context.Context, h cms.Host, l *cms.Layout) (_ *records, err error) {
 	defer upkeep.Wrap(&err, "database %s", l.Database.Name)
-	r := &records{defaults: map[string]bool{}}
+	r := &records{defaults: map[string]bool{}, keys: map[string]string{}}
 	ask := func(query string) [][][]byte {
 		if err != nil {
 			return nil
@@ -52,8 +63,9 @@ func readRecords(ctx context.Context, h cms.Host, l *cms.Layout) (_ *records, er
 	}
 	byID := map[string]*record{}
 	locked := "locked"
-	if strings.HasPrefix(l.Options[layout.OptionVersion], "3.") {
-		locked = "CASE WHEN extension_id < 10000 THEN 1 ELSE 0 END" // core's own; others begin there
+	if layout.Legacy(l) {
+		// Core's own; others begin there, and may have taken over what was core's.
+		locked = "CASE WHEN extension_id < 10000 AND package_id < 10000 THEN 1 ELSE 0 END"
 	}
 	for _, row := range ask("SELECT extension_id, package_id, name, type, element, folder, client_id, enabled, protected, " + locked +
 		", state, manifest_cache, params FROM " + layout.Table(l, "extensions") + " ORDER BY type, folder, element, client_id") {
@@ -62,10 +74,13 @@ func readRecords(ctx context.Context, h cms.Host, l *cms.Layout) (_ *records, er
 		byID[e.id] = e
 	}
 	sites := layout.Table(l, "update_sites")
-	for _, row := range ask("SELECT m.extension_id, s.type, s.location, s.enabled, s.extra_query FROM " + sites + " s JOIN " +
+	for _, row := range ask("SELECT m.extension_id, s.type, s.location, s.enabled, s.extra_query, s.update_site_id FROM " + sites + " s JOIN " +
 		layout.Table(l, "update_sites_extensions") + " m ON m.update_site_id = s.update_site_id ORDER BY s.update_site_id") {
 		if e := byID[string(row[0])]; e != nil {
-			e.sites = append(e.sites, site{Type: string(row[1]), Location: strings.TrimSpace(string(row[2])), Enabled: string(row[3]) == "1", Query: string(row[4])})
+			e.sites = append(e.sites, site{
+				Type: string(row[1]), Location: strings.TrimSpace(string(row[2])), Enabled: string(row[3]) == "1",
+				Key: keyOf(string(row[5]), string(row[4]), r.keys),
+			})
 		}
 	}
 	for _, row := range ask("SELECT e.type, s.version_id FROM " + layout.Table(l, "schemas") + " s JOIN " + layout.Table(l, "extensions") +

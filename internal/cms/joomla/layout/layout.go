@@ -14,6 +14,7 @@ import (
 	"upkeep"
 	"upkeep/internal/cms"
 	"upkeep/internal/cms/area"
+	"upkeep/internal/cms/php"
 )
 
 // Keys of cms.Layout.Dirs.
@@ -175,11 +176,19 @@ func (s *scene) findOthers() {
 	if _, err := s.top.Lstat("installation/index.php"); err == nil {
 		s.find(upkeep.Finding{Code: "installer_present", Paths: []string{filepath.Join(s.root, "installation")}})
 	}
-	if strings.HasPrefix(s.layout.Options[OptionVersion], "3.") {
-		// The update of 3 is another program; what is installed is shown all the same.
+	if php.CompareVersions(s.layout.Options[OptionVersion], oldest) < 0 {
+		// What is installed is shown all the same.
 		s.find(upkeep.Finding{Code: "cms_too_old", Detail: "Joomla " + s.layout.Options[OptionVersion], Blocks: true})
 	}
 }
+
+// oldest is the first Joomla whose updates are made. Those before keep their
+// code elsewhere.
+const oldest = "3.8"
+
+// Legacy reports whether the site is a Joomla 3: the same database and folders
+// as later ones, and another program in them.
+func Legacy(l *cms.Layout) bool { return strings.HasPrefix(l.Options[OptionVersion], "3.") }
 
 // Own is the site's own text of a file that the gate takes the name of, nil
 // when it has none. waiting is where it is while the gate is closed.

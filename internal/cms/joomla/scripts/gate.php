@@ -54,10 +54,20 @@ if (!strpos($upkeep_gate, 'UPKEEP_AT_WORK')) {
 		defined('JPATH_CACHE') || define('JPATH_CACHE', $upkeep_scratch . '/cache');
 		$upkeep_text = preg_replace('/\bclass\s+JConfig\b/', 'class UpkeepOwnConfig', (string) file_get_contents($upkeep_config), 1);
 		file_put_contents($upkeep_scratch . '/own.php', $upkeep_text);
+		// Joomla 3 has another name for sessions in files, and defines its folders
+		// without asking whether they are: its list without these two does for it.
+		$upkeep_text = (string) @file_get_contents(__DIR__ . '/includes/defines.php');
+		$upkeep_old  = strpos($upkeep_text, 'JPATH_CONFIGURATION') && !strpos($upkeep_text, "defined('JPATH_CONFIGURATION')");
+		if ($upkeep_old && !defined('_JDEFINES')) {
+			define('_JDEFINES', true);
+			define('JPATH_BASE', __DIR__);
+			eval('?>' . preg_replace('/^define\(\'JPATH_(CONFIGURATION|CACHE)\'.*$/m', '', $upkeep_text));
+		}
+		ini_set('session.save_path', $upkeep_scratch . '/session');
 		file_put_contents($upkeep_scratch . '/configuration.php', '<?php
 require_once __DIR__ . "/own.php";
 class JConfig extends UpkeepOwnConfig {
-	public $session_handler = "filesystem";
+	public $session_handler = "' . ($upkeep_old ? 'none' : 'filesystem') . '";
 	public $session_filesystem_path = "' . $upkeep_scratch . '/session";
 	public $session_metadata = false;
 	public $session_metadata_for_guest = false;
@@ -68,8 +78,13 @@ class JConfig extends UpkeepOwnConfig {
 	public $log_path = "' . $upkeep_scratch . '/log";
 }
 ');
-		register_shutdown_function(function () {
-			register_shutdown_function(function () { // after all of Joomla's own
+		register_shutdown_function(function () use ($upkeep_old) {
+			register_shutdown_function(function () use ($upkeep_old) { // after all of Joomla's own
+				if ($upkeep_old && session_id() !== '' && class_exists('JFactory', false)) {
+					// It has noted the visitor in a table.
+					$upkeep_db = JFactory::getDbo();
+					$upkeep_db->setQuery('DELETE FROM #__session WHERE session_id = ' . $upkeep_db->quote(session_id()))->execute();
+				}
 				session_write_close();
 				$upkeep_all = new RecursiveIteratorIterator(new RecursiveDirectoryIterator(UPKEEP_SCRATCH, FilesystemIterator::SKIP_DOTS), RecursiveIteratorIterator::CHILD_FIRST);
 				foreach ($upkeep_all as $upkeep_entry) {

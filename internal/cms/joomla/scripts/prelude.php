@@ -1,6 +1,6 @@
 <?php
 // Runs work of Upkeep's inside the site's own command line, past the gate, and
-// says how it went, however it ends. PHP 7.2 to 8.x, Joomla 4 to 6.
+// says how it went, however it ends. PHP 5.6 to 8.x.
 
 final class Upkeep {
 	public static $in;
@@ -44,40 +44,20 @@ final class Upkeep {
 		if (!self::$done && $last && ($last['type'] & (E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR))) {
 			$answer['fatal'] = array('message' => substr((string) strtok($last['message'], "\n"), 0, 2000), 'file' => $last['file'], 'line' => $last['line']);
 		}
-		fwrite(self::$out, json_encode($answer, JSON_INVALID_UTF8_SUBSTITUTE | JSON_PARTIAL_OUTPUT_ON_ERROR));
+		fwrite(self::$out, json_encode($answer, 2097152 /* JSON_INVALID_UTF8_SUBSTITUTE */ | JSON_PARTIAL_OUTPUT_ON_ERROR));
 		fclose(self::$out);
 	}
 
-	// run boots Joomla as cli/joomla.php does, and has it run work as a command.
+	// run boots Joomla, and has it run work.
 	public static function run($work) {
 		self::$work = $work;
 		try { // Joomla's own handler would make a page of it
-			self::boot();
+			upkeep_boot();
+		} catch (\Exception $e) { // what PHP 5 knows
+			self::failed($e);
 		} catch (\Throwable $e) {
 			self::failed($e);
 		}
-	}
-
-	private static function boot() {
-		$container  = \Joomla\CMS\Factory::getContainer();
-		$container->alias('session', 'session.cli')->alias('JSession', 'session.cli')
-			->alias(\Joomla\CMS\Session\Session::class, 'session.cli')
-			->alias(\Joomla\Session\Session::class, 'session.cli')
-			->alias(\Joomla\Session\SessionInterface::class, 'session.cli');
-		$app = $container->get(\Joomla\Console\Application::class);
-		\Joomla\CMS\Factory::$application = $app;
-		self::$step = 'plugins';
-		$app->addCommand(new class('upkeep:work') extends \Joomla\Console\Command\AbstractCommand {
-			protected function doExecute(\Symfony\Component\Console\Input\InputInterface $input, \Symfony\Component\Console\Output\OutputInterface $output): int {
-				try {
-					(Upkeep::$work)($this->getApplication());
-				} catch (\Throwable $e) {
-					Upkeep::failed($e);
-				}
-				return 0;
-			}
-		});
-		$app->execute();
 	}
 
 	// hear keeps what Joomla has told its user meanwhile: a list by type on the
@@ -93,17 +73,5 @@ final class Upkeep {
 }
 
 Upkeep::begin();
-$_SERVER['argv']        = $argv = array('joomla.php', 'upkeep:work', '--no-interaction');
-$_SERVER['argc']        = $argc = count($argv);
-$_SERVER['HTTP_HOST']   = 'localhost';
-$_SERVER['SCRIPT_NAME'] = $_SERVER['PHP_SELF'] = '/cli/joomla.php';
 chdir(Upkeep::$in['root']);
 Upkeep::$step = 'framework';
-define('JPATH_BASE', Upkeep::$in['root']);
-if (is_file(JPATH_BASE . '/defines.php')) {
-	require_once JPATH_BASE . '/defines.php';
-}
-if (!defined('_JDEFINES')) {
-	require_once JPATH_BASE . '/includes/defines.php';
-}
-require_once JPATH_BASE . '/includes/framework.php';

@@ -1,0 +1,10 @@
+CREATE TABLE #__extensions (extension_id INT AUTO_INCREMENT PRIMARY KEY, package_id INT NOT NULL, name VARCHAR(100) NOT NULL, type VARCHAR(20) NOT NULL, element VARCHAR(100) NOT NULL, folder VARCHAR(100) NOT NULL, client_id INT NOT NULL, enabled INT NOT NULL, protected INT NOT NULL, locked INT NOT NULL, state INT NOT NULL, manifest_cache TEXT NOT NULL, params TEXT NOT NULL) DEFAULT CHARSET=utf8mb4;
+INSERT INTO #__extensions VALUES (1, 0, 'files_joomla', 'file', 'joomla', '', 0, 1, 1, 1, 0, '{"version":"{{version}}"}', '{}'), (2, 0, 'com_content', 'component', 'com_content', '', 1, 1, 1, 1, 0, '{"version":"4.0.0"}', '{}'), (3, 0, 'com_admin', 'component', 'com_admin', '', 1, 1, 1, 1, 0, '{"version":"4.0.0"}', '{}'), (4, 0, 'com_joomlaupdate', 'component', 'com_joomlaupdate', '', 1, 1, 1, 1, 0, '{"version":"4.0.0"}', '{}');
+CREATE TABLE #__schemas (extension_id INT PRIMARY KEY, version_id VARCHAR(50) NOT NULL) DEFAULT CHARSET=utf8mb4;
+CREATE TABLE #__update_sites (update_site_id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(100) NOT NULL, type VARCHAR(20) NOT NULL, location TEXT NOT NULL, enabled INT NOT NULL, extra_query VARCHAR(1000) NOT NULL) DEFAULT CHARSET=utf8mb4;
+CREATE TABLE #__update_sites_extensions (update_site_id INT NOT NULL, extension_id INT NOT NULL, PRIMARY KEY (update_site_id, extension_id)) DEFAULT CHARSET=utf8mb4;
+CREATE TABLE #__updates (update_id INT AUTO_INCREMENT PRIMARY KEY, element VARCHAR(100) NOT NULL, type VARCHAR(20) NOT NULL, folder VARCHAR(20) NOT NULL, client_id INT NOT NULL) DEFAULT CHARSET=utf8mb4;
+CREATE TABLE #__template_styles (id INT PRIMARY KEY, template VARCHAR(50) NOT NULL, client_id INT NOT NULL, home VARCHAR(7) NOT NULL) DEFAULT CHARSET=utf8mb4;
+CREATE TABLE #__users (id INT PRIMARY KEY, username VARCHAR(150) NOT NULL) DEFAULT CHARSET=utf8mb4;
+CREATE TABLE #__menu (id INT PRIMARY KEY, title VARCHAR(255) NOT NULL) DEFAULT CHARSET=utf8mb4;
+INSERT INTO #__menu VALUES (1, 'Home'), (2, 'About us');
