@@ -29,7 +29,8 @@ type StatusRequest struct {
 }
 
 func (a *Agent) opStatus(_ context.Context, _ *call, request StatusRequest) (*Status, error) {
-	status := &Status{Protocol: ProtocolVersion, PID: os.Getpid(), Root: a.config.Root}
+	program, _ := os.Readlink("/proc/self/exe") // where it cannot be read, it is not compared
+	status := &Status{Protocol: ProtocolVersion, PID: os.Getpid(), Root: a.config.Root, Program: program}
 	s, err := a.current()
 	if err != nil {
 		return status, nil
