@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -11,8 +13,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"upkeep"
+	"upkeep/cmd/upkeep/app"
 	"upkeep/cmd/upkeep/console"
 	"upkeep/internal/agent"
+	"upkeep/internal/agent/post"
 	"upkeep/internal/cms"
 	"upkeep/internal/cms/dokuwiki"
 	"upkeep/internal/cms/drupal"
@@ -35,12 +39,35 @@ func newAgentCommand(e *console.Env) *cobra.Command {
 			defer stop()
 			return agent.Guard(ctx, args[0], []string{"/proc/self/exe", "agent", "run", args[0], args[1]})
 		}},
+		&cobra.Command{Use: "post DIR", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+			return runPost(cmd.Context(), e, args[0])
+		}},
 		&cobra.Command{Use: "run DIR ROOT", Args: cobra.ExactArgs(2), RunE: func(cmd *cobra.Command, args []string) error {
 			return runAgent(cmd, args[0], args[1])
 		}},
 	)
 	return cmd
 }
+
+// runPost starts agents on this host for a control plane elsewhere, for as
+// long as that is connected to our input and output.
+func runPost(ctx context.Context, e *console.Env, dir string) error {
+	program, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		return err
+	}
+	local := &post.Local{Dir: filepath.Join(dir, "agents"), Guard: app.Guard(), Program: program}
+	return post.Serve(ctx, stdio{e.Stdin, e.Stdout}, post.Greeting(e.Version), local)
+}
+
+// stdio is our input and output as one stream.
+type stdio struct {
+	io.Reader
+	io.Writer
+}
+
+// Close does nothing: both end with the process.
+func (stdio) Close() error { return nil }
 
 func runAgent(cmd *cobra.Command, dir, root string) error {
 	syscall.Umask(0o077)

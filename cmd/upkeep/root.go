@@ -14,6 +14,8 @@ func newRootCommand(e *console.Env) *cobra.Command {
 			newSiteAddCommand(e), newSiteListCommand(e), newSiteShowCommand(e), newSiteRemoveCommand(e),
 			newSiteInventoryCommand(e), newSiteUpdateCommand(e), newSiteVerifyCommand(e),
 			newSiteFreezeCommand(e), newSiteThawCommand(e)),
+		e.Noun("host", "host",
+			newHostAddCommand(e), newHostListCommand(e), newHostShowCommand(e), newHostCheckCommand(e), newHostRemoveCommand(e)),
 		e.Noun("update", "update", newUpdateListCommand(e)),
 		e.Noun("intervention", "intervention",
 			newInterventionListCommand(e), newInterventionShowCommand(e),

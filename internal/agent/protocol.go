@@ -16,8 +16,8 @@ type Status struct {
 	PID          int                   `json:"pid"`
 	Root         string                `json:"root"`
 	Program      string                `json:"program,omitempty"` // file that the agent runs from; " (deleted)" follows one that is gone
-	Open         bool                  `json:"open"`         // a journal exists
-	Intervention upkeep.InterventionID `json:"intervention"` // of the journal
+	Open         bool                  `json:"open"`              // a journal exists
+	Intervention upkeep.InterventionID `json:"intervention"`      // of the journal
 	Token        string                `json:"token,omitempty"`
 	Frozen       bool                  `json:"frozen"`
 	Secured      bool                  `json:"secured"`

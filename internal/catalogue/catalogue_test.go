@@ -38,7 +38,7 @@ func raw(texts *catalogue.Texts, key, count string) string {
 // names are all parameters that texts may name.
 func names() []string {
 	return strings.Fields(`all address argument because backup branch bytes check checks code command component components
-		database dir differences digest failed files finding flag from go got have head held hint id kept locale moment names
+		database dir differences digest failed files finding flag from go got have head held hint host id kept locale moment names
 		one other page pages publishers rate root rows security seq since site slug source span state status subject target title to trial type
 		uri until value version want when where why word`)
 }

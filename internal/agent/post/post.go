@@ -96,7 +96,6 @@ func (p *Local) Sweep(ctx context.Context) (open []string, err error) {
 type Target struct {
 	Dir  string `json:"dir"`
 	Root string `json:"root"`
-	Look bool   `json:"look,omitempty"` // only whether it could be made
 }
 
 // Make makes a folder, where the owner of the site may not, and gives it to
@@ -108,9 +107,6 @@ func (p *Local) Make(_ context.Context, t Target) error {
 	}
 	if _, err := os.Stat(filepath.Dir(t.Dir)); err != nil {
 		return upkeep.Errorf(upkeep.CodeNotFound, "no folder %s", filepath.Dir(t.Dir)).WithHint("Make it first.")
-	}
-	if t.Look {
-		return nil
 	}
 	if err := os.Mkdir(t.Dir, 0o700); err != nil || os.Geteuid() != 0 {
 		if errors.Is(err, fs.ErrExist) {

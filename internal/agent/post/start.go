@@ -236,4 +236,3 @@ func (p *Local) spawn(dir, root string, owner *syscall.Credential) error {
 	}
 	return cmd.Process.Release()
 }
-
