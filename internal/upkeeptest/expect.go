@@ -134,6 +134,9 @@ func Configure(t testing.TB, p *Program, key string, value any) {
 	t.Helper()
 	path := filepath.Join(p.State, "config.json")
 	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		text, err = []byte("{}"), nil
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

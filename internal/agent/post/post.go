@@ -75,7 +75,10 @@ func (p *Local) Open(_ context.Context, name string) (bool, error) {
 // of those that have a journal.
 func (p *Local) Sweep(ctx context.Context) (open []string, err error) {
 	entries, err := os.ReadDir(p.Dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
 		return nil, err
 	}
 	for _, entry := range entries {

@@ -1,0 +1,110 @@
+// Package hosts_test has sites on hosts that are reached by SSH, with a real
+// OpenSSH server on loopback, and cuts what leads there.
+package hosts_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"upkeep"
+	"upkeep/internal/demo"
+	"upkeep/internal/upkeeptest"
+	"upkeep/internal/web"
+)
+
+func TestMain(m *testing.M) { upkeeptest.Main(m) }
+
+func TestGoodUpdateOnAHost(t *testing.T) {
+	t.Parallel()
+	site := upkeeptest.WordPress(t, demo.Spec{})
+	host := upkeeptest.NewHost(t, true)
+	p := upkeeptest.AdoptOn(t, site, host, []string{"--sudo"}, upkeeptest.Basics("1.1")...)
+	if out, code := p.Run(t, "site", "update", "shop", "--yes"); code != 0 {
+		t.Fatalf("exit %d\n%s", code, out)
+	}
+	iv := p.Last(t)
+	if iv.State != upkeep.Done || iv.Before == 0 || iv.After == 0 || iv.Verdict == nil || !iv.Verdict.OK() {
+		t.Errorf("ended %s, backups %d and %d, verdict %+v", iv.State, iv.Before, iv.After, iv.Verdict)
+	}
+	upkeeptest.Works(t, site)
+	if _, err := os.Stat(filepath.Join(p.State+"-agents", "1")); err == nil {
+		t.Error("an agent was started on this machine")
+	}
+	if len(upkeeptest.Processes("agent\x00run", p.AgentDir())) == 0 {
+		t.Error("no agent runs on the host")
+	}
+	if shown := upkeeptest.JSON[web.Site](t, p, "site", "show", "shop"); shown.HostName != "web1" {
+		t.Errorf("is on host %q", shown.HostName)
+	}
+}
+
+// A host is known by its key, and what is there is removed with it.
+func TestHostFromFirstToLast(t *testing.T) {
+	t.Parallel()
+	h := upkeeptest.NewHost(t, false)
+	p := upkeeptest.NewProgram(t)
+	if err := os.MkdirAll(p.State, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	upkeeptest.Configure(t, p, "ssh_config", h.Config)
+	out, code := p.Run(t, "host", "add", h.URL(), "--name", "web1", "--fingerprint", "SHA256:AAAA")
+	if code == 0 || !strings.Contains(out, h.Fingerprint(t)) || !strings.Contains(out, "not confirmed") {
+		t.Errorf("with another fingerprint: exit %d: %s", code, out)
+	}
+	if out, code := p.Run(t, "host", "add", h.URL(), "--name", "web1"); code != 2 {
+		t.Errorf("with nobody to confirm: exit %d: %s", code, out)
+	}
+	host := p.AdoptHost(t, h)
+	if len(host.Keys) != 1 || host.Keys[0].Fingerprint != h.Fingerprint(t) {
+		t.Errorf("pinned %+v", host.Keys)
+	}
+	place := upkeeptest.Place(t, h, host)
+	brought := glob(t, filepath.Join(place, "bin", "*"))
+	if len(brought) != 1 || !strings.HasPrefix(filepath.Base(brought[0]), "upkeep-") {
+		t.Errorf("brought %q", brought)
+	}
+	check := upkeeptest.JSON[web.HostCheck](t, p, "host", "check", "web1")
+	if !check.Root || check.Account != "root" || check.PHP == "" || check.Free == 0 {
+		t.Errorf("%+v", check)
+	}
+	list := upkeeptest.JSON[[]web.Host](t, p, "host", "list")
+	if len(list) != 1 || list[0].Name != "web1" {
+		t.Errorf("%+v", list)
+	}
+	h.Rekey(t)
+	for _, words := range [][]string{{"host", "check", "web1"}, {"site", "add", "--host", "web1", "/srv"}, {"host", "remove", "web1", "--yes"}} {
+		if out, code := p.Run(t, words...); code == 0 || !strings.Contains(out, "has changed") || !strings.Contains(out, h.Fingerprint(t)) {
+			t.Errorf("%q with another key: exit %d: %s", words, code, out)
+		}
+	}
+	if out, code := p.Run(t, "host", "remove", "web1", "--forget", "--yes"); code != 0 {
+		t.Errorf("forget: exit %d: %s", code, out)
+	}
+	if len(glob(t, place)) != 1 {
+		t.Error("a host that is only forgotten was cleared")
+	}
+	again := p.AdoptHost(t, h)
+	if out, code := p.Run(t, "host", "remove", "web1", "--yes"); code != 0 {
+		t.Fatalf("remove: exit %d: %s", code, out)
+	}
+	if left := glob(t, upkeeptest.Place(t, h, again)); len(left) > 0 {
+		t.Errorf("left on the host: %q", left)
+	}
+	entries, code := p.Run(t, "ledger", "list", "--format", "json")
+	var ledger []web.LedgerEntry
+	if code != 0 || json.Unmarshal([]byte(entries), &ledger) != nil || len(ledger) != 4 {
+		t.Errorf("exit %d: %s", code, entries)
+	}
+}
+
+func glob(t *testing.T, pattern string) []string {
+	t.Helper()
+	found, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
