@@ -176,3 +176,27 @@ func Shown(t testing.TB, p *Program) *web.Record {
 	record := JSON[web.Record](t, p, "intervention", "show", p.Last(t).ID.String())
 	return &record
 }
+
+// Settled reports whether no site is closed any more as its agent sees it:
+// there is no journal, or its last word is that the gate is open, or it never
+// began to close.
+func Settled(t testing.TB, p *Program) bool {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(p.AgentDir(), "journal.jsonl"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return true
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := false
+	for line := range strings.Lines(string(text)) {
+		switch {
+		case strings.Contains(line, `"op":"gate"`), strings.Contains(line, `"op":"mode"`):
+			closed = true
+		case strings.Contains(line, `"op":"thawed"`):
+			closed = false
+		}
+	}
+	return !closed
+}

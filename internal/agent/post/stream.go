@@ -214,7 +214,7 @@ func gone(op string, err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, yamux.ErrTimeout) {
 		return upkeep.Errorf(upkeep.CodeUnreachable, "the host did not answer %s within %s", op, answerTime)
 	}
-	return upkeep.Errorf(upkeep.CodeUnreachable, "the host has gone: %w", err)
+	return upkeep.Errorf(upkeep.CodeUnreachable, "the connection to the host broke")
 }
 
 // stream reads first what came with the answer.
