@@ -102,7 +102,7 @@ func families() []string {
 func TestKeysAreUsedAndThere(t *testing.T) {
 	texts := open(t, catalogue.French)
 	used := map[string]bool{}
-	for _, dir := range []string{"../../cmd/upkeep", "../../cmd/upkeep/console", "../../cmd/upkeep/app", "../../cmd/upkeep/show", "../terminal", "../demo/tour", "../web"} {
+	for _, dir := range []string{"../../cmd/upkeep", "../../cmd/upkeep/console", "../../cmd/upkeep/host", "../../cmd/upkeep/app", "../../cmd/upkeep/show", "../terminal", "../demo/tour", "../web"} {
 		for _, lit := range literals(t, dir, regexp.MustCompile(`\.go$`)) {
 			used[lit] = true
 		}

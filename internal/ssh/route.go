@@ -81,7 +81,11 @@ func (r *Reacher) resolve(ctx context.Context, hop upkeep.Hop) (*resolved, error
 	cmd.Stderr = &problem
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, upkeep.Errorf(upkeep.CodeInvalid, "ssh's configuration of %s: %s", hop, lastLine(problem.String()+err.Error())).
+		why := problem.String()
+		if why == "" {
+			why = err.Error()
+		}
+		return nil, upkeep.Errorf(upkeep.CodeInvalid, "ssh's configuration of %s: %s", hop, lastLine(why)).
 			WithHint("Look at it with: ssh -G %s.", hop.Address)
 	}
 	for line := range strings.Lines(string(out)) {

@@ -2,7 +2,7 @@ package upkeeptest
 
 import (
 	"bytes"
-	"fmt"
+	"crypto/rand"
 	"io"
 	"net"
 	"os"
@@ -30,12 +30,6 @@ type Host struct {
 	port   int // of the server itself
 	extra  []string
 }
-
-// logins counts accounts; making them goes one at a time, as useradd wants it.
-var (
-	logins atomic.Int64
-	making sync.Mutex
-)
 
 // NewHost starts a server that root logs in to, unless sudo: then it is an
 // account made for the test, which may become root by sudo and nothing else.
@@ -82,14 +76,10 @@ func NewHost(t testing.TB, sudo bool, lines ...string) *Host {
 // test. One with sudo may become root without a password.
 func Account(t testing.TB, sudo bool) string {
 	t.Helper()
-	making.Lock()
-	defer making.Unlock()
-	name := fmt.Sprintf("upkt%d-%d", os.Getpid(), logins.Add(1))
+	name := "upkt-" + strings.ToLower(rand.Text()[:12])
 	runHere(t, "useradd", "--create-home", "--home-dir", filepath.Join("/home", name), "--shell", "/bin/sh", "--password", "*", name)
 	rules := filepath.Join("/etc/sudoers.d", name)
 	t.Cleanup(func() {
-		making.Lock()
-		defer making.Unlock()
 		for _, pid := range Processes("/home/" + name + "/") {
 			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended by itself
 		}
@@ -105,12 +95,20 @@ func Account(t testing.TB, sudo bool) string {
 	return name
 }
 
+// runHere runs a program of the machine. Those that change accounts want to be
+// alone, and to be asked again when they are not.
 func runHere(t testing.TB, name string, args ...string) {
 	t.Helper()
-	cmd := exec.Command(name, args...)
-	if out, err := cmd.CombinedOutput(); err != nil && !strings.Contains(string(out), "mail spool") {
-		t.Fatalf("%s: %v\n%s", name, err, out)
-	}
+	Eventually(t, time.Minute, name+" to have its turn", func() bool {
+		out, err := exec.Command(name, args...).CombinedOutput()
+		if err != nil && strings.Contains(string(out), "try again later") {
+			return false
+		}
+		if err != nil && !strings.Contains(string(out), "mail spool") {
+			t.Fatalf("%s: %v\n%s", name, err, out)
+		}
+		return true
+	})
 }
 
 func freePort() (int, error) {

@@ -1,4 +1,4 @@
-package main
+package host
 
 import (
 	"context"
@@ -10,24 +10,24 @@ import (
 	"upkeep/internal/web"
 )
 
-func newHostRemoveCommand(e *console.Env) *cobra.Command {
+func newRemoveCommand(e *console.Env) *cobra.Command {
 	var opts console.ChangeOptions
 	var forget bool
 	cmd := e.Command("host.remove", "remove <host>", console.PlainExits)
 	opts.AddFlags(e, cmd.Flags())
 	cmd.Flags().BoolVar(&forget, "forget", false, e.Text("flag.forget"))
 	cmd.RunE = e.Calling(func(ctx context.Context, c *web.Client, args []string) error {
-		return runHostRemove(ctx, e, c, args[0], hostRemoveOptions{opts, forget})
+		return runRemove(ctx, e, c, args[0], removeOptions{opts, forget})
 	})
 	return cmd
 }
 
-type hostRemoveOptions struct {
+type removeOptions struct {
 	console.ChangeOptions
 	Forget bool
 }
 
-func runHostRemove(ctx context.Context, e *console.Env, hosts web.Hosts, name string, opts hostRemoveOptions) error {
+func runRemove(ctx context.Context, e *console.Env, hosts web.Hosts, name string, opts removeOptions) error {
 	host, err := hosts.Host(ctx, name)
 	if err != nil {
 		return err

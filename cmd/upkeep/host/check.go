@@ -1,4 +1,4 @@
-package main
+package host
 
 import (
 	"context"
@@ -11,17 +11,17 @@ import (
 	"upkeep/internal/web"
 )
 
-func newHostCheckCommand(e *console.Env) *cobra.Command {
+func newCheckCommand(e *console.Env) *cobra.Command {
 	var format string
 	cmd := e.Command("host.check", "check <host>", console.PlainExits)
 	e.TextFormat(cmd.Flags(), &format)
 	cmd.RunE = e.Calling(func(ctx context.Context, c *web.Client, args []string) error {
-		return runHostCheck(ctx, e, c, args[0], format)
+		return runCheck(ctx, e, c, args[0], format)
 	})
 	return cmd
 }
 
-func runHostCheck(ctx context.Context, e *console.Env, hosts web.HostReader, name, format string) error {
+func runCheck(ctx context.Context, e *console.Env, hosts web.HostReader, name, format string) error {
 	check, err := hosts.CheckHost(ctx, name)
 	if err != nil {
 		return err

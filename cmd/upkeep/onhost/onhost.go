@@ -1,4 +1,6 @@
-package main
+// Package onhost has the command that runs on a host: the agent of a site, its
+// guard, and what starts them for a control plane elsewhere.
+package onhost
 
 import (
 	"context"
@@ -29,9 +31,9 @@ import (
 // idleTime is how long an agent stays when there is nothing to do.
 const idleTime = 2 * time.Minute
 
-// newAgentCommand runs the agent of a site. People do not type it: the control
-// plane starts it, as the site's owner.
-func newAgentCommand(e *console.Env) *cobra.Command {
+// NewCommand returns the command. People do not type it: the control plane
+// starts it, the agent of a site as its owner.
+func NewCommand(e *console.Env) *cobra.Command {
 	cmd := &cobra.Command{Use: "agent", Hidden: true}
 	cmd.AddCommand(
 		&cobra.Command{Use: "guard DIR ROOT", Args: cobra.ExactArgs(2), RunE: func(cmd *cobra.Command, args []string) error {

@@ -1,4 +1,4 @@
-package main
+package host
 
 import (
 	"context"
@@ -11,17 +11,17 @@ import (
 	"upkeep/internal/web"
 )
 
-func newHostListCommand(e *console.Env) *cobra.Command {
+func newListCommand(e *console.Env) *cobra.Command {
 	var format string
 	cmd := e.Command("host.list", "list", console.PlainExits)
 	e.ListFormat(cmd.Flags(), &format)
 	cmd.RunE = e.Calling(func(ctx context.Context, c *web.Client, _ []string) error {
-		return runHostList(ctx, e, c, format)
+		return runList(ctx, e, c, format)
 	})
 	return cmd
 }
 
-func runHostList(ctx context.Context, e *console.Env, hosts web.HostReader, format string) error {
+func runList(ctx context.Context, e *console.Env, hosts web.HostReader, format string) error {
 	all, err := hosts.Hosts(ctx)
 	if err != nil {
 		return err

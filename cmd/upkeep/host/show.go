@@ -1,4 +1,4 @@
-package main
+package host
 
 import (
 	"context"
@@ -11,17 +11,17 @@ import (
 	"upkeep/internal/web"
 )
 
-func newHostShowCommand(e *console.Env) *cobra.Command {
+func newShowCommand(e *console.Env) *cobra.Command {
 	var format string
 	cmd := e.Command("host.show", "show <host>", console.PlainExits)
 	e.TextFormat(cmd.Flags(), &format)
 	cmd.RunE = e.Calling(func(ctx context.Context, c *web.Client, args []string) error {
-		return runHostShow(ctx, e, c, args[0], format)
+		return runShow(ctx, e, c, args[0], format)
 	})
 	return cmd
 }
 
-func runHostShow(ctx context.Context, e *console.Env, hosts web.HostReader, name, format string) error {
+func runShow(ctx context.Context, e *console.Env, hosts web.HostReader, name, format string) error {
 	host, err := hosts.Host(ctx, name)
 	if err != nil {
 		return err

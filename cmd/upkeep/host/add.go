@@ -1,4 +1,4 @@
-package main
+package host
 
 import (
 	"context"
@@ -13,14 +13,14 @@ import (
 	"upkeep/internal/web"
 )
 
-type hostAddOptions struct {
+type addOptions struct {
 	Name               string
 	Sudo, Yes          bool
 	Jump, Fingerprints []string
 	Format             string
 }
 
-func (o *hostAddOptions) AddFlags(e *console.Env, f *pflag.FlagSet) {
+func (o *addOptions) AddFlags(e *console.Env, f *pflag.FlagSet) {
 	f.StringVar(&o.Name, "name", "", e.Text("flag.host_name"))
 	f.BoolVar(&o.Sudo, "sudo", false, e.Text("flag.sudo"))
 	f.StringSliceVar(&o.Jump, "jump", nil, e.Text("flag.jump"))
@@ -29,17 +29,17 @@ func (o *hostAddOptions) AddFlags(e *console.Env, f *pflag.FlagSet) {
 	e.TextFormat(f, &o.Format)
 }
 
-func newHostAddCommand(e *console.Env) *cobra.Command {
-	var opts hostAddOptions
+func newAddCommand(e *console.Env) *cobra.Command {
+	var opts addOptions
 	cmd := e.Command("host.add", "add <address>", console.PlainExits)
 	opts.AddFlags(e, cmd.Flags())
 	cmd.RunE = e.Calling(func(ctx context.Context, c *web.Client, args []string) error {
-		return runHostAdd(ctx, e, c, args[0], opts)
+		return runAdd(ctx, e, c, args[0], opts)
 	})
 	return cmd
 }
 
-func runHostAdd(ctx context.Context, e *console.Env, hosts web.Hosts, address string, opts hostAddOptions) error {
+func runAdd(ctx context.Context, e *console.Env, hosts web.Hosts, address string, opts addOptions) error {
 	req := web.AddHostRequest{Address: address, Name: opts.Name, Jump: opts.Jump, Sudo: opts.Sudo, Fingerprints: opts.Fingerprints}
 	if err := confirmKeys(ctx, e, hosts, &req, opts); err != nil {
 		return err
@@ -63,7 +63,7 @@ func runHostAdd(ctx context.Context, e *console.Env, hosts web.Hosts, address st
 // confirmKeys shows the keys of the hops one after the other, and goes on
 // behind each only when it was confirmed. Where fingerprints are given, they
 // are all that counts.
-func confirmKeys(ctx context.Context, e *console.Env, hosts web.Hosts, req *web.AddHostRequest, opts hostAddOptions) error {
+func confirmKeys(ctx context.Context, e *console.Env, hosts web.Hosts, req *web.AddHostRequest, opts addOptions) error {
 	for {
 		keys, err := hosts.HostKeys(ctx, *req)
 		if err != nil {
