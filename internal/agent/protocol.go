@@ -15,7 +15,7 @@ type Status struct {
 	Protocol     int                   `json:"protocol"`
 	PID          int                   `json:"pid"`
 	Root         string                `json:"root"`
-	Program      string                `json:"program,omitempty"` // file that the agent runs from; " (deleted)" follows one that is gone
+	Program      string                `json:"program,omitempty"` // as Program tells it
 	Open         bool                  `json:"open"`              // a journal exists
 	Intervention upkeep.InterventionID `json:"intervention"`      // of the journal
 	Token        string                `json:"token,omitempty"`

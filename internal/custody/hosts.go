@@ -133,6 +133,21 @@ func (c *Custody) Close() error {
 	return errors.Join(errs...)
 }
 
+// LetGo closes the connection to a host that is not kept any more.
+func (c *Custody) LetGo(ctx context.Context, id upkeep.HostID) error {
+	l := c.lineTo(id)
+	select {
+	case l.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-l.turn }()
+	if l.client == nil {
+		return nil
+	}
+	return l.client.Close()
+}
+
 // Learn returns the keys that the hops to a host present, until the first
 // whose fingerprint is not among confirmed.
 func (c *Custody) Learn(ctx context.Context, host *upkeep.Host, confirmed []string) ([]upkeep.HostKey, error) {

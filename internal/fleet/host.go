@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"slices"
 	"time"
 
@@ -134,10 +135,12 @@ func (f HostList) AddHost(ctx context.Context, actor string, req web.AddHostRequ
 		return nil, err
 	}
 	if req.Sudo && !described.Root {
-		return nil, upkeep.Errorf(upkeep.CodeUnauthorized, "sudo makes %s no root on %s", described.Account, host.At)
+		err = upkeep.Errorf(upkeep.CodeUnauthorized, "sudo makes %s no root on %s", described.Account, host.At)
+	} else {
+		err = f.Config.Hosts.CreateHost(ctx, host)
 	}
-	if err := f.Config.Hosts.CreateHost(ctx, host); err != nil {
-		return nil, err
+	if err != nil {
+		return nil, errors.Join(err, f.Custody.Leave(ctx, host))
 	}
 	err = f.enter(ctx, actor, kindHostAdded, 0, map[string]any{"name": host.Name, "address": host.At.String(), "keys": fingerprints(host)})
 	if err != nil {
@@ -190,6 +193,9 @@ func (f HostList) RemoveHost(ctx context.Context, actor, name string, forget boo
 	}
 	if err := f.Config.Hosts.DeleteHost(ctx, shown.ID); err != nil {
 		return err
+	}
+	if err := f.Custody.LetGo(ctx, shown.ID); err != nil {
+		f.Log.Warn("let go of a host", "host", name, "error", err)
 	}
 	return f.enter(ctx, actor, kindHostRemoved, 0, map[string]any{"name": name, "address": shown.At.String()})
 }

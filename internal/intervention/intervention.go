@@ -195,7 +195,7 @@ type next struct {
 // steps repeats the step of the current state until the intervention ends.
 func (w *walk) steps(ctx context.Context) (again time.Duration, err error) {
 	for !w.iv.State.Ended() {
-		to, err := w.step(ctx)
+		to, err := w.bounded(ctx)
 		if ctx.Err() != nil {
 			return 0, context.Cause(ctx)
 		}
@@ -215,6 +215,33 @@ func (w *walk) steps(ctx context.Context) (again time.Duration, err error) {
 		w.lost = time.Time{}
 	}
 	return 0, nil
+}
+
+// How long a step may take: one that changes or reads a whole site, one that
+// the site is closed for beyond its deadline. An honest agent ends before; one
+// in wrong hands must not keep a worker for good.
+const (
+	stepTime = 12 * time.Hour
+	overtime = 2 * time.Minute
+)
+
+// bounded is step within its time. CodeUnreachable when that is over.
+func (w *walk) bounded(ctx context.Context) (next, error) {
+	limit := stepTime
+	if w.iv.State.Frozen() && w.iv.State != upkeep.Undoing && w.iv.State != upkeep.Thawing {
+		longest, err := w.maxFrozen(ctx)
+		if err != nil {
+			return next{}, err
+		}
+		limit = longest + overtime
+	}
+	within, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	to, err := w.step(within)
+	if err != nil && within.Err() != nil && ctx.Err() == nil {
+		err = upkeep.Errorf(upkeep.CodeUnreachable, "the agent did not come to an end within %s", limit)
+	}
+	return to, err
 }
 
 // How long an agent that was reached and is not any more is looked for before

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
@@ -29,7 +30,11 @@ func (r *Reacher) signers(hop *resolved) *signers {
 	s := &signers{hop: hop}
 	var held []ssh.Signer
 	if hop.agent != "" {
-		if conn, err := net.Dial("unix", hop.agent); err == nil {
+		conn, err := net.Dial("unix", hop.agent)
+		if err == nil {
+			err = conn.SetDeadline(time.Now().Add(dialTime)) // it may ask a person
+		}
+		if err == nil {
 			s.conn = conn
 			held, _ = agent.NewClient(conn).Signers() // one that does not answer has none
 		} else {

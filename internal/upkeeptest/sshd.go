@@ -3,7 +3,6 @@ package upkeeptest
 import (
 	"bytes"
 	"crypto/rand"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -28,13 +27,21 @@ type Host struct {
 	Config string // of ssh, which names the key that gets in
 	server *exec.Cmd
 	port   int // of the server itself
-	extra  []string
 }
 
-// NewHost starts a server that root logs in to, unless sudo: then it is an
-// account made for the test, which may become root by sudo and nothing else.
-// Lines of the server's configuration may be added.
-func NewHost(t testing.TB, sudo bool, lines ...string) *Host {
+// Login is who a host is entered as.
+type Login string
+
+// The logins: the machine's root; an account made for the test, which may
+// become root by sudo; one that may not.
+const (
+	AsRoot   Login = "root"
+	AsSudoer Login = "sudoer"
+	AsOwner  Login = "owner"
+)
+
+// NewHost starts a server with a login.
+func NewHost(t testing.TB, login Login) *Host {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can have others log in")
@@ -43,7 +50,7 @@ func NewHost(t testing.TB, sudo bool, lines ...string) *Host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &Host{Dir: dir, Login: "root", Config: filepath.Join(dir, "ssh_config"), extra: lines}
+	h := &Host{Dir: dir, Login: "root", Config: filepath.Join(dir, "ssh_config")}
 	t.Cleanup(func() {
 		h.Stop()
 		_ = os.RemoveAll(dir) // in a folder for what is temporary
@@ -51,8 +58,8 @@ func NewHost(t testing.TB, sudo bool, lines ...string) *Host {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if sudo {
-		h.Login = Account(t, true)
+	if login != AsRoot {
+		h.Login = account(t, login == AsSudoer)
 	}
 	for _, name := range []string{"host", "login"} {
 		runHere(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(dir, name))
@@ -72,9 +79,9 @@ func NewHost(t testing.TB, sudo bool, lines ...string) *Host {
 	return h
 }
 
-// Account makes an account that can log in, with a home of its own, for the
+// account makes an account that can log in, with a home of its own, for the
 // test. One with sudo may become root without a password.
-func Account(t testing.TB, sudo bool) string {
+func account(t testing.TB, sudo bool) string {
 	t.Helper()
 	name := "upkt-" + strings.ToLower(rand.Text()[:12])
 	runHere(t, "useradd", "--create-home", "--home-dir", filepath.Join("/home", name), "--shell", "/bin/sh", "--password", "*", name)
@@ -126,9 +133,9 @@ func (h *Host) Start(t testing.TB) {
 		t.Fatal(err)
 	}
 	config := filepath.Join(h.Dir, "sshd_config")
-	lines := append(h.extra, "Port "+strconv.Itoa(h.port), "ListenAddress 127.0.0.1", "HostKey "+filepath.Join(h.Dir, "host"),
-		"AuthorizedKeysFile "+filepath.Join(h.Dir, "login.pub"), "PidFile none", "UsePAM no", "StrictModes no",
-		"PasswordAuthentication no", "PermitRootLogin yes", "MaxStartups 100", "LogLevel VERBOSE")
+	lines := []string{"Port " + strconv.Itoa(h.port), "ListenAddress 127.0.0.1", "HostKey " + filepath.Join(h.Dir, "host"),
+		"AuthorizedKeysFile " + filepath.Join(h.Dir, "login.pub"), "PidFile none", "UsePAM no", "StrictModes no",
+		"PasswordAuthentication no", "PermitRootLogin yes", "MaxStartups 100", "LogLevel VERBOSE"}
 	if err := os.WriteFile(config, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -321,30 +328,3 @@ func (l *Link) Close() {
 	l.Stall(false)
 	l.Cut(true)
 }
-
-// Speak answers every connection at an address of its own as how does, until
-// the test ends, and returns the address.
-func Speak(t testing.TB, how func(net.Conn)) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				how(conn)
-			}()
-		}
-	}()
-	return listener.Addr().String()
-}
-
-// Silent takes what comes and says nothing.
-func Silent(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }

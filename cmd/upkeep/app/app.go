@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/agent"
 	"upkeep/internal/agent/post"
 	"upkeep/internal/cms"
 	"upkeep/internal/custody"
@@ -137,7 +138,7 @@ func openLog(path string) (*slog.Logger, error) {
 func (a *app) newCustody(packages *feed.Packages) *custody.Custody {
 	return custody.New(custody.Config{
 		Sites: a.db, Backups: a.db, Secrets: a.db, Sealer: a.keeper,
-		VaultDir: a.settings.Vault, Here: &post.Local{Dir: a.settings.Agents, Guard: Guard(), Program: program()},
+		VaultDir: a.settings.Vault, Here: &post.Local{Dir: a.settings.Agents, Guard: Guard(), Program: agent.Program()},
 		Hosts: a.db, Remote: a.newReacher(),
 		Silence:     time.Duration(a.settings.Silence),
 		NewPassword: func() string { return secret.NewPassword().Reveal() },

@@ -5,7 +5,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"runtime"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -17,12 +16,6 @@ import (
 // site's root are added.
 func Guard() []string { return []string{"/proc/self/exe", "agent", "guard"} }
 
-// program is the file that this process, and agents that it starts, run from.
-func program() string {
-	path, _ := os.Readlink("/proc/self/exe") // "" does not tell agents apart
-	return path
-}
-
 // library is where the package keeps this program for other platforms.
 const library = "/usr/lib/upkeep"
 
@@ -32,7 +25,7 @@ func (a *app) newReacher() *ssh.Reacher {
 		name = account.Username
 	}
 	home, _ := os.UserHomeDir() // without one there are no keys in it
-	own := strings.TrimSuffix(program(), " (deleted)")
+	own, _ := os.Executable()   // nothing is beside what has no name
 	return ssh.New(ssh.Config{
 		Program: find("ssh"), File: a.settings.SSHConfig, Home: home, User: name, Agent: os.Getenv("SSH_AUTH_SOCK"),
 		Binaries: &ssh.Binaries{Own: "/proc/self/exe", Arch: runtime.GOARCH, Folders: []string{filepath.Dir(own), library}},

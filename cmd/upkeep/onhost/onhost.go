@@ -54,11 +54,7 @@ func NewCommand(e *console.Env) *cobra.Command {
 // runPost starts agents on this host for a control plane elsewhere, for as
 // long as that is connected to our input and output.
 func runPost(ctx context.Context, e *console.Env, dir string) error {
-	program, err := os.Readlink("/proc/self/exe")
-	if err != nil {
-		return err
-	}
-	local := &post.Local{Dir: filepath.Join(dir, "agents"), Guard: app.Guard(), Program: program}
+	local := &post.Local{Dir: filepath.Join(dir, "agents"), Guard: app.Guard(), Program: agent.Program()}
 	return post.Serve(ctx, stdio{e.Stdin, e.Stdout}, post.Greeting(e.Version), local)
 }
 

@@ -25,8 +25,9 @@ const Examination = "examination-"
 type Local struct {
 	Dir   string   // of the agents' folders, one a name
 	Guard []string // command that guards an agent, to which folder and root are added
-	// Program is the file that agents run from. Agents of another one make
-	// room as soon as nothing is open in their hands; "" lets any stay.
+	// Program is what agents run from, as agent.Program tells it. Agents of
+	// another one make room as soon as nothing is open in their hands; "" lets
+	// any stay.
 	Program string
 }
 

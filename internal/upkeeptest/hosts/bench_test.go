@@ -28,7 +28,7 @@ const (
 
 // A host is reached as a new process does it: nothing is remembered.
 func TestBenchHost(t *testing.T) {
-	h := upkeeptest.NewHost(t, false)
+	h := upkeeptest.NewHost(t, upkeeptest.AsRoot)
 	p := upkeeptest.NewProgram(t)
 	program := p.Command(t, "version").Path
 	line, err := p.Command(t, "version").Output()

@@ -41,7 +41,7 @@ func TestCutAtEveryState(t *testing.T) {
 			t.Run(string(state)+"/"+c.name, func(t *testing.T) {
 				t.Parallel()
 				site := upkeeptest.WordPress(t, upkeeptest.Small())
-				h := upkeeptest.NewHost(t, false)
+				h := upkeeptest.NewHost(t, upkeeptest.AsRoot)
 				p := upkeeptest.AdoptOn(t, site, h, nil, upkeeptest.Offers()...)
 				if !c.short {
 					upkeeptest.Configure(t, p, "silence", "6s")

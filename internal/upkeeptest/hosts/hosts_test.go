@@ -5,9 +5,14 @@ package hosts_test
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"upkeep"
 	"upkeep/internal/demo"
@@ -20,7 +25,7 @@ func TestMain(m *testing.M) { upkeeptest.Main(m) }
 func TestGoodUpdateOnAHost(t *testing.T) {
 	t.Parallel()
 	site := upkeeptest.WordPress(t, demo.Spec{})
-	host := upkeeptest.NewHost(t, true)
+	host := upkeeptest.NewHost(t, upkeeptest.AsSudoer)
 	p := upkeeptest.AdoptOn(t, site, host, []string{"--sudo"}, upkeeptest.Basics("1.1")...)
 	if out, code := p.Run(t, "site", "update", "shop", "--yes"); code != 0 {
 		t.Fatalf("exit %d\n%s", code, out)
@@ -44,7 +49,7 @@ func TestGoodUpdateOnAHost(t *testing.T) {
 // A host is known by its key, and what is there is removed with it.
 func TestHostFromFirstToLast(t *testing.T) {
 	t.Parallel()
-	h := upkeeptest.NewHost(t, false)
+	h := upkeeptest.NewHost(t, upkeeptest.AsRoot)
 	p := upkeeptest.NewProgram(t)
 	if err := os.MkdirAll(p.State, 0o700); err != nil {
 		t.Fatal(err)
@@ -66,9 +71,13 @@ func TestHostFromFirstToLast(t *testing.T) {
 	if len(brought) != 1 || !strings.HasPrefix(filepath.Base(brought[0]), "upkeep-") {
 		t.Errorf("brought %q", brought)
 	}
+	carried := h.Carried()
 	check := upkeeptest.JSON[web.HostCheck](t, p, "host", "check", "web1")
 	if !check.Root || check.Account != "root" || check.PHP == "" || check.Free == 0 {
 		t.Errorf("%+v", check)
+	}
+	if again := h.Carried() - carried; again > 1<<20 {
+		t.Errorf("the second contact took %d bytes: what is there was brought again", again)
 	}
 	list := upkeeptest.JSON[[]web.Host](t, p, "host", "list")
 	if len(list) != 1 || list[0].Name != "web1" {
@@ -97,6 +106,103 @@ func TestHostFromFirstToLast(t *testing.T) {
 	var ledger []web.LedgerEntry
 	if code != 0 || json.Unmarshal([]byte(entries), &ledger) != nil || len(ledger) != 4 {
 		t.Errorf("exit %d: %s", code, entries)
+	}
+}
+
+// A login without sudo works on what belongs to it, and on nothing else.
+func TestLoginWorksOnItsOwn(t *testing.T) {
+	t.Parallel()
+	site := upkeeptest.WordPress(t, upkeeptest.Small())
+	h := upkeeptest.NewHost(t, upkeeptest.AsOwner)
+	p := upkeeptest.NewProgram(t)
+	p.AdoptHost(t, h)
+	add := []string{"site", "add", "--host", "web1", site.Root, "--name", "shop", "--url", site.URL}
+	if out, code := p.Run(t, add...); code == 0 || !strings.Contains(out, "belongs to another account") {
+		t.Fatalf("another's site: exit %d: %s", code, out)
+	}
+	if out, err := exec.CommandContext(t.Context(), "chown", "-R", h.Login+":", site.Root).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if out, err := exec.CommandContext(t.Context(), "chmod", "-R", "a+rX", site.Root).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if out, code := p.Run(t, add...); code != 0 {
+		t.Fatalf("its own: exit %d: %s", code, out)
+	}
+	upkeeptest.BackUp(t, p)
+	for _, pid := range upkeeptest.Processes("agent\x00run", p.AgentDir()) {
+		info, err := os.Stat(filepath.Join("/proc", strconv.Itoa(pid)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if uid := strconv.Itoa(int(info.Sys().(*syscall.Stat_t).Uid)); accountOf(t, uid) != h.Login {
+			t.Errorf("the agent runs as account %s", uid)
+		}
+	}
+}
+
+func accountOf(t *testing.T, uid string) string {
+	t.Helper()
+	account, err := user.LookupId(uid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return account.Username
+}
+
+// A site that was frozen by hand is known to be without asking its host, and
+// is opened again after the host has rebooted, whichever command comes first.
+func TestFrozenByHandOnAHostThatReboots(t *testing.T) {
+	t.Parallel()
+	site := upkeeptest.WordPress(t, upkeeptest.Small())
+	h := upkeeptest.NewHost(t, upkeeptest.AsRoot)
+	p := upkeeptest.AdoptOn(t, site, h, nil)
+	if out, code := p.Run(t, "site", "freeze", "shop", "--yes", "--for", "10m"); code != 0 {
+		t.Fatalf("exit %d: %s", code, out)
+	}
+	h.Cut(true)
+	if shown := upkeeptest.JSON[web.Site](t, p, "site", "show", "shop"); shown.Status != web.Frozen || upkeeptest.Open(t, site) {
+		t.Errorf("is %s, open %v", shown.Status, upkeeptest.Open(t, site))
+	}
+	for _, pid := range upkeeptest.Processes("agent", p.AgentDir()) {
+		upkeeptest.Kill(t, pid)
+	}
+	h.Cut(false)
+	upkeeptest.Eventually(t, time.Minute, "the site to be open again", func() bool {
+		p.Run(t, "host", "check", "web1") // long enough for what else the program does
+		return upkeeptest.Open(t, site)
+	})
+	upkeeptest.Eventually(t, time.Minute, "that to be known", func() bool {
+		p.Run(t, "host", "check", "web1")
+		return upkeeptest.JSON[web.Site](t, p, "site", "show", "shop").Status == web.Live
+	})
+	upkeeptest.Works(t, site)
+}
+
+// A backup of a site on a host goes back there: in place, and into a folder.
+func TestRestoreOnAHost(t *testing.T) {
+	t.Parallel()
+	site := upkeeptest.WordPress(t, upkeeptest.Small())
+	h := upkeeptest.NewHost(t, upkeeptest.AsSudoer)
+	p := upkeeptest.AdoptOn(t, site, h, []string{"--sudo"})
+	before := upkeeptest.StateOf(t, site)
+	backup := upkeeptest.BackUp(t, p)
+	damaged := filepath.Join(site.Root, "wp-load.php")
+	if err := os.WriteFile(damaged, []byte("<?php // nothing"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, code := p.Run(t, "backup", "restore", backup.ID.String(), "--in-place", "--yes"); code != 0 {
+		t.Fatalf("in place: exit %d: %s", code, out)
+	}
+	upkeeptest.Same(t, before, site, upkeeptest.Volatile...)
+	upkeeptest.Works(t, site)
+	dir := filepath.Join("/var/tmp", filepath.Base(p.AgentDir())+"-"+filepath.Base(h.Dir))
+	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // there or not
+	if out, code := p.Run(t, "backup", "restore", backup.ID.String(), "--dir", dir); code != 0 {
+		t.Fatalf("into a folder: exit %d: %s", code, out)
+	}
+	if len(glob(t, filepath.Join(dir, "*", "wp-load.php"))) != 1 {
+		t.Errorf("restored %q", glob(t, filepath.Join(dir, "*")))
 	}
 }
 
