@@ -132,7 +132,7 @@ func (r *Reacher) enter(ctx context.Context, c *client, host *upkeep.Host) (io.R
 		}
 		platform, absent := strings.CutPrefix(said, needs)
 		if !absent {
-			return nil, errors.Join(upkeep.Errorf(upkeep.CodeConflict, "the program that was brought to the host says %q and not %q", said, r.Greeting).
+			return nil, errors.Join(upkeep.Errorf(upkeep.CodeConflict, "the program that was brought to the host says %q and not %q", lastLine(said), r.Greeting).
 				WithHint("The files upkeep-linux-… beside upkeep must be of the same version."), stream.Close())
 		}
 		if err := stream.session.Close(); err != nil && !errors.Is(err, io.EOF) {

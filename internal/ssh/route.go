@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"upkeep"
 )
@@ -163,11 +164,17 @@ func (r *Reacher) path(f *resolved, name string) string {
 	return strings.NewReplacer("%%", "%", "%d", r.Home, "%h", f.address, "%r", f.user, "%u", r.User, "%p", strconv.Itoa(f.port)).Replace(name)
 }
 
-// lastLine is what a program said last, cut to what a person reads.
+// lastLine is what a program said last, cut to what a person reads, and
+// without what steers a terminal.
 func lastLine(text string) string {
 	text = strings.TrimSpace(text)
 	if i := strings.LastIndexByte(text, '\n'); i >= 0 {
 		text = strings.TrimSpace(text[i+1:])
 	}
-	return strings.ToValidUTF8(text[:min(len(text), 300)], "?")
+	return strings.Map(func(c rune) rune {
+		if !unicode.IsPrint(c) {
+			return '?'
+		}
+		return c
+	}, text[:min(len(text), 300)])
 }

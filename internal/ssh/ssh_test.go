@@ -216,7 +216,7 @@ func TestAHostThatDoesNotStartUsIsLeft(t *testing.T) {
 		"many lines":    {func(_ string, channel gossh.Channel) { _, _ = io.Copy(channel, newlines{}) }, upkeep.CodeRefused},
 		"errors without end": {func(_ string, channel gossh.Channel) {
 			_, _ = io.CopyN(channel.Stderr(), zeros{}, 8<<20)
-			_, _ = io.WriteString(channel.Stderr(), "\nno sudo for you\n")
+			_, _ = io.WriteString(channel.Stderr(), "\n\x1b[2Jno sudo for you\n")
 			end(channel, 1)
 		}, upkeep.CodeConflict},
 		"another version": {func(_ string, channel gossh.Channel) { _, _ = io.WriteString(channel, "upkeep-post 0 old\n") }, upkeep.CodeConflict},
@@ -246,8 +246,8 @@ func TestAHostThatDoesNotStartUsIsLeft(t *testing.T) {
 			if took := time.Since(began); took > 25*time.Second {
 				t.Errorf("left after %v", took)
 			}
-			if len(err.Error()) > 1000 {
-				t.Errorf("said %d bytes", len(err.Error()))
+			if len(err.Error()) > 1000 || strings.Contains(err.Error(), "\x1b") {
+				t.Errorf("said %d bytes: %q", len(err.Error()), err)
 			}
 		})
 	}

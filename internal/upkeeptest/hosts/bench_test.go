@@ -40,7 +40,7 @@ func TestBenchHost(t *testing.T) {
 	t.Cleanup(func() { _ = os.RemoveAll("/var/lib/upkeep-agent/bench") }) // it may have been cleared
 	newReacher := func() *ssh.Reacher {
 		return ssh.New(ssh.Config{Program: "/usr/bin/ssh", File: h.Config, Home: t.TempDir(), User: "root",
-			Binaries: &ssh.Binaries{Own: program, Arch: runtime.GOARCH}, Greeting: post.Greeting(words[len(words)-1]), Log: slog.New(slog.DiscardHandler)})
+			Binaries: &ssh.Binaries{Own: program, Arch: runtime.GOARCH}, Greeting: post.Greeting(words[1]), Log: slog.New(slog.DiscardHandler)})
 	}
 	host.Keys, err = newReacher().Keys(t.Context(), host, []string{h.Fingerprint(t)})
 	must(t, err)
@@ -62,7 +62,7 @@ func TestBenchHost(t *testing.T) {
 		must(t, newReacher().Clear(t.Context(), host))
 		first = append(first, contact())
 		scp = append(scp, clock(func() {
-			run(t, "scp", append(options, "-P", port, program, "root@"+address+":"+filepath.Join(h.Dir, "copy"))...)
+			run(t, "scp", append(options, "-O", "-P", port, program, "root@"+address+":"+filepath.Join(h.Dir, "copy"))...)
 		}))
 		for range 5 {
 			later = append(later, contact())

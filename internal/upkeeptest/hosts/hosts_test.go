@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -203,6 +204,47 @@ func TestRestoreOnAHost(t *testing.T) {
 	}
 	if len(glob(t, filepath.Join(dir, "*", "wp-load.php"))) != 1 {
 		t.Errorf("restored %q", glob(t, filepath.Join(dir, "*")))
+	}
+}
+
+// After an upgrade here the new program replaces the old one there, and an
+// agent of it that has nothing to do.
+func TestUpgradeInPlace(t *testing.T) {
+	t.Parallel()
+	site := upkeeptest.WordPress(t, upkeeptest.Small())
+	h := upkeeptest.NewHost(t, upkeeptest.AsRoot)
+	p := upkeeptest.AdoptOn(t, site, h, nil)
+	root, err := upkeeptest.Repository()
+	if err != nil {
+		t.Fatal(err)
+	}
+	newer := filepath.Join(t.TempDir(), "upkeep")
+	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags", "-X main.version=99.0.0", "-o", newer, "./cmd/upkeep")
+	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	bin := filepath.Join(filepath.Dir(filepath.Dir(p.AgentDir())), "bin")
+	if out, code := p.Run(t, "site", "inventory", "shop"); code != 0 {
+		t.Fatalf("exit %d: %s", code, out)
+	}
+	before, agents := glob(t, filepath.Join(bin, "*")), upkeeptest.Processes("agent\x00run", p.AgentDir())
+	command := p.Command(t, "site", "inventory", "shop")
+	command.Path, command.Args[0] = newer, newer
+	if out, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	after := glob(t, filepath.Join(bin, "*"))
+	if len(before) != 1 || len(after) != 1 || before[0] == after[0] {
+		t.Errorf("there were %q, there are %q", before, after)
+	}
+	for _, pid := range upkeeptest.Processes("agent\x00run", p.AgentDir()) {
+		if program, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(pid), "exe")); err == nil && program != after[0] {
+			t.Errorf("an agent runs from %s", program)
+		}
+		if slices.Contains(agents, pid) {
+			t.Errorf("agent %d is still there", pid)
+		}
 	}
 }
 
