@@ -275,7 +275,12 @@ func (f *Fleet) mustBeOpen(ctx context.Context, site *upkeep.Site) error {
 		return upkeep.Errorf(upkeep.CodeConflict, "intervention %s on site %s is %s", last[0].ID, site.Name, last[0].State).
 			WithHint("Wait for it to end, or stop it: upkeep intervention cancel %s.", last[0].ID)
 	}
-	frozen, err := f.Custody.Frozen(ctx, site.ID)
+	var frozen bool
+	if site.Host == 0 {
+		frozen, err = f.Custody.Frozen(ctx, site.ID)
+	} else { // which may be gone for good
+		frozen = f.shut(ctx, site)
+	}
 	if err == nil && frozen {
 		err = upkeep.Errorf(upkeep.CodeConflict, "site %s is frozen", site.Name).WithHint("Open it first: upkeep site thaw %s.", site.Name)
 	}

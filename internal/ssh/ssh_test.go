@@ -1,15 +1,18 @@
 package ssh_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -21,10 +24,11 @@ import (
 	"upkeep/internal/ssh"
 )
 
-// server is a machine that speaks SSH well and lets everybody in, whatever it
-// says afterwards.
+// server is a machine that speaks SSH well and lets everybody in, or only who
+// has one key, whatever it says afterwards.
 type server struct {
 	key  gossh.Signer
+	only gossh.PublicKey
 	addr string
 	// session is what each command meets.
 	session func(command string, channel gossh.Channel)
@@ -47,7 +51,12 @@ func newServer(t *testing.T, session func(string, gossh.Channel)) *server {
 	t.Helper()
 	s := &server{session: session}
 	s.key, _ = newSigner(t)
-	config := &gossh.ServerConfig{PublicKeyCallback: func(gossh.ConnMetadata, gossh.PublicKey) (*gossh.Permissions, error) { return nil, nil }}
+	config := &gossh.ServerConfig{PublicKeyCallback: func(_ gossh.ConnMetadata, key gossh.PublicKey) (*gossh.Permissions, error) {
+		if s.only != nil && !bytes.Equal(s.only.Marshal(), key.Marshal()) {
+			return nil, errors.New("another key")
+		}
+		return nil, nil
+	}}
 	config.AddHostKey(s.key)
 	s.addr = listen(t, func(conn net.Conn) {
 		_, channels, requests, err := gossh.NewServerConn(conn, config)
@@ -358,6 +367,59 @@ func TestConfigurationOfSSHIsFollowed(t *testing.T) {
 	}
 	if _, err := reacher(t, "Nonsense yes").Open(t.Context(), host); upkeep.CodeOf(err) != upkeep.CodeInvalid || !strings.Contains(err.Error(), "onsense") && !strings.Contains(err.Error(), "terminating") {
 		t.Errorf("with a configuration that ssh does not take: %v", err)
+	}
+}
+
+// Keys of ssh's agent are used, and who is let in with none is told which were
+// tried.
+func TestKeysOfTheAgentAreUsed(t *testing.T) {
+	dir := t.TempDir()
+	key, socket := filepath.Join(dir, "key"), filepath.Join(dir, "agent")
+	run := func(name string, args ...string) {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), name, args...)
+		cmd.Env = append(os.Environ(), "SSH_AUTH_SOCK="+socket)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", name, err, out)
+		}
+	}
+	run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
+	agent := exec.CommandContext(t.Context(), "ssh-agent", "-D", "-a", socket)
+	if err := agent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = agent.Process.Kill(); _ = agent.Wait() })
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(socket); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("ssh-agent does not listen")
+		}
+	}
+	run("ssh-add", "-q", key)
+	text, err := os.ReadFile(key + ".pub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, _, _, _, err := gossh.ParseAuthorizedKey(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newServer(t, greets)
+	s.only = public
+	stream, err := reacher(t, "IdentityAgent "+socket).Open(t.Context(), pinnedTo(t, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Close(); err != nil {
+		t.Error(err)
+	}
+	for _, text := range []string{"", "IdentitiesOnly yes\nIdentityAgent " + socket} {
+		_, err = reacher(t, text).Open(t.Context(), pinnedTo(t, s))
+		if upkeep.CodeOf(err) != upkeep.CodeUnauthorized || !strings.Contains(err.Error(), ".ssh/key SHA256:") || strings.Contains(err.Error(), gossh.FingerprintSHA256(public)) {
+			t.Errorf("%q: %v", text, err)
+		}
 	}
 }
 

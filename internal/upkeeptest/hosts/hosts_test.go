@@ -178,6 +178,13 @@ func TestFrozenByHandOnAHostThatReboots(t *testing.T) {
 		return upkeeptest.JSON[web.Site](t, p, "site", "show", "shop").Status == web.Live
 	})
 	upkeeptest.Works(t, site)
+	// A host that is lost for good keeps nobody from forgetting it.
+	h.Cut(true)
+	for _, words := range [][]string{{"site", "remove", "shop", "--yes"}, {"host", "remove", "web1", "--forget", "--yes"}} {
+		if out, code := p.Run(t, words...); code != 0 {
+			t.Errorf("%q: exit %d: %s", words, code, out)
+		}
+	}
 }
 
 // A backup of a site on a host goes back there: in place, and into a folder.
