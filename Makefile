@@ -4,6 +4,7 @@
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null | sed 's/^v//' | grep -E '^[0-9]+\.' || echo 0.1.0)
 BIN     := bin/upkeep
+ARCHES  := amd64 arm64
 DEMO    ?= demo
 
 # Time for each fuzz target: brief in test, long in fuzz.
@@ -16,10 +17,17 @@ SOAK ?= 20
 NFPM        := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
-.PHONY: build setup demo demo-clean test fuzz soak bench lint notices deb clean
+.PHONY: build release setup demo demo-clean test fuzz soak bench lint notices deb clean
 
 build: ## the command, static, in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/upkeep
+
+release: $(ARCHES:%=dist/upkeep-linux-%) ## the command for every platform that hosts may have, static, in dist/
+
+dist/upkeep-linux-%: FORCE
+	GOOS=linux GOARCH=$* CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/upkeep
+
+FORCE:
 
 setup: ## what the demo and the tests need; nothing where it is present
 	CGO_ENABLED=0 $(GO) run -trimpath ./tools/setup
@@ -37,17 +45,17 @@ test: setup ## everything
 	@unformatted=$$(gofmt -l $$(find . -name '*.go' -not -path '*/.*')); test -z "$$unformatted" || { echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
 	@$(call each_fuzz,$(FUZZBRIEF))
-	$(GO) test -short -p 2 -parallel 3 -timeout 50m ./internal/upkeeptest ./internal/upkeeptest/faults ./...
+	$(GO) test -short -p 2 -parallel 3 -timeout 50m ./internal/upkeeptest ./internal/upkeeptest/faults ./internal/upkeeptest/hosts ./...
 
 fuzz: ## every fuzz target, long
 	@$(call each_fuzz,$(FUZZLONG))
 
 soak: setup ## the tests that kill processes, again and again
-	$(GO) test -p 1 -count $(SOAK) -timeout 24h -run 'EveryDriver|Kill|Fault|Crash|Fill|Survive|Interrupt|Property' ./...
+	$(GO) test -p 1 -count $(SOAK) -timeout 24h -run 'EveryDriver|Kill|Cut|Fault|Crash|Fill|Survive|Interrupt|Property' ./...
 
 bench: setup build ## our figures beside those of public tools, in one run
 	$(GO) test -tags bench -p 1 -v -run 'TestBench|TestRatios' -timeout 60m \
-		./internal/upkeeptest ./internal/vault/archive ./internal/agent/database
+		./internal/upkeeptest ./internal/upkeeptest/hosts ./internal/vault/archive ./internal/agent/database
 
 lint: ## vet and staticcheck
 	$(GO) vet ./...
@@ -56,7 +64,7 @@ lint: ## vet and staticcheck
 notices: ## THIRD_PARTY_NOTICES from the licences of the modules we link
 	$(GO) run ./tools/notices
 
-deb: build notices ## dist/upkeep_*.deb with unit and man pages
+deb: build release notices ## dist/upkeep_*.deb with unit and man pages
 	rm -rf dist/man && mkdir -p dist/man/en dist/man/fr
 	$(BIN) --lang en man dist/man/en
 	$(BIN) --lang fr man dist/man/fr

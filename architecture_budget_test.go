@@ -29,7 +29,7 @@ func larger() map[string]struct {
 		"internal/cms Driver":              {9, "one answer for each step of the transaction; a driver is one thing"},
 		"cmd/upkeep runSiteInventory":      {6, "commands run as run(ctx, env, client, arguments, options, format)"},
 		"internal/cms/wordpress/visit Run": {6, "a script's name and text go together with who runs it where"},
-		"internal/agent":                   {3870, "the transaction on the host is one state, whose steps must see each other"},
+		"internal/agent":                   {3745, "the transaction on the host is one state, whose steps must see each other"},
 		"internal/vault":                   {2850, "one published format: its packs, index, locks and pruning share the repository's state"},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -116,11 +117,13 @@ func TestImportsFollowTheDesign(t *testing.T) {
 // confined are packages of others that only some of ours may import.
 func confined() map[string][]string {
 	return map[string][]string{
-		"os/exec":                        {"internal/agent", "internal/demo", "internal/upkeeptest", "tools"},
+		"os/exec":                        {"internal/agent", "internal/ssh", "internal/demo", "internal/upkeeptest", "tools"},                                   // ssh asks ssh what its configuration says
 		"database/sql":                   {"internal/store", "internal/agent", "internal/engine"},                                                               // engine lends its one connection to River
 		"net/http":                       {"cmd", "internal/web", "internal/feed", "internal/verify", "internal/demo", "internal/upkeeptest", "internal/agent"}, // the agent's protocol is HTTP over its own pipe
 		"flag":                           {"cmd"},
 		"github.com/spf13/cobra":         {"cmd"},
+		"golang.org/x/crypto/ssh":        {"internal/ssh"},
+		"github.com/hashicorp/yamux":     {"internal/agent/post"},
 		"github.com/riverqueue/river":    {"internal/engine"},
 		"github.com/go-sql-driver/mysql": {"internal/agent"},
 		"github.com/jackc/pgx":           {"internal/agent"},
@@ -163,7 +166,38 @@ func TestPowersAreConfined(t *testing.T) {
 // environment are the places outside cmd that read the environment for no
 // other reason than to pass it on to a program that they start.
 func environment() []string {
-	return []string{"internal/agent/launch.go Getenv", "internal/demo/mariadb.go Environ"}
+	return []string{"internal/agent/post/start.go Getenv", "internal/demo/mariadb.go Environ"}
+}
+
+// dialling are the packages that open connections by themselves, and whereto.
+func dialling() map[string]string {
+	return map[string]string{
+		"internal/ssh":   "hosts",
+		"internal/agent": "the site's database, agents",
+		"internal/web":   "the API",
+		"internal/feed":  "publishers",
+		"internal/demo":  "its own servers",
+	}
+}
+
+func TestFewDial(t *testing.T) {
+	fset, all := sources(t)
+	for _, s := range all {
+		if within(s.dir, slices.Collect(maps.Keys(dialling()))...) || within(s.dir, "internal/upkeeptest") {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			sel, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			pkg, ok := sel.X.(*ast.Ident)
+			if ok && (pkg.Name == "net" || pkg.Name == "tls") && strings.HasPrefix(sel.Sel.Name, "Dial") {
+				t.Errorf("%s uses %s.%s: only %v connect; ask one of them through an interface", fset.Position(n.Pos()), pkg.Name, sel.Sel.Name, dialling())
+			}
+			return true
+		})
+	}
 }
 
 func TestNamesSayWhatPackagesHold(t *testing.T) {

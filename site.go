@@ -10,12 +10,16 @@ import (
 // Site is one installed CMS application on a host.
 type Site struct {
 	ID      SiteID    `json:"id"`
-	Name    string    `json:"name"` // short, unique, what operators type
-	URL     string    `json:"url"`  // absolute, of the front page
-	Root    string    `json:"root"` // absolute folder on the host
+	Name    string    `json:"name"`           // short, unique, what operators type
+	URL     string    `json:"url"`            // absolute, of the front page
+	Host    HostID    `json:"host,omitempty"` // 0 is this machine
+	Root    string    `json:"root"`           // absolute folder on the host
 	CMS     CMS       `json:"cms"`
 	Policy  Policy    `json:"policy"`
 	Created time.Time `json:"created"`
+	// Shut is until when a site on another host is frozen at most, by hand or
+	// by a restore, so that nobody need ask the host; zero is open.
+	Shut time.Time `json:"shut,omitzero"`
 }
 
 // Policy is what a site's plan says about updates. The zero value updates

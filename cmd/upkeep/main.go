@@ -15,6 +15,7 @@ import (
 
 	"upkeep/cmd/upkeep/app"
 	"upkeep/cmd/upkeep/console"
+	"upkeep/cmd/upkeep/onhost"
 )
 
 // version is set at link time.
@@ -45,6 +46,6 @@ func wire() console.Application {
 			return app.Open(ctx, dir, version)
 		},
 		Demo:   runDemonstration,
-		Hidden: []func(*console.Env) *cobra.Command{newAgentCommand, newMirrorCommand},
+		Hidden: []func(*console.Env) *cobra.Command{onhost.NewCommand, newMirrorCommand},
 	}
 }

@@ -34,6 +34,7 @@ type memory struct {
 
 type memoryState struct {
 	Sites         []web.Site
+	Hosts         []web.Host
 	Interventions []web.Record
 	Events        []upkeep.Event
 	Backups       []web.Backup
@@ -53,7 +54,7 @@ func openMemory(_ context.Context, dir string) (http.Handler, func() error, erro
 	} else {
 		m.state = sampleState()
 	}
-	server := web.New(web.Config{Sites: m, Inventories: m, Updates: m, Interventions: m, Backups: m, Restores: m,
+	server := web.New(web.Config{Sites: m, Hosts: m, Inventories: m, Updates: m, Interventions: m, Backups: m, Restores: m,
 		Gates: m, Checks: m, Doctor: m, Ledger: m, Vaults: m, Version: "test"})
 	return server, m.save, nil
 }

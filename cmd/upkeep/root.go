@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"upkeep/cmd/upkeep/console"
+	"upkeep/cmd/upkeep/host"
 )
 
 // newRootCommand lists the whole command line.
@@ -14,6 +15,7 @@ func newRootCommand(e *console.Env) *cobra.Command {
 			newSiteAddCommand(e), newSiteListCommand(e), newSiteShowCommand(e), newSiteRemoveCommand(e),
 			newSiteInventoryCommand(e), newSiteUpdateCommand(e), newSiteVerifyCommand(e),
 			newSiteFreezeCommand(e), newSiteThawCommand(e)),
+		e.Noun("host", "host", host.Commands(e)...),
 		e.Noun("update", "update", newUpdateListCommand(e), newUpdateProposeCommand(e)),
 		e.Noun("intervention", "intervention",
 			newInterventionListCommand(e), newInterventionShowCommand(e),

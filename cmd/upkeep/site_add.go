@@ -15,6 +15,7 @@ import (
 )
 
 type siteAddOptions struct {
+	Host              string
 	URL, Name, PHPLog string
 	Majors, Tracked   bool
 	Pages, Hold       []string
@@ -23,6 +24,7 @@ type siteAddOptions struct {
 }
 
 func (o *siteAddOptions) AddFlags(e *console.Env, f *pflag.FlagSet) {
+	f.StringVar(&o.Host, "host", "", e.Text("flag.host"))
 	f.StringVar(&o.URL, "url", "", e.Text("flag.site_url"))
 	f.StringVar(&o.Name, "name", "", e.Text("flag.site_name"))
 	f.StringVar(&o.PHPLog, "php-log", "", e.Text("flag.php_log"))
@@ -50,8 +52,11 @@ func runSiteAdd(ctx context.Context, e *console.Env, sites web.Sites, folder str
 	if err != nil {
 		return err
 	}
+	if opts.Host != "" && !filepath.IsAbs(folder) {
+		return console.Usagef("%s", e.Text("usage.absolute", "value", folder))
+	}
 	site, err := sites.AddSite(ctx, e.Actor(), web.AddSiteRequest{
-		Root: root, URL: opts.URL, Name: opts.Name, DryRun: opts.DryRun,
+		Host: opts.Host, Root: root, URL: opts.URL, Name: opts.Name, DryRun: opts.DryRun,
 		Policy: upkeep.Policy{
 			Majors: opts.Majors, Tracked: opts.Tracked, PHPLog: opts.PHPLog, ExtraPages: opts.Pages, HoldComponents: opts.Hold,
 		},

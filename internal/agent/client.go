@@ -42,10 +42,11 @@ type Client struct {
 	glance   time.Duration      // between two looks whether the agent lives
 }
 
-// NewClient returns a client of the agent whose folder is dir on this host.
-func NewClient(dir string) *Client {
-	c := newClient(nil)
-	c.owner = os.Geteuid()
+// NewClient returns a client of the agent whose folder is dir on this host,
+// and which runs as account owner.
+func NewClient(dir string, owner int) *Client {
+	c := NewDialClient(nil)
+	c.owner = owner
 	c.dial = func(ctx context.Context) (net.Conn, error) {
 		folder, err := os.Open(dir)
 		if err != nil {
@@ -92,7 +93,8 @@ func (c *Client) Hold(id upkeep.InterventionID) { c.held = &id }
 // holdHeader carries the intervention that an operation is for.
 const holdHeader = "Upkeep-Intervention"
 
-func newClient(dial func(ctx context.Context) (net.Conn, error)) *Client {
+// NewDialClient returns a client of the agent that dial connects to.
+func NewDialClient(dial func(ctx context.Context) (net.Conn, error)) *Client {
 	transport := &http.Transport{
 		MaxIdleConns:    2,
 		IdleConnTimeout: time.Minute,
@@ -101,6 +103,9 @@ func newClient(dial func(ctx context.Context) (net.Conn, error)) *Client {
 	transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx) }
 	return c
 }
+
+// Dial opens a connection to the agent, for who carries it elsewhere.
+func (c *Client) Dial(ctx context.Context) (net.Conn, error) { return c.dial(ctx) }
 
 // OnProgress calls fn, from the goroutine of the call, while operations run.
 func (c *Client) OnProgress(fn func(upkeep.Progress)) { c.progress = fn }

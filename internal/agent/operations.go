@@ -7,12 +7,14 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"upkeep"
 	"upkeep/internal/agent/codecache"
@@ -30,8 +32,18 @@ type StatusRequest struct {
 	Database *cms.Database `json:"database,omitempty"`
 }
 
+// Program tells the file that this process runs from apart from others, also
+// when another one has its name by now. "" when that cannot be told.
+func Program() string {
+	var st unix.Stat_t
+	if err := unix.Stat("/proc/self/exe", &st); err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%d:%d", st.Dev, st.Ino)
+}
+
 func (a *Agent) opStatus(_ context.Context, _ *call, request StatusRequest) (*Status, error) {
-	status := &Status{Protocol: ProtocolVersion, PID: os.Getpid(), Root: a.config.Root}
+	status := &Status{Protocol: ProtocolVersion, PID: os.Getpid(), Root: a.config.Root, Program: Program()}
 	s, err := a.current()
 	if err != nil {
 		return status, nil

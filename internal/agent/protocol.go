@@ -15,8 +15,9 @@ type Status struct {
 	Protocol     int                   `json:"protocol"`
 	PID          int                   `json:"pid"`
 	Root         string                `json:"root"`
-	Open         bool                  `json:"open"`         // a journal exists
-	Intervention upkeep.InterventionID `json:"intervention"` // of the journal
+	Program      string                `json:"program,omitempty"` // as Program tells it
+	Open         bool                  `json:"open"`              // a journal exists
+	Intervention upkeep.InterventionID `json:"intervention"`      // of the journal
 	Token        string                `json:"token,omitempty"`
 	Frozen       bool                  `json:"frozen"`
 	Secured      bool                  `json:"secured"`

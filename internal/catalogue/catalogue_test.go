@@ -38,7 +38,7 @@ func raw(texts *catalogue.Texts, key, count string) string {
 // names are all parameters that texts may name.
 func names() []string {
 	return strings.Fields(`all address argument because backup branch bytes check checks code command component components
-		database dir differences digest failed files finding flag from go got have head held hint id kept locale moment names
+		database dir differences digest failed files finding flag from go got have head held hint host id kept locale moment names
 		one other page pages publishers rate root rows security seq since site slug source span state status subject target title to trial type
 		updates uri until value version want when where why word`)
 }
@@ -102,7 +102,7 @@ func families() []string {
 func TestKeysAreUsedAndThere(t *testing.T) {
 	texts := open(t, catalogue.French)
 	used := map[string]bool{}
-	for _, dir := range []string{"../../cmd/upkeep", "../../cmd/upkeep/console", "../../cmd/upkeep/app", "../../cmd/upkeep/show", "../terminal", "../demo/tour", "../web"} {
+	for _, dir := range []string{"../../cmd/upkeep", "../../cmd/upkeep/console", "../../cmd/upkeep/host", "../../cmd/upkeep/app", "../../cmd/upkeep/show", "../terminal", "../demo/tour", "../web"} {
 		for _, lit := range literals(t, dir, regexp.MustCompile(`\.go$`)) {
 			used[lit] = true
 		}

@@ -3,15 +3,12 @@ package custody
 import (
 	"context"
 	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"syscall"
 	"time"
 
 	"upkeep"
 	"upkeep/internal/agent"
 	"upkeep/internal/agent/manifest"
+	"upkeep/internal/agent/post"
 	"upkeep/internal/cms"
 	"upkeep/internal/vault"
 	"upkeep/internal/vault/archive"
@@ -123,7 +120,7 @@ func (c *Custody) CompareSite(ctx context.Context, id upkeep.BackupID) (_ *agent
 // into an empty one on the site's server when database is not "".
 func (c *Custody) RestoreElsewhere(ctx context.Context, id upkeep.BackupID, dir, database string, progress func(upkeep.Progress)) (_ *agent.RestoreResult, err error) {
 	defer upkeep.Wrap(&err, "restore backup %s into %s", id, dir)
-	if err := c.giveFolder(ctx, id, dir); err != nil {
+	if err := c.makeFolder(ctx, id, dir); err != nil {
 		return nil, err
 	}
 	request := agent.RestoreRequest{Into: dir}
@@ -133,8 +130,9 @@ func (c *Custody) RestoreElsewhere(ctx context.Context, id upkeep.BackupID, dir,
 	return c.restore(ctx, id, request, progress)
 }
 
-// giveFolder makes dir, where the site's account may not, and gives it to it.
-func (c *Custody) giveFolder(ctx context.Context, id upkeep.BackupID, dir string) error {
+// makeFolder makes dir on the host of a backup's site, where the site's account
+// may not, and gives it to it.
+func (c *Custody) makeFolder(ctx context.Context, id upkeep.BackupID, dir string) error {
 	backup, err := c.Backups.Backup(ctx, id)
 	if err != nil {
 		return err
@@ -143,23 +141,11 @@ func (c *Custody) giveFolder(ctx context.Context, id upkeep.BackupID, dir string
 	if err != nil {
 		return err
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil || os.Geteuid() != 0 {
-		if errors.Is(err, fs.ErrExist) {
-			return nil
-		}
-		return err
-	}
-	owner, err := os.Stat(site.Root)
+	at, err := c.post(ctx, site.Host)
 	if err != nil {
 		return err
 	}
-	// What is given is the folder that was made, not what somebody put there.
-	made, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
-	if err != nil {
-		return err
-	}
-	st := owner.Sys().(*syscall.Stat_t)
-	return errors.Join(made.Chown(int(st.Uid), int(st.Gid)), made.Close())
+	return at.Make(ctx, post.Target{Dir: dir, Root: site.Root})
 }
 
 // restore has the agent of the backup's site restore, or compare.
@@ -282,12 +268,20 @@ func (r *Reached) reopen(ctx context.Context) error {
 	if err == nil {
 		err = r.Finish(ctx)
 	}
+	if err == nil && r.site.Host != 0 {
+		err = r.c.shut(ctx, r.site.ID, time.Time{})
+	}
 	return err
 }
 
 func (r *Reached) openByHand(ctx context.Context, layout *cms.Layout, limit, silence time.Duration) error {
 	if r.token == "" {
 		r.token = newToken()
+	}
+	if r.site.Host != 0 { // first: whoever comes after a crash must know where to look
+		if err := r.c.shut(ctx, r.site.ID, r.c.Now().Add(limit).UTC()); err != nil {
+			return err
+		}
 	}
 	return r.client.Open(ctx, agent.OpenRequest{Layout: layout, Token: r.token, URL: r.site.URL,
 		MaxFrozen: upkeep.Duration(limit), Silence: upkeep.Duration(silence)})
@@ -325,6 +319,9 @@ func (c *Custody) Thaw(ctx context.Context, site upkeep.SiteID) (err error) {
 	}
 	defer r.Close()
 	status, err := r.status(ctx)
+	if err == nil && !status.Open && r.site.Host != 0 { // it thawed by itself
+		return c.shut(ctx, site, time.Time{})
+	}
 	if err != nil || !status.Open {
 		return err
 	}
@@ -338,8 +335,16 @@ func (c *Custody) Thaw(ctx context.Context, site upkeep.SiteID) (err error) {
 // Frozen reports whether a site is frozen now. Where no journal is there, no
 // agent is asked: the site itself may be gone.
 func (c *Custody) Frozen(ctx context.Context, site upkeep.SiteID) (bool, error) {
-	if _, err := os.Stat(filepath.Join(c.agentDir(site), agent.JournalName)); errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+	kept, err := c.Sites.Site(ctx, site)
+	if err != nil {
+		return false, err
+	}
+	at, err := c.post(ctx, kept.Host)
+	if err != nil {
+		return false, err
+	}
+	if open, err := at.Open(ctx, site.String()); err != nil || !open {
+		return false, err
 	}
 	r, err := c.Reach(ctx, site, func(upkeep.Progress) {})
 	if err != nil {

@@ -11,15 +11,14 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"upkeep"
 	"upkeep/internal/agent"
+	"upkeep/internal/agent/post"
 	"upkeep/internal/cms"
 	"upkeep/internal/vault"
 	"upkeep/internal/verify"
@@ -30,6 +29,8 @@ type Sites interface {
 	Site(ctx context.Context, id upkeep.SiteID) (*upkeep.Site, error)
 	SiteLayout(ctx context.Context, id upkeep.SiteID) ([]byte, error)
 	UpdateSiteLayout(ctx context.Context, id upkeep.SiteID, sealed []byte) error
+	UpdateSite(ctx context.Context, id upkeep.SiteID, change func(*upkeep.Site) error) error
+	Sites(ctx context.Context) ([]*upkeep.Site, error)
 }
 
 // Backups keeps what is known of backups.
@@ -60,9 +61,10 @@ type Config struct {
 	Secrets Secrets
 	Sealer  Sealer
 
-	VaultDir  string   // of the repository
-	AgentsDir string   // of the agents' folders, one a site
-	Guard     []string // command that guards an agent, to which folder and root are added
+	VaultDir string // of the repository
+	Here     Post   // starts agents on this machine
+	Hosts    Hosts
+	Remote   Remote // reaches other hosts
 	// Silence is how long an agent hears nothing before it takes the site back.
 	Silence time.Duration
 
@@ -81,27 +83,35 @@ type Custody struct {
 	Config
 	mu         sync.Mutex
 	repository *vault.Repository
+	lines      map[upkeep.HostID]*line
 }
 
 // New returns a Custody.
-func New(c Config) *Custody { return &Custody{Config: c} }
+func New(c Config) *Custody { return &Custody{Config: c, lines: map[upkeep.HostID]*line{}} }
 
 // Connect returns a client of the site's agent, which it starts when needed.
 func (c *Custody) Connect(ctx context.Context, site *upkeep.Site) (*agent.Client, error) {
-	return agent.Start(ctx, agent.Launch{Dir: c.agentDir(site.ID), Root: site.Root, Command: c.Guard})
+	at, err := c.post(ctx, site.Host)
+	if err != nil {
+		return nil, err
+	}
+	return at.Start(ctx, site.ID.String(), site.Root)
 }
 
-func (c *Custody) agentDir(id upkeep.SiteID) string { return filepath.Join(c.AgentsDir, id.String()) }
-
-// Examine asks which CMS is at root, for a site that is not kept yet.
-func (c *Custody) Examine(ctx context.Context, root string) (_ *agent.Survey, err error) {
+// Examine asks which CMS is at root of a host, for a site that is not kept yet.
+func (c *Custody) Examine(ctx context.Context, host upkeep.HostID, root string) (_ *agent.Survey, err error) {
 	defer upkeep.Wrap(&err, "examine %s", root)
-	var owner uint32 // what one account examined says nothing of another's
-	if info, err := os.Stat(root); err == nil {
-		owner = info.Sys().(*syscall.Stat_t).Uid
+	at, err := c.post(ctx, host)
+	if err != nil {
+		return nil, err
 	}
-	dir := filepath.Join(c.AgentsDir, fmt.Sprintf(examinations+"%x", sha256.Sum256(fmt.Appendf(nil, "%d %s", owner, root)))[:28])
-	client, err := agent.Start(ctx, agent.Launch{Dir: dir, Root: root, Command: c.Guard})
+	found, err := at.Find(ctx, root)
+	if err != nil {
+		return nil, err
+	}
+	// What one account examined says nothing of another's.
+	name := post.Examination + fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%d %s", found.Owner, found.Root)))[:16]
+	client, err := at.Start(ctx, name, found.Root)
 	if err != nil {
 		return nil, err
 	}
@@ -255,38 +265,50 @@ func (c *Custody) choosePassword(ctx context.Context) (string, error) {
 }
 
 // Revive starts the agents that a dead machine or a double kill left with an
-// open journal: each undoes or finishes what it finds, and thaws.
+// open journal: each undoes or finishes what it finds, and thaws. Other hosts
+// are asked where a site was shut by hand; what interventions left there,
+// whoever carries them on finds.
 func (c *Custody) Revive(ctx context.Context) {
-	c.tidyExaminations()
-	journals, _ := filepath.Glob(filepath.Join(c.AgentsDir, "*", agent.JournalName)) // the pattern is valid
-	for _, journal := range journals {
-		number, err := strconv.ParseInt(filepath.Base(filepath.Dir(journal)), 10, 64)
+	open, err := c.Here.Sweep(ctx)
+	if err != nil {
+		c.Log.Warn("look for open journals", "error", err)
+	}
+	for _, name := range open {
+		number, err := strconv.ParseInt(name, 10, 64)
 		if err != nil {
 			continue
 		}
 		err = c.revive(ctx, upkeep.SiteID(number))
 		if err != nil && ctx.Err() == nil {
-			c.Log.Error("revive agent", "journal", journal, "error", err)
+			c.Log.Error("revive agent", "site", name, "error", err)
 		}
+	}
+	sites, err := c.Sites.Sites(ctx)
+	if err != nil && ctx.Err() == nil {
+		c.Log.Error("look for shut sites", "error", err)
+	}
+	for _, site := range sites {
+		if site.Host == 0 || site.Shut.IsZero() {
+			continue
+		}
+		go func() { // one host that does not answer delays no other
+			if err := c.reviveShut(ctx, site.ID); err != nil && ctx.Err() == nil {
+				c.Log.Error("revive agent", "site", site.Name, "error", err)
+			}
+		}()
 	}
 }
 
-// examinations is how the folders of agents begin that examine a site which
-// is not kept.
-const examinations = "examination-"
-
-// tidyExaminations removes the folders that agents of old examinations left.
-func (c *Custody) tidyExaminations() {
-	folders, _ := filepath.Glob(filepath.Join(c.AgentsDir, examinations+"*")) // the pattern is valid
-	for _, folder := range folders {
-		info, err := os.Stat(folder)
-		if err != nil || c.Now().Sub(info.ModTime()) < time.Hour {
-			continue
-		}
-		if err := os.RemoveAll(folder); err != nil {
-			c.Log.Warn("remove the folder of an examination", "folder", folder, "error", err)
-		}
+// reviveShut is revive for a site on another host, and notes when it is open.
+func (c *Custody) reviveShut(ctx context.Context, id upkeep.SiteID) error {
+	if err := c.revive(ctx, id); err != nil {
+		return err
 	}
+	frozen, err := c.Frozen(ctx, id)
+	if err != nil || frozen {
+		return err
+	}
+	return c.shut(ctx, id, time.Time{})
 }
 
 // revive starts the agent of a site. A restore by hand that the agent is

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -41,7 +42,7 @@ func TestFreezeWaitsForThoseStillLetIn(t *testing.T) {
 	defer site.Close()
 	r := &Reached{
 		c:    New(Config{Verifier: &verify.Verifier{Now: time.Now}}),
-		site: &upkeep.Site{URL: site.URL}, client: agent.NewClient(dir),
+		site: &upkeep.Site{URL: site.URL}, client: agent.NewClient(dir, os.Geteuid()),
 	}
 	defer r.client.Close()
 	at, err := r.Freeze(t.Context())

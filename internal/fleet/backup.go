@@ -6,8 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"upkeep"
@@ -188,9 +186,6 @@ func (f Vault) RestoreBackup(ctx context.Context, actor string, id upkeep.Backup
 			return nil, err
 		}
 	} else {
-		if err := canMake(req.Dir); err != nil {
-			return nil, err
-		}
 		if done, err = f.Custody.RestoreElsewhere(ctx, id, req.Dir, req.Database, progress); err != nil {
 			return nil, err
 		}
@@ -222,17 +217,6 @@ func (f Vault) restoreInPlace(ctx context.Context, actor string, b *upkeep.Backu
 		err = errors.Join(err, f.enter(ctx, actor, kindRestoreFailed, b.Site, facts))
 	}
 	return done, saved, err
-}
-
-// canMake refuses early where a folder cannot be restored into.
-func canMake(dir string) error {
-	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
-		return upkeep.Errorf(upkeep.CodeConflict, "%s is not empty", dir).WithHint("Name a folder that does not exist yet.")
-	}
-	if _, err := os.Stat(filepath.Dir(dir)); err != nil {
-		return upkeep.Errorf(upkeep.CodeNotFound, "no folder %s", filepath.Dir(dir)).WithHint("Make it first.")
-	}
-	return nil
 }
 
 // PruneBackups drops what the retention does not keep.

@@ -23,6 +23,15 @@ type Sites interface {
 	DeleteSite(ctx context.Context, id upkeep.SiteID) error
 }
 
+// Hosts keeps hosts.
+type Hosts interface {
+	Host(ctx context.Context, id upkeep.HostID) (*upkeep.Host, error)
+	HostByName(ctx context.Context, name string) (*upkeep.Host, error)
+	Hosts(ctx context.Context) ([]*upkeep.Host, error)
+	CreateHost(ctx context.Context, host *upkeep.Host) error
+	DeleteHost(ctx context.Context, id upkeep.HostID) error
+}
+
 // Inventories keeps what sites consist of.
 type Inventories interface {
 	Inventory(ctx context.Context, site upkeep.SiteID) (*upkeep.Inventory, error)
@@ -72,6 +81,7 @@ type Known struct {
 // Config is what a Fleet works with.
 type Config struct {
 	Sites         Sites
+	Hosts         Hosts
 	Inventories   Inventories
 	Interventions Interventions
 	Notes         Notes

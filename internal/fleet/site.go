@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +24,9 @@ const (
 	kindRestored    = "restore_done"
 
 	kindRestoreFailed = "restore_failed"
+
+	kindHostAdded   = "host_added"
+	kindHostRemoved = "host_removed"
 
 	kindPruned  = "backups_pruned"
 	kindPlanned = "intervention_planned"
@@ -69,6 +71,13 @@ func (f *Fleet) SiteByName(ctx context.Context, name string) (*upkeep.Site, erro
 // show puts together what is known of a site without asking its host.
 func (f *Fleet) show(ctx context.Context, site *upkeep.Site) (*web.Site, error) {
 	shown := &web.Site{Site: *site, Status: web.Live}
+	if site.Host != 0 {
+		host, err := f.Hosts.Host(ctx, site.Host)
+		if err != nil {
+			return nil, err
+		}
+		shown.HostName = host.Name
+	}
 	inventory, err := f.Inventories.Inventory(ctx, site.ID)
 	if err != nil && upkeep.CodeOf(err) != upkeep.CodeNotFound {
 		return nil, err
@@ -83,12 +92,8 @@ func (f *Fleet) show(ctx context.Context, site *upkeep.Site) (*web.Site, error) 
 	if len(last) > 0 {
 		shown.Intervention, shown.Status = last[0].ID, statusOf(last[0])
 	}
-	if shown.Status == web.Live {
-		// By hand it is frozen without an intervention. Only where there is a
-		// journal is an agent asked; one that does not answer spoils no list.
-		if frozen, err := f.Custody.Frozen(ctx, site.ID); err == nil && frozen {
-			shown.Status = web.Frozen
-		}
+	if shown.Status == web.Live && f.shut(ctx, site) {
+		shown.Status = web.Frozen
 	}
 	backups, err := f.Notes.Backups(ctx, upkeep.BackupFilter{Site: site.ID, Complete: true, Limit: 1})
 	if err != nil {
@@ -98,6 +103,17 @@ func (f *Fleet) show(ctx context.Context, site *upkeep.Site) (*web.Site, error) 
 		shown.LastBackup = backups[0].Taken
 	}
 	return shown, nil
+}
+
+// shut reports whether a site is frozen without an intervention, by hand. Only
+// where there is a journal is an agent asked, and no other host ever; one that
+// does not answer spoils no list.
+func (f *Fleet) shut(ctx context.Context, site *upkeep.Site) bool {
+	if site.Host != 0 {
+		return site.Shut.After(f.Now())
+	}
+	frozen, err := f.Custody.Frozen(ctx, site.ID)
+	return err == nil && frozen
 }
 
 func (f *Fleet) showInventory(ctx context.Context, shown *web.Site, inventory *upkeep.Inventory) {
@@ -137,16 +153,16 @@ func statusOf(iv *upkeep.Intervention) web.SiteStatus {
 // AddSite examines what is at a root and keeps it.
 func (f SiteList) AddSite(ctx context.Context, actor string, req web.AddSiteRequest) (_ *web.Site, err error) {
 	defer upkeep.Wrap(&err, "add site")
-	root, err := filepath.EvalSymlinks(filepath.Clean(req.Root))
+	host, err := f.hostID(ctx, req.Host)
 	if err != nil {
-		return nil, upkeep.Errorf(upkeep.CodeNotFound, "no folder %s", req.Root).WithHint("Give the folder that holds the CMS.")
+		return nil, err
 	}
-	survey, err := f.Custody.Examine(ctx, root)
+	survey, err := f.Custody.Examine(ctx, host, req.Root)
 	if err != nil {
 		return nil, err
 	}
 	site := &upkeep.Site{
-		Name: req.Name, URL: req.URL, Root: survey.Layout.Root, CMS: survey.Layout.CMS, Policy: req.Policy, Created: f.Now().UTC(),
+		Name: req.Name, URL: req.URL, Host: host, Root: survey.Layout.Root, CMS: survey.Layout.CMS, Policy: req.Policy, Created: f.Now().UTC(),
 	}
 	if site.URL == "" {
 		site.URL = survey.Inventory.HomeURL
@@ -161,7 +177,7 @@ func (f SiteList) AddSite(ctx context.Context, actor string, req web.AddSiteRequ
 		return nil, err
 	}
 	if req.DryRun {
-		shown := &web.Site{Site: *site, Status: web.Live}
+		shown := &web.Site{Site: *site, HostName: req.Host, Status: web.Live}
 		f.showInventory(ctx, shown, survey.Inventory)
 		return shown, nil
 	}
@@ -171,11 +187,19 @@ func (f SiteList) AddSite(ctx context.Context, actor string, req web.AddSiteRequ
 	if _, err := f.survey(ctx, site); err != nil {
 		return nil, err
 	}
-	err = f.enter(ctx, actor, kindSiteAdded, site.ID, map[string]any{"name": site.Name, "cms": site.CMS, "url": site.URL})
+	err = f.enter(ctx, actor, kindSiteAdded, site.ID, siteFacts(site, req.Host))
 	if err != nil {
 		return nil, err
 	}
 	return f.show(ctx, site)
+}
+
+func siteFacts(site *upkeep.Site, host string) map[string]any {
+	facts := map[string]any{"name": site.Name, "cms": site.CMS, "url": site.URL}
+	if host != "" {
+		facts["host"] = host
+	}
+	return facts
 }
 
 // unclaimed refuses a site whose folder, or whose CMS by way of a folder above
@@ -186,7 +210,7 @@ func (f SiteList) unclaimed(ctx context.Context, site *upkeep.Site, survey *agen
 		return err
 	}
 	for _, other := range sites {
-		if other.Name != site.Name && f.Custody.Holds(ctx, other, survey.Layout) {
+		if other.Name != site.Name && other.Host == site.Host && f.Custody.Holds(ctx, other, survey.Layout) {
 			return upkeep.Errorf(upkeep.CodeConflict, "%s is already site %s, at %s", site.Root, other.Name, other.Root).
 				WithHint("Look at it: upkeep site show %s.", other.Name)
 		}
@@ -251,7 +275,12 @@ func (f *Fleet) mustBeOpen(ctx context.Context, site *upkeep.Site) error {
 		return upkeep.Errorf(upkeep.CodeConflict, "intervention %s on site %s is %s", last[0].ID, site.Name, last[0].State).
 			WithHint("Wait for it to end, or stop it: upkeep intervention cancel %s.", last[0].ID)
 	}
-	frozen, err := f.Custody.Frozen(ctx, site.ID)
+	var frozen bool
+	if site.Host == 0 {
+		frozen, err = f.Custody.Frozen(ctx, site.ID)
+	} else { // which may be gone for good
+		frozen = f.shut(ctx, site)
+	}
 	if err == nil && frozen {
 		err = upkeep.Errorf(upkeep.CodeConflict, "site %s is frozen", site.Name).WithHint("Open it first: upkeep site thaw %s.", site.Name)
 	}

@@ -177,6 +177,7 @@ type walk struct {
 	iv    *upkeep.Intervention
 	agent Agent
 	shown time.Time // when progress was last written
+	lost  time.Time // since when the agent cannot be reached, zero when it can
 }
 
 func (w *walk) close() {
@@ -194,12 +195,15 @@ type next struct {
 // steps repeats the step of the current state until the intervention ends.
 func (w *walk) steps(ctx context.Context) (again time.Duration, err error) {
 	for !w.iv.State.Ended() {
-		to, err := w.step(ctx)
+		to, err := w.bounded(ctx)
 		if ctx.Err() != nil {
 			return 0, context.Cause(ctx)
 		}
 		if err != nil {
 			w.Log.Warn("step", "intervention", w.iv.ID, "state", w.iv.State, "error", err)
+			if w.mayComeBack(ctx, err) {
+				continue
+			}
 			if to, again = w.troubled(err); again > 0 {
 				w.letGo()
 				return again, nil
@@ -208,8 +212,69 @@ func (w *walk) steps(ctx context.Context) (again time.Duration, err error) {
 		if err := w.become(ctx, to); err != nil {
 			return 0, err
 		}
+		w.lost = time.Time{}
 	}
 	return 0, nil
+}
+
+// How long a step may take: one that changes or reads a whole site, one that
+// the site is closed for beyond its deadline. An honest agent ends before; one
+// in wrong hands must not keep a worker for good.
+const (
+	stepTime = 12 * time.Hour
+	overtime = 2 * time.Minute
+)
+
+// bounded is step within its time. CodeUnreachable when that is over.
+func (w *walk) bounded(ctx context.Context) (next, error) {
+	limit := stepTime
+	if w.iv.State.Frozen() && w.iv.State != upkeep.Undoing && w.iv.State != upkeep.Thawing {
+		longest, err := w.maxFrozen(ctx)
+		if err != nil {
+			return next{}, err
+		}
+		limit = longest + overtime
+	}
+	within, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	to, err := w.step(within)
+	if err != nil && within.Err() != nil && ctx.Err() == nil {
+		err = upkeep.Errorf(upkeep.CodeUnreachable, "the agent did not come to an end within %s", limit)
+	}
+	return to, err
+}
+
+// How long an agent that was reached and is not any more is looked for before
+// the work is given up, and how often. What it did meanwhile it tells then.
+const (
+	comeBack = 45 * time.Second
+	lookOut  = time.Second
+)
+
+// mayComeBack reports whether a step failed for no other reason than that the
+// connection to the agent broke, and is to be repeated on a new one. From
+// undoing on, steps are repeated anyway.
+func (w *walk) mayComeBack(ctx context.Context, err error) bool {
+	if upkeep.CodeOf(err) != upkeep.CodeUnreachable || w.iv.State != upkeep.Preparing && (!w.iv.State.Frozen() || w.iv.State == upkeep.Undoing || w.iv.State == upkeep.Thawing) {
+		return false
+	}
+	if w.agent != nil {
+		if _, _, _, gone := w.agent.Standing(ctx); gone == nil {
+			return false // something else does not answer
+		}
+		if w.lost.IsZero() {
+			w.lost = w.Now()
+		}
+		w.letGo()
+	}
+	if w.lost.IsZero() || w.Now().Sub(w.lost) > comeBack {
+		return false
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(lookOut):
+	}
+	return true
 }
 
 // letGo forgets the agent, so that the next try reaches it anew.

@@ -4,11 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 
 	"upkeep"
 )
 
-const siteColumns = `SELECT id, name, url, root, cms, policy, created FROM site`
+const siteColumns = `SELECT id, name, url, host, root, cms, policy, created, shut FROM site`
 
 // Site returns a site by number.
 func (db *DB) Site(ctx context.Context, id upkeep.SiteID) (site *upkeep.Site, err error) {
@@ -51,12 +52,12 @@ func (db *DB) CreateSite(ctx context.Context, site *upkeep.Site) (err error) {
 		}
 		site.Created = tx.now
 		return tx.QueryRowContext(ctx,
-			`INSERT INTO site (name, url, root, cms, policy, created) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id`,
-			site.Name, site.URL, site.Root, site.CMS, document{site.Policy}, stamp(site.Created)).Scan(&site.ID)
+			`INSERT INTO site (name, url, host, root, cms, policy, created) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id`,
+			site.Name, site.URL, optional(site.Host), place(site), site.CMS, document{site.Policy}, stamp(site.Created)).Scan(&site.ID)
 	})
 }
 
-// UpdateSite changes a site by change; its ID and Created stay.
+// UpdateSite changes a site by change; its ID, Host and Created stay.
 func (db *DB) UpdateSite(ctx context.Context, id upkeep.SiteID, change func(*upkeep.Site) error) (err error) {
 	defer upkeep.Wrap(&err, "update site %s", id)
 	return db.write(ctx, func(tx *tx) error {
@@ -64,10 +65,11 @@ func (db *DB) UpdateSite(ctx context.Context, id upkeep.SiteID, change func(*upk
 		if err != nil {
 			return err
 		}
+		host := site.Host
 		if err := change(site); err != nil {
 			return err
 		}
-		site.ID = id
+		site.ID, site.Host = id, host
 		if err := site.Validate(); err != nil {
 			return err
 		}
@@ -75,8 +77,8 @@ func (db *DB) UpdateSite(ctx context.Context, id upkeep.SiteID, change func(*upk
 			return err
 		}
 		_, err = tx.ExecContext(ctx,
-			`UPDATE site SET name = $1, url = $2, root = $3, cms = $4, policy = $5 WHERE id = $6`,
-			site.Name, site.URL, site.Root, site.CMS, document{site.Policy}, id)
+			`UPDATE site SET name = $1, url = $2, root = $3, cms = $4, policy = $5, shut = $6 WHERE id = $7`,
+			site.Name, site.URL, place(site), site.CMS, document{site.Policy}, stamp(site.Shut), id)
 		return err
 	})
 }
@@ -128,16 +130,25 @@ func findSite(ctx context.Context, tx *tx, id upkeep.SiteID) (*upkeep.Site, erro
 
 func scanSite(row scanner) (*upkeep.Site, error) {
 	var site upkeep.Site
-	err := row.Scan(&site.ID, &site.Name, &site.URL, &site.Root, &site.CMS,
-		document{&site.Policy}, (*stamp)(&site.Created))
+	err := row.Scan(&site.ID, &site.Name, &site.URL, (*optional)(&site.Host), &site.Root, &site.CMS,
+		document{&site.Policy}, (*stamp)(&site.Created), (*stamp)(&site.Shut))
+	site.Root = strings.TrimPrefix(site.Root, "@"+site.Host.String()+":")
 	return &site, err
+}
+
+// place is a site's root as the column keeps it, unique among all hosts.
+func place(site *upkeep.Site) string {
+	if site.Host == 0 {
+		return site.Root
+	}
+	return "@" + site.Host.String() + ":" + site.Root
 }
 
 // checkSiteUnique finds who but self has the name or root, which the
 // constraint's own error would not tell.
 func checkSiteUnique(ctx context.Context, tx *tx, site *upkeep.Site, self upkeep.SiteID) error {
 	row := tx.QueryRowContext(ctx, siteColumns+` WHERE (name = $1 OR root = $2) AND id <> $3 LIMIT 1`,
-		site.Name, site.Root, self)
+		site.Name, place(site), self)
 	other, err := scanSite(row)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"upkeep"
-	"upkeep/internal/agent"
+	"upkeep/internal/agent/post"
 	"upkeep/internal/demo"
 	"upkeep/internal/demo/fixtures"
 	"upkeep/internal/upkeeptest"
@@ -164,7 +164,8 @@ func TestBenchInventory(t *testing.T) {
 			must(t, err)
 		}))
 	}
-	client, err := agent.Start(t.Context(), agent.Launch{Dir: p.AgentDir(), Root: site.Root, Command: []string{"/bin/false"}})
+	at := &post.Local{Dir: filepath.Dir(p.AgentDir()), Guard: []string{"/bin/false"}}
+	client, err := at.Start(t.Context(), filepath.Base(p.AgentDir()), site.Root)
 	must(t, err)
 	defer client.Close()
 	take := func() {

@@ -135,6 +135,9 @@ func Configure(t testing.TB, p *Program, key string, value any) {
 	t.Helper()
 	path := filepath.Join(p.State, "config.json")
 	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		text, err = []byte("{}"), nil
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,4 +176,28 @@ func Shown(t testing.TB, p *Program) *web.Record {
 	t.Helper()
 	record := JSON[web.Record](t, p, "intervention", "show", p.Last(t).ID.String())
 	return &record
+}
+
+// Settled reports whether no site is closed any more as its agent sees it:
+// there is no journal, or its last word is that the gate is open, or it never
+// began to close.
+func Settled(t testing.TB, p *Program) bool {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(p.AgentDir(), "journal.jsonl"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return true
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := false
+	for line := range strings.Lines(string(text)) {
+		switch {
+		case strings.Contains(line, `"op":"gate"`), strings.Contains(line, `"op":"mode"`):
+			closed = true
+		case strings.Contains(line, `"op":"thawed"`):
+			closed = false
+		}
+	}
+	return !closed
 }

@@ -38,6 +38,7 @@ type Program struct {
 	Wikimedia *wikimedia.Mirror // of a MediaWiki
 	Portal    *portal.Mirror    // of a Joomla
 	Drupal    *project.Mirror   // of a Drupal
+	folder    string            // of ours on the host that the site is on, "" for this machine
 	site      *demo.Site
 	db        *store.DB
 }
@@ -74,6 +75,22 @@ func AdoptWith(t testing.TB, site *demo.Site, flags []string, offers ...fixtures
 	p.startMirror(t, offers)
 	p.add(t, flags)
 	return p
+}
+
+// AdoptOn is Adopt for a site on a host.
+func AdoptOn(t testing.TB, site *demo.Site, h *Host, flags []string, offers ...fixtures.Release) *Program {
+	t.Helper()
+	p := newProgram(t, site)
+	p.startMirror(t, offers)
+	p.AdoptHost(t, h, flags...)
+	p.add(t, []string{"--host", "web1"})
+	return p
+}
+
+// NewProgram returns the program with nothing added, and no publisher to ask.
+func NewProgram(t testing.TB) *Program {
+	t.Helper()
+	return newProgram(t, nil)
 }
 
 // AdoptKnown returns the program with a site added under the name "shop" that no
@@ -221,7 +238,12 @@ func (p *Program) Last(t testing.TB) *upkeep.Intervention {
 }
 
 // AgentDir is the folder of the site's agent.
-func (p *Program) AgentDir() string { return filepath.Join(p.State+"-agents", "1") }
+func (p *Program) AgentDir() string {
+	if p.folder != "" {
+		return filepath.Join(p.folder, "agents", "1")
+	}
+	return filepath.Join(p.State+"-agents", "1")
+}
 
 // Log returns what the control plane and the agent logged.
 func (p *Program) Log() string {

@@ -28,6 +28,7 @@ type Sites interface {
 // Site is a site with what is known about it now.
 type Site struct {
 	upkeep.Site
+	HostName     string                `json:"host_name,omitempty"` // "" is this machine
 	Status       SiteStatus            `json:"status"`
 	Intervention upkeep.InterventionID `json:"intervention,omitempty"` // the one that runs, else the last
 	Core         upkeep.Version        `json:"core,omitempty"`
@@ -54,6 +55,7 @@ const (
 // AddSiteRequest adopts a site. Root is required; an empty URL is taken from
 // the site's own configuration, an empty Name from the URL's host.
 type AddSiteRequest struct {
+	Host   string        `json:"host,omitempty"` // by name; "" is this machine
 	Root   string        `json:"root"`
 	URL    string        `json:"url,omitempty"`
 	Name   string        `json:"name,omitempty"`

@@ -19,6 +19,8 @@ func (s *Server) suggest(r *http.Request, e *upkeep.Error) {
 	case e.Hint != "":
 	case name != "":
 		s.suggestSite(r, name, e)
+	case strings.HasPrefix(r.URL.Path, "/v1/hosts/"):
+		*e = *e.WithHint("Known hosts: upkeep host list.")
 	case strings.HasPrefix(r.URL.Path, "/v1/interventions/"):
 		*e = *e.WithHint("Known interventions: upkeep intervention list.")
 	case strings.HasPrefix(r.URL.Path, "/v1/backups/"):

@@ -14,6 +14,7 @@ import (
 // Config is what a Server answers from. Every interface is required.
 type Config struct {
 	Sites         Sites
+	Hosts         Hosts
 	Inventories   Inventories
 	Updates       Updates
 	Interventions Interventions
@@ -74,6 +75,13 @@ func (s *Server) routes() {
 		"POST /v1/sites/{site}/backups":       s.backupCreate, // stream
 		"POST /v1/sites/{site}/prune":         s.backupPrune,  // stream
 		"POST /v1/sites/{site}/interventions": s.interventionStart,
+
+		"GET /v1/hosts":               s.hostList,
+		"POST /v1/hosts":              s.hostAdd,
+		"GET /v1/hosts/{host}":        s.hostShow,
+		"DELETE /v1/hosts/{host}":     s.hostRemove,
+		"POST /v1/hosts/{host}/check": s.hostCheck,
+		"POST /v1/host-keys":          s.hostKeys,
 
 		"GET /v1/interventions":              s.interventionList,
 		"GET /v1/interventions/{id}":         s.interventionShow,

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/agent"
+	"upkeep/internal/agent/post"
 	"upkeep/internal/cms"
 	"upkeep/internal/custody"
 	"upkeep/internal/engine"
@@ -137,8 +139,8 @@ func openLog(path string) (*slog.Logger, error) {
 func (a *app) newCustody(packages *feed.Packages) *custody.Custody {
 	return custody.New(custody.Config{
 		Sites: a.db, Backups: a.db, Secrets: a.db, Sealer: a.keeper,
-		VaultDir: a.settings.Vault, AgentsDir: a.settings.Agents,
-		Guard:       []string{"/proc/self/exe", "agent", "guard"},
+		VaultDir: a.settings.Vault, Here: &post.Local{Dir: a.settings.Agents, Guard: Guard(), Program: agent.Program()},
+		Hosts: a.db, Remote: a.newReacher(),
 		Silence:     time.Duration(a.settings.Silence),
 		NewPassword: func() string { return secret.NewPassword().Reveal() },
 		Package: func(ctx context.Context, release upkeep.Release) (path, sum string, err error) {
@@ -152,7 +154,7 @@ func (a *app) newCustody(packages *feed.Packages) *custody.Custody {
 
 func (a *app) newFleet(client *feed.Client, packages *feed.Packages) *fleet.Fleet {
 	return fleet.New(fleet.Config{
-		Sites: a.db, Inventories: a.db, Interventions: a.db, Notes: a.db,
+		Sites: a.db, Hosts: a.db, Inventories: a.db, Interventions: a.db, Notes: a.db,
 		Custody: a.custody, Ledger: a.ledger,
 		Publishers: publishers(&a.settings, client, packages),
 		Enqueue: func(ctx context.Context, id upkeep.InterventionID) error {
@@ -198,7 +200,7 @@ func (a *app) workers() map[string]engine.Worker {
 
 func (a *app) api() http.Handler {
 	return web.New(web.Config{
-		Sites: fleet.SiteList{Fleet: a.fleet}, Inventories: a.fleet, Updates: a.fleet,
+		Sites: fleet.SiteList{Fleet: a.fleet}, Hosts: fleet.HostList{Fleet: a.fleet}, Inventories: a.fleet, Updates: a.fleet,
 		Interventions: fleet.Record{Fleet: a.fleet}, Backups: fleet.Vault{Fleet: a.fleet},
 		Restores: fleet.Vault{Fleet: a.fleet}, Gates: a.fleet, Checks: a.fleet, Doctor: doctor{a}, Ledger: a.fleet, Vaults: vaults{a},
 		Version: a.version, Log: a.log,
@@ -209,6 +211,9 @@ func (a *app) close() error {
 	var errs []error
 	if a.queue != nil {
 		errs = append(errs, a.queue.Close())
+	}
+	if a.custody != nil {
+		errs = append(errs, a.custody.Close())
 	}
 	if a.db != nil {
 		errs = append(errs, a.db.Close())

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -85,11 +84,8 @@ func (d doctor) Requirements(ctx context.Context) ([]web.Requirement, error) {
 	free := int64(fs.Bavail) * fs.Bsize
 	list = append(list, web.Requirement{Name: "disk", OK: free > minimumFree, Detail: fmt.Sprintf("%d MB", free>>20), Fix: "df -h " + d.dir})
 	restic := web.Requirement{Name: "restic", Optional: true, Fix: "apt-get install restic"}
-	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
-		if path := filepath.Join(dir, "restic"); unix.Access(path, unix.X_OK) == nil {
-			restic.OK, restic.Detail = true, path
-			break
-		}
+	if path := find("restic"); path != "" {
+		restic.OK, restic.Detail = true, path
 	}
 	return onlyNeeded(append(list, restic)), nil
 }

@@ -39,6 +39,8 @@ type settings struct {
 	Agents  string   `json:"agents"`  // folder of the agents' folders; "" is the state folder's name with "-agents"
 	Vault   string   `json:"vault"`   // folder of the repository; "" is "vault" in the state folder
 
+	SSHConfig string `json:"ssh_config"` // file that says how hosts are reached; "" leaves ssh its own
+
 	Silence upkeep.Duration `json:"silence"`  // after which an agent that hears nothing undoes and thaws
 	FeedAge upkeep.Duration `json:"feed_age"` // up to which publishers' answers are used without asking again
 }
@@ -66,7 +68,7 @@ func readSettings(dir string) (s settings, err error) {
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&s); err != nil {
 		return s, upkeep.Errorf(upkeep.CodeInvalid, "%w", inWords(err)).
-			WithHint("Known are wordpress.api, wordpress.downloads, dokuwiki.downloads, dokuwiki.updates, dokuwiki.repository, joomla.updates, joomla.downloads, joomla.root, drupal.history, mediawiki.releases, mediawiki.api, trusted, agents, vault, silence, feed_age.")
+			WithHint("Known are wordpress.api, wordpress.downloads, dokuwiki.downloads, dokuwiki.updates, dokuwiki.repository, joomla.updates, joomla.downloads, joomla.root, drupal.history, mediawiki.releases, mediawiki.api, trusted, agents, vault, ssh_config, silence, feed_age.")
 	}
 	return s, s.validate()
 }
@@ -106,6 +108,9 @@ func (s *settings) validate() error {
 		if u, err := url.Parse(address); address != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 			return upkeep.Errorf(upkeep.CodeInvalid, "%s %q: want http:// or https:// and a host", name, address)
 		}
+	}
+	if s.SSHConfig != "" && !filepath.IsAbs(s.SSHConfig) {
+		return upkeep.Errorf(upkeep.CodeInvalid, "ssh_config %q: want an absolute file", s.SSHConfig)
 	}
 	if s.Silence < upkeep.Duration(time.Second) {
 		return upkeep.Errorf(upkeep.CodeInvalid, "silence %s: want at least 1s", time.Duration(s.Silence))

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"upkeep"
+	"upkeep/internal/terminal"
 )
 
 // Exit statuses. They are documented in the help and are part of the
@@ -93,7 +94,9 @@ func (e *Env) Exit(err error) int {
 	return exitOfCode(code)
 }
 
-func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+// oneLine is what may be shown of a text that a host or a site may have had a
+// part in.
+func oneLine(text string) string { return strings.Join(strings.Fields(terminal.Line(text)), " ") }
 
 // kind says what a flag wants; the flag library's names are for programmers.
 func (e *Env) kind(name string) string {

@@ -16,7 +16,7 @@ func Site(e *console.Env, s *web.Site) error {
 		{Label: e.Text("col.site"), Value: s.Name, Paint: terminal.Bold},
 		{Label: e.Text("col.status"), Value: e.Texts.Code("status", string(s.Status), nil), Paint: StatusPaint(s)},
 		{Label: e.Text("col.url"), Value: s.URL},
-		{Label: e.Text("col.root"), Value: s.Root},
+		{Label: e.Text("col.root"), Value: rootOf(s)},
 		{Label: e.Text("col.cms"), Value: strings.TrimSpace(e.Texts.Code("cms", string(s.CMS), nil) + " " + string(s.Core))},
 		{Label: e.Text("col.components"), Value: e.Text("site.components", "count", s.Components, "when", e.Out.Since(s.Inventoried))},
 		{Label: e.Text("col.updates"), Value: e.Text("site.pending", "count", s.Pending, "security", s.Security, "held", s.Held)},
@@ -27,6 +27,14 @@ func Site(e *console.Env, s *web.Site) error {
 		fields = append(fields, terminal.Field{Label: e.Text("col.intervention"), Value: s.Intervention.String()})
 	}
 	return e.Out.Fields("", append(fields, Findings(e, s.Findings)...))
+}
+
+// rootOf is where a site is, with its host where that is not this machine.
+func rootOf(s *web.Site) string {
+	if s.HostName == "" {
+		return s.Root
+	}
+	return s.HostName + ":" + s.Root
 }
 
 // policy says what a site's policy does differently from the default.

@@ -1,7 +1,11 @@
-package main
+// Package onhost has the command that runs on a host: the agent of a site, its
+// guard, and what starts them for a control plane elsewhere.
+package onhost
 
 import (
+	"context"
 	"errors"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -11,8 +15,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"upkeep"
+	"upkeep/cmd/upkeep/app"
 	"upkeep/cmd/upkeep/console"
 	"upkeep/internal/agent"
+	"upkeep/internal/agent/post"
 	"upkeep/internal/cms"
 	"upkeep/internal/cms/dokuwiki"
 	"upkeep/internal/cms/drupal"
@@ -25,9 +31,9 @@ import (
 // idleTime is how long an agent stays when there is nothing to do.
 const idleTime = 2 * time.Minute
 
-// newAgentCommand runs the agent of a site. People do not type it: the control
-// plane starts it, as the site's owner.
-func newAgentCommand(e *console.Env) *cobra.Command {
+// NewCommand returns the command. People do not type it: the control plane
+// starts it, the agent of a site as its owner.
+func NewCommand(e *console.Env) *cobra.Command {
 	cmd := &cobra.Command{Use: "agent", Hidden: true}
 	cmd.AddCommand(
 		&cobra.Command{Use: "guard DIR ROOT", Args: cobra.ExactArgs(2), RunE: func(cmd *cobra.Command, args []string) error {
@@ -35,12 +41,31 @@ func newAgentCommand(e *console.Env) *cobra.Command {
 			defer stop()
 			return agent.Guard(ctx, args[0], []string{"/proc/self/exe", "agent", "run", args[0], args[1]})
 		}},
+		&cobra.Command{Use: "post DIR", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+			return runPost(cmd.Context(), e, args[0])
+		}},
 		&cobra.Command{Use: "run DIR ROOT", Args: cobra.ExactArgs(2), RunE: func(cmd *cobra.Command, args []string) error {
 			return runAgent(cmd, args[0], args[1])
 		}},
 	)
 	return cmd
 }
+
+// runPost starts agents on this host for a control plane elsewhere, for as
+// long as that is connected to our input and output.
+func runPost(ctx context.Context, e *console.Env, dir string) error {
+	local := &post.Local{Dir: filepath.Join(dir, "agents"), Guard: app.Guard(), Program: agent.Program()}
+	return post.Serve(ctx, stdio{e.Stdin, e.Stdout}, post.Greeting(e.Version), local)
+}
+
+// stdio is our input and output as one stream.
+type stdio struct {
+	io.Reader
+	io.Writer
+}
+
+// Close does nothing: both end with the process.
+func (stdio) Close() error { return nil }
 
 func runAgent(cmd *cobra.Command, dir, root string) error {
 	syscall.Umask(0o077)
