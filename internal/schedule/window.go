@@ -1,0 +1,204 @@
+package schedule
+
+import (
+	"slices"
+	"time"
+
+	"github.com/teambition/rrule-go"
+
+	"upkeep"
+)
+
+// horizon is how far ahead a time is looked for: a rule for 29 February may
+// skip eight years.
+const horizon = 10 * 366 * 24 * time.Hour
+
+// Slot is one occurrence of a window: from Start up to, not including, End.
+type Slot struct {
+	Start  time.Time      `json:"start"`
+	End    time.Time      `json:"end"`
+	Window *upkeep.Window `json:"window"`
+}
+
+// recurring is a window whose occurrences can be found.
+type recurring struct {
+	*upkeep.Window
+	loc    *time.Location
+	begin  time.Time // wall time of the first
+	length time.Duration
+	rule   rrule.ROption // of wall times
+
+	walls []time.Time // at which it begins, as far as was asked for
+	more  func() (time.Time, bool)
+}
+
+// Check returns CodeInvalid when a window's fields, rule or zone cannot be
+// understood, or when its rule repeats more often than once a day.
+func Check(w *upkeep.Window) error {
+	_, err := compile(w)
+	return err
+}
+
+func compile(w *upkeep.Window) (*recurring, error) {
+	if err := w.Validate(); err != nil {
+		return nil, err
+	}
+	loc, err := time.LoadLocation(w.Zone)
+	if err != nil || w.Zone == "" || w.Zone == "Local" {
+		return nil, upkeep.Errorf(upkeep.CodeInvalid, "zone %q: want a time zone like Europe/Paris", w.Zone)
+	}
+	begin, err := time.Parse(upkeep.WallTime, w.Begin)
+	if err != nil {
+		return nil, err
+	}
+	r := &recurring{Window: w, loc: loc, begin: begin, length: time.Duration(w.Length)}
+	if w.Rule == "" {
+		r.rule = rrule.ROption{Freq: rrule.DAILY, Count: 1}
+		return r, nil
+	}
+	option, err := rrule.StrToROption(w.Rule)
+	if err == nil {
+		_, err = rrule.NewRRule(*option)
+	}
+	if err != nil {
+		return nil, upkeep.Errorf(upkeep.CodeInvalid, "rule %q: %w", w.Rule, err).
+			WithHint("Write it as in a calendar file: FREQ=WEEKLY;BYDAY=TU,TH.")
+	}
+	finer := option.Freq == rrule.HOURLY || option.Freq == rrule.MINUTELY || option.Freq == rrule.SECONDLY ||
+		len(option.Byhour) > 0 || len(option.Byminute) > 0 || len(option.Bysecond) > 0 || !option.Dtstart.IsZero()
+	if finer {
+		return nil, upkeep.Errorf(upkeep.CodeInvalid, "rule %q: want days; the time of day is that of the beginning", w.Rule)
+	}
+	r.rule = *option
+	return r, nil
+}
+
+// from readies a window for questions about instants from t on. What began
+// before may still last; clocks make it a little longer. A rule that never
+// comes true, such as 30 February, ends at the horizon.
+func (r *recurring) from(t time.Time) *recurring {
+	since := wallOf(t, r.loc).Add(-r.length - mostOffset)
+	option := r.rule
+	option.Dtstart = r.begin
+	option.Until = earlier(option.Until, later(since, r.begin).Add(horizon))
+	r.more = func() (time.Time, bool) { return time.Time{}, false }
+	if rule, err := rrule.NewRRule(option); err == nil { // it was checked when it was compiled
+		r.more = rule.Iterator()
+	}
+	for wall, ok := r.more(); ok; wall, ok = r.more() {
+		if !wall.Before(since) {
+			r.walls = append(r.walls, wall)
+			break
+		}
+	}
+	return r
+}
+
+// wall returns the i-th wall time at which the window begins.
+func (r *recurring) wall(i int) (time.Time, bool) {
+	if i == len(r.walls) && i > 0 {
+		wall, ok := r.more()
+		if !ok {
+			return wall, false
+		}
+		r.walls = append(r.walls, wall)
+	}
+	if i >= len(r.walls) {
+		return time.Time{}, false
+	}
+	return r.walls[i], true
+}
+
+// slots calls yield for each occurrence that ends after an instant, in order,
+// until yield returns false or they are beyond the horizon.
+func (r *recurring) slots(after time.Time, yield func(Slot) bool) {
+	for i := 0; ; i++ {
+		wall, ok := r.wall(i)
+		if !ok {
+			return
+		}
+		start, _ := instantsOf(wall, r.loc)
+		_, end := instantsOf(wall.Add(r.length), r.loc)
+		if end.After(start) && end.After(after) && !yield(Slot{Start: start, End: end, Window: r.Window}) {
+			return
+		}
+	}
+}
+
+func earlier(t, other time.Time) time.Time {
+	if t.IsZero() || other.Before(t) {
+		return other
+	}
+	return t
+}
+
+func later(t, other time.Time) time.Time {
+	if other.After(t) {
+		return other
+	}
+	return t
+}
+
+// concerns reports whether a window is for a site under a subscription.
+func concerns(w *upkeep.Window, site string, s *upkeep.Subscription) bool {
+	switch w.Scope {
+	case upkeep.ForAgency:
+		return true
+	case upkeep.ForPlan:
+		return s != nil && w.Subject == s.Plan
+	case upkeep.ForClient:
+		return s != nil && w.Subject == s.Client
+	case upkeep.ForSite:
+		return w.Subject == site
+	}
+	return false
+}
+
+// governing returns the windows in which interventions on a site may begin,
+// those of the most specific scope that has any, and the closed ones, which
+// add up. A window that cannot be understood is of no use, and closes nothing:
+// none is kept that was not checked.
+func governing(in *Input) (open, closed []*recurring) {
+	for _, scope := range upkeep.Scopes() {
+		var found []*recurring
+		for i := range in.Windows {
+			w := &in.Windows[i]
+			if w.Scope != scope || !concerns(w, in.Site, in.Subscription) {
+				continue
+			}
+			r, err := compile(w)
+			switch {
+			case err != nil:
+			case w.Closed:
+				closed = append(closed, r.from(in.Now))
+			default:
+				found = append(found, r.from(in.Now))
+			}
+		}
+		if open == nil {
+			open = found
+		}
+	}
+	return open, closed
+}
+
+// Slots returns the occurrences of the windows that end after from and begin
+// before to, by their beginning.
+func Slots(windows []upkeep.Window, from, to time.Time) []Slot {
+	var found []Slot
+	for i := range windows {
+		r, err := compile(&windows[i])
+		if err != nil {
+			continue
+		}
+		r.from(from).slots(from, func(s Slot) bool {
+			if !s.Start.Before(to) {
+				return false
+			}
+			found = append(found, s)
+			return true
+		})
+	}
+	slices.SortStableFunc(found, func(a, b Slot) int { return a.Start.Compare(b.Start) })
+	return found
+}
