@@ -86,6 +86,7 @@ func siblings() []struct{ from, to, why string } {
 		{"internal/fleet", "internal/custody", "the same"},
 		{"internal/fleet", "internal/ledger", "the same"},
 		{"internal/fleet", "internal/resolve", "the same"},
+		{"internal/fleet", "internal/schedule", "the same"},
 		{"internal/fleet", "internal/web", "fleet states which of web's interfaces it answers"},
 		{"internal/demo", "internal/demo", "the demo's own parts"},
 		{"internal/demo", "internal/terminal", "the tour shows what it does"},

@@ -73,3 +73,32 @@ func (w *Window) Validate() error {
 	}
 	return nil
 }
+
+// Slot is one occurrence of a window: from Start up to, not including, End.
+type Slot struct {
+	Start  time.Time `json:"start"`
+	End    time.Time `json:"end"`
+	Window *Window   `json:"window"`
+}
+
+// Turn is when an update may be applied, at the earliest.
+type Turn struct {
+	Ref      string    `json:"ref"`
+	Version  Version   `json:"version"`
+	Security bool      `json:"security,omitempty"`
+	At       time.Time `json:"at,omitzero"`       // zero: not by itself
+	Until    time.Time `json:"until,omitzero"`    // it has to begin before; zero is no limit
+	Deadline time.Time `json:"deadline,omitzero"` // contractual
+	Reasons  []Reason  `json:"reasons,omitempty"`
+}
+
+// Appointment is when the next intervention on a site may begin, and with what.
+type Appointment struct {
+	At       time.Time `json:"at,omitzero"`       // zero: not by itself
+	Until    time.Time `json:"until,omitzero"`    // it has to begin before; zero is no limit
+	Deadline time.Time `json:"deadline,omitzero"` // the first contractual one of what waits
+	Security bool      `json:"security,omitempty"`
+	Refs     []string  `json:"refs,omitempty"` // of the updates that it is of
+	Reasons  []Reason  `json:"reasons,omitempty"`
+	Turns    []Turn    `json:"turns,omitempty"` // of every update that is ready
+}

@@ -12,7 +12,7 @@ const room = 15 * time.Minute
 
 // lastBegin returns the instant before which an intervention begins in a
 // slot. Half of a short one is left to it in any case.
-func (s *Slot) lastBegin() time.Time {
+func lastBegin(s *upkeep.Slot) time.Time {
 	return later(s.End.Add(-room), s.Start.Add(s.End.Sub(s.Start)/2))
 }
 
@@ -60,8 +60,8 @@ func (d *decider) opens(from time.Time) (found opening, ok bool) {
 // longest.
 func (d *decider) firstIn(from time.Time) (first opening) {
 	for _, r := range d.open {
-		r.slots(from, func(s Slot) bool {
-			at, until := later(from, s.Start), s.lastBegin()
+		r.slots(from, func(s upkeep.Slot) bool {
+			at, until := later(from, s.Start), lastBegin(&s)
 			if !until.After(from) {
 				return true
 			}
@@ -76,12 +76,12 @@ func (d *decider) firstIn(from time.Time) (first opening) {
 
 // inWindow gives a turn the first moment from an instant on that is in a
 // window and not on closed dates.
-func (d *decider) inWindow(from time.Time, because []upkeep.Reason, turn *Turn) {
+func (d *decider) inWindow(from time.Time, because []upkeep.Reason, turn *upkeep.Turn) {
 	opening, ok := d.opens(from)
 	because = append(because, opening.closed...)
 	switch {
 	case ok:
-		turn.begin(opening.at, opening.until, append(because, opening.reason()))
+		begin(turn, opening.at, opening.until, append(because, opening.reason()))
 	case len(d.open) == 0:
 		turn.Reasons = append(because, Reason(NoWindow))
 	default:

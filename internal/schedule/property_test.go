@@ -73,7 +73,7 @@ func drawInput(t *rapid.T) schedule.Input {
 
 // on reports whether an instant is in a slot of one of the windows.
 func on(windows []upkeep.Window, at time.Time) bool {
-	return slices.ContainsFunc(schedule.Slots(windows, at, at.Add(time.Nanosecond)), func(s schedule.Slot) bool {
+	return slices.ContainsFunc(schedule.Slots(windows, at, at.Add(time.Nanosecond)), func(s upkeep.Slot) bool {
 		return !at.Before(s.Start) && at.Before(s.End)
 	})
 }

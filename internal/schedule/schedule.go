@@ -42,35 +42,13 @@ type Update struct {
 	Needs    []string // refs of those without which it is not applied
 }
 
-// Turn is when an update may be applied, at the earliest.
-type Turn struct {
-	Ref      string          `json:"ref"`
-	Version  upkeep.Version  `json:"version"`
-	Security bool            `json:"security,omitempty"`
-	At       time.Time       `json:"at,omitzero"`       // zero: not by itself
-	Until    time.Time       `json:"until,omitzero"`    // it has to begin before; zero is no limit
-	Deadline time.Time       `json:"deadline,omitzero"` // contractual
-	Reasons  []upkeep.Reason `json:"reasons,omitempty"`
-}
-
-// Decision is when the next intervention on a site may begin.
-type Decision struct {
-	At       time.Time       `json:"at,omitzero"`       // zero: not by itself
-	Until    time.Time       `json:"until,omitzero"`    // it has to begin before; zero is no limit
-	Deadline time.Time       `json:"deadline,omitzero"` // the first contractual one of what waits
-	Security bool            `json:"security,omitempty"`
-	Refs     []string        `json:"refs,omitempty"` // of the updates that it is of
-	Reasons  []upkeep.Reason `json:"reasons,omitempty"`
-	Turns    []Turn          `json:"turns,omitempty"` // of every update, in the order of the input
-}
-
 // Decide decides. It is total, and stays with what it said: asked again later,
 // before At and with nothing else changed, it says the same.
-func Decide(in Input) Decision {
+func Decide(in Input) upkeep.Appointment {
 	d := &decider{Input: in}
 	d.open, d.closed = governing(&in)
 	d.earliest = later(in.Now, in.Retry.Until)
-	var out Decision
+	var out upkeep.Appointment
 	for i := range in.Updates {
 		turn := d.turn(&in.Updates[i])
 		if !turn.Deadline.IsZero() {
@@ -99,8 +77,8 @@ type decider struct {
 }
 
 // turn decides for one update by itself.
-func (d *decider) turn(u *Update) Turn {
-	turn := Turn{Ref: u.Ref, Version: u.Version, Security: u.Security}
+func (d *decider) turn(u *Update) upkeep.Turn {
+	turn := upkeep.Turn{Ref: u.Ref, Version: u.Version, Security: u.Security}
 	if u.Security {
 		turn.Deadline = d.deadline(u)
 	}
@@ -124,7 +102,7 @@ func (d *decider) asks(u *Update) bool {
 
 // ordinaryTurn waits for the release to be old enough, for the cadence, and
 // for a window.
-func (d *decider) ordinaryTurn(u *Update, turn *Turn) {
+func (d *decider) ordinaryTurn(u *Update, turn *upkeep.Turn) {
 	from, because := d.earliest, d.retrying()
 	zone := d.zone()
 	if soaked := u.Seen.Add(time.Duration(d.Plan.SoakDays) * 24 * time.Hour); soaked.After(from) {
@@ -167,7 +145,7 @@ func (d *decider) retrying() []upkeep.Reason {
 
 // afterNeeded makes ordinary updates wait for those that they need. What a
 // security update needs comes along with it instead.
-func (d *decider) afterNeeded(turns []Turn) {
+func (d *decider) afterNeeded(turns []upkeep.Turn) {
 	for i := range turns {
 		turn := &turns[i]
 		if turn.Security || turn.At.IsZero() {
@@ -176,7 +154,7 @@ func (d *decider) afterNeeded(turns []Turn) {
 		for _, j := range d.needed(i) {
 			switch other := &turns[j]; {
 			case other.At.IsZero() || turn.At.IsZero():
-				turn.begin(time.Time{}, time.Time{}, []upkeep.Reason{Reason(WithNeeded, "component", other.Ref)})
+				begin(turn, time.Time{}, time.Time{}, []upkeep.Reason{Reason(WithNeeded, "component", other.Ref)})
 			case other.At.After(turn.At):
 				d.inWindow(other.At, append(slices.Clone(other.Reasons), Reason(WithNeeded, "component", other.Ref)), turn)
 			}
@@ -199,7 +177,7 @@ func (d *decider) needed(i int) []int {
 
 // gather decides for the site: at the first moment that any update may be
 // applied, all those that may be then.
-func (d *decider) gather(out *Decision) {
+func (d *decider) gather(out *upkeep.Appointment) {
 	first := -1
 	for i := range out.Turns {
 		if turn := &out.Turns[i]; first < 0 || sooner(turn, &out.Turns[first]) {
@@ -233,7 +211,7 @@ func (d *decider) gather(out *Decision) {
 
 // sooner reports whether a turn comes before another: one that comes at all,
 // then the earlier, then security.
-func sooner(t, other *Turn) bool {
+func sooner(t, other *upkeep.Turn) bool {
 	if t.At.IsZero() != other.At.IsZero() {
 		return other.At.IsZero()
 	}
@@ -245,7 +223,7 @@ func sooner(t, other *Turn) bool {
 
 // earlierEnd is until, or the end of a turn that begins at an instant when
 // that comes first.
-func earlierEnd(until time.Time, turn *Turn, at time.Time) time.Time {
+func earlierEnd(until time.Time, turn *upkeep.Turn, at time.Time) time.Time {
 	if turn.Until.IsZero() || !turn.At.Equal(at) {
 		return until
 	}

@@ -22,7 +22,7 @@ func (d *decider) deadline(u *Update) time.Time {
 // securityTurn waits for a window that opens within the contractual delay, and
 // else for the last moment. Closed dates count more than windows: it begins
 // before them, or on them by the plan's leave, or a person decides.
-func (d *decider) securityTurn(turn *Turn) {
+func (d *decider) securityTurn(turn *upkeep.Turn) {
 	d.inWindow(d.earliest, d.retrying(), turn)
 	last := later(d.earliest, turn.Deadline.Add(-margin))
 	if turn.Deadline.IsZero() || !turn.At.IsZero() && !turn.At.After(last) {
@@ -31,23 +31,23 @@ func (d *decider) securityTurn(turn *Turn) {
 	deadline := instant(turn.Deadline, d.zone())
 	slot, closed := d.closedAt(last)
 	if !closed {
-		turn.begin(last, time.Time{}, append(d.retrying(), Reason(AtDeadline, "until", deadline)))
+		begin(turn, last, time.Time{}, append(d.retrying(), Reason(AtDeadline, "until", deadline)))
 		return
 	}
 	note := slot.Window.Note
 	free, until, found := d.lastFree(d.earliest, last)
 	switch {
 	case found:
-		turn.begin(free, until, append(d.retrying(), Reason(BeforeClosed, "note", note)))
+		begin(turn, free, until, append(d.retrying(), Reason(BeforeClosed, "note", note)))
 	case d.Plan.Insist:
-		turn.begin(last, time.Time{}, append(d.retrying(), Reason(Insists, "note", note, "until", deadline)))
+		begin(turn, last, time.Time{}, append(d.retrying(), Reason(Insists, "note", note, "until", deadline)))
 	default:
 		turn.Reasons = append(turn.Reasons, Reason(WouldMiss, "note", note, "until", deadline, "task", TaskDecide))
 	}
 }
 
-func (t *Turn) begin(at, until time.Time, because []upkeep.Reason) {
-	t.At, t.Until, t.Reasons = at, until, because
+func begin(turn *upkeep.Turn, at, until time.Time, because []upkeep.Reason) {
+	turn.At, turn.Until, turn.Reasons = at, until, because
 }
 
 // lastFree returns a late moment between from and to, which is on closed
@@ -67,9 +67,9 @@ func (d *decider) lastFree(from, to time.Time) (at, until time.Time, found bool)
 }
 
 // closedAt returns closed dates that an instant is on.
-func (d *decider) closedAt(t time.Time) (found Slot, closed bool) {
+func (d *decider) closedAt(t time.Time) (found upkeep.Slot, closed bool) {
 	for _, r := range d.closed {
-		r.slots(t, func(s Slot) bool {
+		r.slots(t, func(s upkeep.Slot) bool {
 			if !s.Start.After(t) {
 				found, closed = s, true
 			}
@@ -83,7 +83,7 @@ func (d *decider) closedAt(t time.Time) (found Slot, closed bool) {
 // when none do before limit.
 func (d *decider) closesAfter(t, limit time.Time) (next time.Time) {
 	for _, r := range d.closed {
-		r.slots(t, func(s Slot) bool {
+		r.slots(t, func(s upkeep.Slot) bool {
 			if s.Start.After(t) && s.Start.Before(limit) {
 				next = earlier(next, s.Start)
 			}

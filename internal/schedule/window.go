@@ -13,13 +13,6 @@ import (
 // skip eight years.
 const horizon = 10 * 366 * 24 * time.Hour
 
-// Slot is one occurrence of a window: from Start up to, not including, End.
-type Slot struct {
-	Start  time.Time      `json:"start"`
-	End    time.Time      `json:"end"`
-	Window *upkeep.Window `json:"window"`
-}
-
 // recurring is a window whose occurrences can be found.
 type recurring struct {
 	*upkeep.Window
@@ -111,7 +104,7 @@ func (r *recurring) wall(i int) (time.Time, bool) {
 
 // slots calls yield for each occurrence that ends after an instant, in order,
 // until yield returns false or they are beyond the horizon.
-func (r *recurring) slots(after time.Time, yield func(Slot) bool) {
+func (r *recurring) slots(after time.Time, yield func(upkeep.Slot) bool) {
 	for i := 0; ; i++ {
 		wall, ok := r.wall(i)
 		if !ok {
@@ -119,7 +112,7 @@ func (r *recurring) slots(after time.Time, yield func(Slot) bool) {
 		}
 		start, _ := instantsOf(wall, r.loc)
 		_, end := instantsOf(wall.Add(r.length), r.loc)
-		if end.After(start) && end.After(after) && !yield(Slot{Start: start, End: end, Window: r.Window}) {
+		if end.After(start) && end.After(after) && !yield(upkeep.Slot{Start: start, End: end, Window: r.Window}) {
 			return
 		}
 	}
@@ -154,6 +147,12 @@ func concerns(w *upkeep.Window, site string, s *upkeep.Subscription) bool {
 	return false
 }
 
+// Concerning returns the windows that are for a site under a subscription,
+// nil for none, whether or not a more specific one counts instead.
+func Concerning(windows []upkeep.Window, site string, s *upkeep.Subscription) []upkeep.Window {
+	return slices.DeleteFunc(slices.Clone(windows), func(w upkeep.Window) bool { return !concerns(&w, site, s) })
+}
+
 // governing returns the windows in which interventions on a site may begin,
 // those of the most specific scope that has any, and the closed ones, which
 // add up. A window that cannot be understood is of no use, and closes nothing:
@@ -184,14 +183,14 @@ func governing(in *Input) (open, closed []*recurring) {
 
 // Slots returns the occurrences of the windows that end after from and begin
 // before to, by their beginning.
-func Slots(windows []upkeep.Window, from, to time.Time) []Slot {
-	var found []Slot
+func Slots(windows []upkeep.Window, from, to time.Time) []upkeep.Slot {
+	var found []upkeep.Slot
 	for i := range windows {
 		r, err := compile(&windows[i])
 		if err != nil {
 			continue
 		}
-		r.from(from).slots(from, func(s Slot) bool {
+		r.from(from).slots(from, func(s upkeep.Slot) bool {
 			if !s.Start.Before(to) {
 				return false
 			}
@@ -199,6 +198,6 @@ func Slots(windows []upkeep.Window, from, to time.Time) []Slot {
 			return true
 		})
 	}
-	slices.SortStableFunc(found, func(a, b Slot) int { return a.Start.Compare(b.Start) })
+	slices.SortStableFunc(found, func(a, b upkeep.Slot) int { return a.Start.Compare(b.Start) })
 	return found
 }

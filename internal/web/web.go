@@ -23,6 +23,9 @@ type Config struct {
 	Doctor        Doctor
 	Ledger        Ledger
 	Vaults        Vaults
+	Plans         Plans
+	Schedules     Schedules
+	FleetWork     FleetWork
 
 	Version string       // of the program, for GET /v1/version
 	Clock   upkeep.Clock // paces progress lines; nil is time.Now
@@ -72,6 +75,19 @@ func (s *Server) routes() {
 		"POST /v1/sites/{site}/backups":       s.backupCreate, // stream
 		"POST /v1/sites/{site}/prune":         s.backupPrune,  // stream
 		"POST /v1/sites/{site}/interventions": s.interventionStart,
+		"GET /v1/sites/{site}/plan":           s.planRecommend,
+		"PUT /v1/sites/{site}/plan":           s.siteSubscribe,
+		"POST /v1/sites/{site}/approve":       s.siteApprove,
+
+		"GET /v1/plans":           s.planList,
+		"PUT /v1/plans":           s.planSet,
+		"GET /v1/windows":         s.windowList,
+		"POST /v1/windows":        s.windowAdd,
+		"DELETE /v1/windows/{id}": s.windowRemove,
+		"GET /v1/schedule":        s.scheduleShow,
+		"GET /v1/fleet":           s.fleetStatus,
+		"POST /v1/fleet/hold":     s.fleetHold,
+		"POST /v1/fleet/release":  s.fleetRelease,
 
 		"GET /v1/interventions":              s.interventionList,
 		"GET /v1/interventions/{id}":         s.interventionShow,
