@@ -12,7 +12,7 @@ import (
 const (
 	InWindow      = "in_window"      // a window opens then {scope, subject}
 	Soaking       = "soaking"        // the release is young {days, until}
-	Cadence       = "cadence"        // the last intervention is not long ago {days, until}
+	Cadence       = "cadence"        // the last intervention is not long ago {count, until}
 	ClosedDates   = "closed_dates"   // no intervention begins on these dates {note, until}
 	Retrying      = "retrying"       // the last attempt went wrong {because, until}
 	WithNeeded    = "with_needed"    // an update that it needs has to wait {component}

@@ -111,7 +111,7 @@ func (d *decider) ordinaryTurn(u *Update, turn *upkeep.Turn) {
 	}
 	if next := d.cadence(zone); next.After(from) {
 		from = next
-		because = []upkeep.Reason{Reason(Cadence, "days", strconv.Itoa(d.Plan.CadenceDays), "until", instant(next, zone))}
+		because = []upkeep.Reason{Reason(Cadence, "count", strconv.Itoa(d.Plan.CadenceDays), "until", instant(next, zone))}
 	}
 	d.inWindow(from, because, turn)
 }
