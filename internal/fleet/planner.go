@@ -1,9 +1,9 @@
 package fleet
 
 import (
-	"cmp"
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -13,42 +13,47 @@ import (
 	"upkeep/internal/schedule"
 )
 
-// Planner begins interventions when their time has come. What it knows is in
+// Planner has interventions begin when their time has come. What it knows is in
 // the records; in memory is only when to look at which site again, so that a
-// fleet in which nothing changes costs little.
+// fleet in which nothing changes costs little, and whom it has visited.
 type Planner struct {
 	*Fleet
 	seen    map[upkeep.SiteID]*sight
 	changes int64 // of the fleet's plans and windows, as of the last tick
+
+	visit   func(ctx context.Context, site upkeep.SiteID) error // has Visit called, once, some time
+	mu      sync.Mutex
+	visited map[upkeep.SiteID]time.Time // visits that were asked for and have not ended
 }
 
 // sight is what the last look at a site gave.
 type sight struct {
 	upkeep.Appointment
 	again time.Time // when to look again
+	old   bool      // the inventory that it rests on, or there is none
 }
 
 // NewPlanner returns a planner that has looked at nothing yet. One job at a
-// time calls its Tick.
-func NewPlanner(f *Fleet) *Planner { return &Planner{Fleet: f, seen: map[upkeep.SiteID]*sight{}} }
+// time calls its Tick; visit asks for a job that calls Visit.
+func NewPlanner(f *Fleet, visit func(ctx context.Context, site upkeep.SiteID) error) *Planner {
+	return &Planner{Fleet: f, seen: map[upkeep.SiteID]*sight{}, visit: visit, visited: map[upkeep.SiteID]time.Time{}}
+}
 
 const (
 	pace       = 15 * time.Second // between two ticks
 	lookEvery  = 30 * time.Minute // at a site where nothing is known to change
 	lookFor    = 20 * time.Second // in one tick; who is left is looked at in the next
-	lookLimit  = 3 * time.Minute  // for one site
-	beginLimit = 10 * time.Minute // for one site, with its inventory
-	sideBySide = 4                // sites looked at, or begun, at once
+	visitLimit = 10 * time.Minute // for one site
+	sideBySide = 4                // sites looked at, or surveyed for no other reason than age, at once
 	oldest     = 24 * time.Hour   // inventory that decisions rest on
 
 	// Planned is who asks for interventions that nobody asked for.
 	Planned = "schedule"
 )
 
-// Tick looks which sites' turn it is and begins what may begin now, within the
-// limits. It may be cut short or repeated at any point: what it begins is in
-// the records, which take one intervention for each site. It returns how soon
-// to be called again.
+// Tick looks which sites' turn it is and has those visited whose intervention
+// may begin now, within the limits. It reaches no host, and may be cut short or
+// repeated at any point. It returns how soon to be called again.
 func (p *Planner) Tick(ctx context.Context) (again time.Duration, err error) {
 	defer upkeep.Wrap(&err, "schedule")
 	o, err := p.outlook(ctx)
@@ -62,7 +67,7 @@ func (p *Planner) Tick(ctx context.Context) (again time.Duration, err error) {
 	if err != nil {
 		return 0, err
 	}
-	underWay, err := p.Interventions.Interventions(ctx, upkeep.InterventionFilter{Unended: true})
+	busy, err := p.busy(ctx, o)
 	if err != nil {
 		return 0, err
 	}
@@ -70,19 +75,67 @@ func (p *Planner) Tick(ctx context.Context) (again time.Duration, err error) {
 		clear(p.seen)
 		p.changes = now
 	}
-	var running []schedule.Due
-	for _, iv := range underWay {
-		running = append(running, schedule.Due{Site: iv.Site, Client: o.client(iv.Site)})
-		delete(p.seen, iv.Site) // to be looked at anew when it has ended
-	}
 	sites = slices.DeleteFunc(sites, func(site *upkeep.Site) bool {
-		return slices.ContainsFunc(running, func(d schedule.Due) bool { return d.Site == site.ID })
+		return slices.ContainsFunc(busy, func(d schedule.Due) bool { return d.Site == site.ID })
 	})
 	if err := p.look(ctx, o, sites); err != nil {
 		return 0, err
 	}
-	chosen := schedule.Choose(p.due(o, sites), running, p.Limits)
-	return pace, p.eachOf(ctx, sites, chosen, p.begin)
+	chosen := schedule.Choose(p.due(o, sites), busy, p.Limits)
+	return pace, p.send(ctx, append(chosen, p.outdated(sites, chosen)...))
+}
+
+// busy lists the sites with an intervention under way, or on which one may be
+// about to begin. They are looked at anew when that is over.
+func (p *Planner) busy(ctx context.Context, o *outlook) ([]schedule.Due, error) {
+	underWay, err := p.Interventions.Interventions(ctx, upkeep.InterventionFilter{Unended: true})
+	if err != nil {
+		return nil, err
+	}
+	ids := map[upkeep.SiteID]bool{}
+	for _, iv := range underWay {
+		ids[iv.Site] = true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, since := range p.visited {
+		if o.now.Sub(since) > visitLimit { // another process had it, or it died
+			delete(p.visited, id)
+			continue
+		}
+		ids[id] = true
+	}
+	var busy []schedule.Due
+	for id := range ids {
+		busy = append(busy, schedule.Due{Site: id, Client: o.client(id)})
+		delete(p.seen, id)
+	}
+	return busy, nil
+}
+
+// outdated lists some sites whose inventory is old, besides those that are
+// visited anyhow.
+func (p *Planner) outdated(sites []*upkeep.Site, chosen []upkeep.SiteID) []upkeep.SiteID {
+	var old []upkeep.SiteID
+	for _, site := range sites {
+		if s := p.seen[site.ID]; s != nil && s.old && len(old) < sideBySide && !slices.Contains(chosen, site.ID) {
+			old = append(old, site.ID)
+		}
+	}
+	return old
+}
+
+// send has sites visited.
+func (p *Planner) send(ctx context.Context, sites []upkeep.SiteID) error {
+	for _, id := range sites {
+		p.mu.Lock()
+		p.visited[id] = p.Now()
+		p.mu.Unlock()
+		if err := p.visit(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // look looks at the sites that were not for longest, as far as it comes in its
@@ -131,39 +184,37 @@ func (p *Planner) lookAt(ctx context.Context, o *outlook, site *upkeep.Site) *si
 	if _, maintained := p.Publishers[site.CMS]; !maintained || o.subscriptions[site.ID] == nil {
 		return found // nothing begins by itself
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookLimit)
-	defer cancel()
-	appointment, err := p.appointmentOf(ctx, o, site)
+	inventory, err := p.Inventories.Inventory(ctx, site.ID)
+	if upkeep.CodeOf(err) == upkeep.CodeNotFound {
+		found.old = true
+		return found
+	}
+	if err == nil {
+		found.old = o.now.Sub(inventory.Taken) > oldest
+		err = p.decide(ctx, o, site, inventory, &found.Appointment)
+	}
 	if err != nil {
 		p.Log.Warn("look at site, tried again later", "site", site.Name, "error", err)
 		return found
 	}
-	found.Appointment = *appointment
-	if at := appointment.At; !at.IsZero() && at.After(o.now) && at.Before(found.again) {
+	found.old = found.old || slices.ContainsFunc(found.Reasons, func(r upkeep.Reason) bool { return r.Code == schedule.SurveyDue })
+	if at := found.At; !at.IsZero() && at.After(o.now) && at.Before(found.again) {
 		found.again = at
 	}
 	return found
 }
 
-// appointmentOf decides about a site by its last inventory, or a new one when
-// that is old, and leaves to people what only they can do.
-func (p *Planner) appointmentOf(ctx context.Context, o *outlook, site *upkeep.Site) (*upkeep.Appointment, error) {
-	inventory, err := p.Inventories.Inventory(ctx, site.ID)
-	if upkeep.CodeOf(err) == upkeep.CodeNotFound || err == nil && o.now.Sub(inventory.Taken) > oldest {
-		inventory, err = p.survey(ctx, site)
-	}
-	if err != nil {
-		return nil, err
-	}
+// decide decides about a site by an inventory, and leaves to people what only
+// they can do.
+func (p *Planner) decide(ctx context.Context, o *outlook, site *upkeep.Site, inventory *upkeep.Inventory, to *upkeep.Appointment) error {
 	plan, err := p.plan(ctx, site, inventory, Kept)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	appointment, err := p.appointment(ctx, o, site, plan)
-	if err != nil {
-		return nil, err
+	if *to, err = p.appointment(ctx, o, site, plan); err != nil {
+		return err
 	}
-	return &appointment, p.leave(ctx, site, &appointment)
+	return p.leave(ctx, site, to)
 }
 
 // leave makes the tasks of an appointment. One that is open already gets what
@@ -199,35 +250,54 @@ func (p *Planner) due(o *outlook, sites []*upkeep.Site) []schedule.Due {
 	return due
 }
 
-// eachOf does something for the chosen of the sites, some at once.
-func (p *Planner) eachOf(ctx context.Context, sites []*upkeep.Site, chosen []upkeep.SiteID, do func(context.Context, *upkeep.Site) error) error {
-	var group errgroup.Group
-	group.SetLimit(sideBySide)
-	for _, id := range chosen {
-		at := slices.IndexFunc(sites, func(site *upkeep.Site) bool { return site.ID == id })
-		delete(p.seen, id) // whatever comes of it, it is looked at anew
-		group.Go(func() error { return do(ctx, sites[at]) })
+// Visit takes the inventory of a site, decides anew by what it finds and by
+// the time it is then, and begins when that is due. When it cannot, it notes
+// so, and the site is visited again later and later. It may be repeated: a
+// site has one intervention at a time.
+func (p *Planner) Visit(ctx context.Context, id upkeep.SiteID) error {
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.visited, id)
+	}()
+	sites, err := p.Config.Sites.Sites(ctx)
+	if err != nil {
+		return err
 	}
-	return cmp.Or(group.Wait(), ctx.Err())
-}
-
-// begin plans the intervention of a site whose time has come, and notes when
-// it could not: it is then tried again, later and later.
-func (p *Planner) begin(ctx context.Context, site *upkeep.Site) error {
-	limited, cancel := context.WithTimeout(ctx, beginLimit)
+	at := slices.IndexFunc(sites, func(site *upkeep.Site) bool { return site.ID == id })
+	if at < 0 { // removed since
+		return nil
+	}
+	limited, cancel := context.WithTimeout(ctx, visitLimit)
 	defer cancel()
-	err := p.beginNow(limited, site)
-	why := ""
+	err = p.beginNow(limited, sites[at])
 	switch {
 	case ctx.Err() != nil: // told to stop: it is not the site's fault
 		return ctx.Err()
 	case upkeep.CodeOf(err) == upkeep.CodeConflict: // somebody was quicker
 		return nil
 	case err != nil:
-		why = err.Error()
-		p.Log.Warn("begin on site, tried again later", "site", site.Name, "error", err)
+		return p.noteFailure(ctx, sites[at], err)
 	}
-	return p.Turns.PutAttempt(ctx, site.ID, why)
+	return p.Turns.PutAttempt(ctx, id, "")
+}
+
+// patience is how many visits may go wrong in a row before a person is told.
+const patience = 3
+
+// noteFailure notes that a visit went wrong.
+func (p *Planner) noteFailure(ctx context.Context, site *upkeep.Site, why error) error {
+	p.Log.Warn("visit site, tried again later", "site", site.Name, "error", why)
+	if err := p.Turns.PutAttempt(ctx, site.ID, why.Error()); err != nil {
+		return err
+	}
+	attempt, err := p.Turns.Attempt(ctx, site.ID)
+	if err != nil || attempt.Failures < patience {
+		return err
+	}
+	text := upkeep.TextOf(why)
+	return p.Notes.CreateTask(ctx, &upkeep.Task{Site: site.ID, Code: schedule.TaskExamine,
+		Params: map[string]string{"why": text.String(), "why_text": text.Param()}})
 }
 
 // beginNow examines a site, decides anew by what it finds and by the time it
@@ -246,7 +316,7 @@ func (p *Planner) beginNow(ctx context.Context, site *upkeep.Site) error {
 	}
 	appointment, err := p.appointment(ctx, o, site, plan)
 	if err != nil || appointment.At.IsZero() || appointment.At.After(o.now) {
-		return err
+		return err // not yet
 	}
 	selected, err := resolve.Select(plan.Plan, appointment.Refs, nil, false)
 	if err != nil {

@@ -66,7 +66,7 @@ const remembered = 20
 // appointment decides when the next intervention on a site may begin.
 func (f *Fleet) appointment(ctx context.Context, o *outlook, site *upkeep.Site, plan *resolved) (a upkeep.Appointment, err error) {
 	defer upkeep.Wrap(&err, "schedule %s", site.Name)
-	in := schedule.Input{Now: o.now, Site: site.Name, Windows: o.windows, Subscription: o.subscriptions[site.ID]}
+	in := schedule.Input{Now: o.now, Site: site.Name, Windows: o.windows, Subscription: o.subscriptions[site.ID], Surveyed: plan.surveyed}
 	if in.Subscription != nil {
 		in.Plan = o.plans[in.Subscription.Plan]
 	}

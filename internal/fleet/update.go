@@ -16,6 +16,7 @@ type resolved struct {
 	resolve.Plan
 	known    *Known
 	findings []upkeep.Finding
+	surveyed time.Time
 }
 
 // plan decides what to update, from what publishers say. A site of a CMS
@@ -24,7 +25,7 @@ func (f *Fleet) plan(ctx context.Context, site *upkeep.Site, inventory *upkeep.I
 	publisher, ok := f.Publishers[site.CMS]
 	if !ok {
 		shown := shownTo(site, inventory)
-		return &resolved{Plan: resolve.Unmaintained(shown), known: &Known{Checked: inventory.Taken}, findings: shown.Findings}, nil
+		return &resolved{Plan: resolve.Unmaintained(shown), known: &Known{Checked: inventory.Taken}, findings: shown.Findings, surveyed: inventory.Taken}, nil
 	}
 	known, err := publisher.Check(ctx, inventory, young)
 	if err != nil {
@@ -42,7 +43,8 @@ func (f *Fleet) plan(ctx context.Context, site *upkeep.Site, inventory *upkeep.I
 	for _, hold := range holds {
 		in.Holds = append(in.Holds, *hold)
 	}
-	return &resolved{Plan: resolve.Resolve(in), known: known, findings: slices.Concat(in.Inventory.Findings, in.Findings)}, nil
+	findings := slices.Concat(in.Inventory.Findings, in.Findings)
+	return &resolved{Plan: resolve.Resolve(in), known: known, findings: findings, surveyed: inventory.Taken}, nil
 }
 
 // below names what lies below a site's root from there, as people do.

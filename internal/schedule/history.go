@@ -39,6 +39,9 @@ func (in *Input) Learn(history []*upkeep.Intervention, attempt upkeep.Attempt) {
 	case !newest.State.Ended():
 		stop := Reason(UnderWay, "id", id)
 		in.Stop = &stop
+	case newest.Ended.After(in.Surveyed):
+		stop := Reason(SurveyDue, "id", id)
+		in.Stop = &stop
 	}
 	if at := slices.IndexFunc(history, ordinary); at >= 0 {
 		in.Last = history[at].Created

@@ -38,10 +38,11 @@ func TestLearn(t *testing.T) {
 		{name: "half", history: []*upkeep.Intervention{half}, last: time.Hour, wait: time.Hour},
 		{name: "incident", history: []*upkeep.Intervention{ended(upkeep.Incident, 0, true)}, stop: schedule.AfterIncident},
 		{name: "under way", history: []*upkeep.Intervention{ended(upkeep.Applying, 0, true)}, stop: schedule.UnderWay},
+		{name: "inventory from before", history: []*upkeep.Intervention{ended(upkeep.Done, -time.Minute, true)}, stop: schedule.SurveyDue},
 		{name: "attempts", attempt: upkeep.Attempt{Failures: 3, Tried: now}, wait: 20 * time.Minute},
 		{name: "many attempts", attempt: upkeep.Attempt{Failures: 1000, Tried: now}, wait: 24 * time.Hour},
 	} {
-		in := schedule.Input{Now: now}
+		in := schedule.Input{Now: now, Surveyed: now}
 		in.Learn(tc.history, tc.attempt)
 		from := now
 		if len(tc.history) > 0 {

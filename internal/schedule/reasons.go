@@ -27,14 +27,16 @@ const (
 	FleetHeld     = "fleet_held"     // a person holds the fleet {because}
 	UnderWay      = "under_way"      // an intervention is under way {id}
 	AfterIncident = "after_incident" // the last intervention ended in an incident {id}
+	SurveyDue     = "survey_due"     // the inventory is from before the last intervention {id}
 	SiteFrozen    = "site_frozen"    // it was frozen by hand
 	NothingReady  = "nothing_ready"  // nothing waits that could be applied
 )
 
-// Tasks that a decision may leave to a person.
+// Tasks that are left to a person.
 const (
 	TaskConsent = "approve_updates"
 	TaskDecide  = "decide_security"
+	TaskExamine = "examine_site" // it could not be visited, again and again {why}
 )
 
 // Reason returns a reason with params given as name, value pairs.

@@ -20,6 +20,7 @@ type Input struct {
 	Subscription *upkeep.Subscription // nil the same
 	Windows      []upkeep.Window      // of anybody; those that concern the site count
 	Updates      []Update             // that are ready
+	Surveyed     time.Time            // when the inventory was taken by which they are
 	Last         time.Time            // when the last intervention with ordinary updates began; zero is never
 	Retry        Retry                // after what went wrong
 	Stop         *upkeep.Reason       // nothing begins whatever the time, because

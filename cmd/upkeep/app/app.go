@@ -167,7 +167,8 @@ func (a *app) newFleet(client *feed.Client, packages *feed.Packages) *fleet.Flee
 // The kinds of jobs.
 const (
 	interventionJob = "intervention"
-	scheduleJob     = "schedule"
+	scheduleJob     = "schedule" // one that never ends
+	visitJob        = "visit"    // of a site whose time has come
 )
 
 func (a *app) newRunner() *intervention.Runner {
@@ -201,7 +202,14 @@ func (a *app) workers() map[string]engine.Worker {
 		},
 	}}
 	if a.daemon {
-		planner := fleet.NewPlanner(a.fleet)
+		planner := fleet.NewPlanner(a.fleet, func(ctx context.Context, site upkeep.SiteID) error {
+			return a.queue.Enqueue(ctx, engine.Job{Kind: visitJob, ID: int64(site)})
+		})
+		workers[visitJob] = engine.Worker{
+			Work: func(ctx context.Context, id int64) (time.Duration, error) {
+				return 0, planner.Visit(ctx, upkeep.SiteID(id))
+			},
+		}
 		// One job that never ends: of all processes that take such jobs one
 		// has it, and when that dies another has it within seconds.
 		workers[scheduleJob] = engine.Worker{

@@ -140,7 +140,11 @@ func newPlanSet(e *console.Env) *cobra.Command {
 	f.BoolVar(&wanted.Insist, "insist", false, e.Text("flag.insist"))
 	e.TextFormat(f, &format)
 	cmd.RunE = e.Calling(func(ctx context.Context, c *web.Client, args []string) error {
-		return runPlanSet(ctx, e, c, args[0], changed(f, &wanted), format)
+		set, err := setPlan(ctx, e, c, args[0], changed(f, &wanted))
+		if err != nil {
+			return err
+		}
+		return showPlan(e, set, nil, format)
 	})
 	return cmd
 }
@@ -164,20 +168,17 @@ func changed(f *pflag.FlagSet, wanted *upkeep.Plan) func(*upkeep.Plan) {
 	}
 }
 
-func runPlanSet(ctx context.Context, e *console.Env, c *web.Client, name string, change func(*upkeep.Plan), format string) error {
+// setPlan changes a plan, or makes it.
+func setPlan(ctx context.Context, e *console.Env, c web.Plans, name string, change func(*upkeep.Plan)) (*upkeep.Plan, error) {
 	plan, err := planOf(ctx, c, name)
 	if upkeep.CodeOf(err) == upkeep.CodeNotFound {
 		plan, err = &upkeep.Plan{Name: name, Title: name}, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	change(plan)
-	set, err := c.SetPlan(ctx, e.Actor(), *plan)
-	if err != nil {
-		return err
-	}
-	return showPlan(e, set, nil, format)
+	return c.SetPlan(ctx, e.Actor(), *plan)
 }
 
 func newPlanRecommend(e *console.Env) *cobra.Command {

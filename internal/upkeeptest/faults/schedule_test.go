@@ -74,9 +74,7 @@ func TestTheDaemonBeginsWhatIsDue(t *testing.T) {
 		t.Errorf("%s by %s with %+v", iv.State, iv.Requester, iv.Outcomes)
 	}
 	upkeeptest.Works(t, site)
-	if turn := held(); len(turn.Turns) != 0 || turn.Reasons[0].Code != "nothing_ready" {
-		t.Errorf("%+v", turn)
-	}
+	upkeeptest.Eventually(t, time.Minute, "the inventory to be taken anew", func() bool { return held().Reasons[0].Code == "nothing_ready" })
 	status := upkeeptest.JSON[web.FleetStatus](t, p, "fleet", "status")
 	if status.Day[upkeep.Done] != 1 || status.Running != 0 || status.Pending != 0 {
 		t.Errorf("%+v", status)
