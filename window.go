@@ -58,7 +58,8 @@ func (w *Window) Validate() error {
 	default:
 		return Errorf(CodeInvalid, "scope %q: want agency, plan, client or site", string(w.Scope))
 	}
-	if _, err := time.Parse(WallTime, w.Begin); err != nil {
+	begin, err := time.Parse(WallTime, w.Begin)
+	if err != nil || begin.Year() < 2000 || begin.Year() > 2199 {
 		return Errorf(CodeInvalid, "begin %q: want a date and a time like 2026-12-01T02:00", w.Begin)
 	}
 	length, shortest, longest := time.Duration(w.Length), ShortestWindow, LongestWindow

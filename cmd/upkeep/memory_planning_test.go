@@ -114,3 +114,23 @@ func (m *memory) ReleaseFleet(context.Context, string) error {
 	m.changed("release")
 	return nil
 }
+
+func (m *memory) ReleaseHolds(context.Context) ([]upkeep.ReleaseHold, error) {
+	return []upkeep.ReleaseHold{{CMS: upkeep.WordPress, Component: "plugin:akismet/akismet.php", Version: "5.3.1", Actor: "cli:anna", Because: "breaks shops", Created: day(6, 0, 0)}}, nil
+}
+
+func (m *memory) HoldRelease(_ context.Context, _ string, hold upkeep.ReleaseHold) (*upkeep.ReleaseHold, error) {
+	if hold.CMS != upkeep.WordPress {
+		return nil, upkeep.NotMaintained(hold.CMS)
+	}
+	m.changed("release held", hold.Component, string(hold.Version), hold.Because)
+	return &hold, nil
+}
+
+func (m *memory) AllowRelease(_ context.Context, _ string, hold upkeep.ReleaseHold) error {
+	if hold.CMS != upkeep.WordPress {
+		return missing("hold", hold.Component)
+	}
+	m.changed("release allowed", hold.Component, string(hold.Version))
+	return nil
+}

@@ -23,7 +23,7 @@ func newRootCommand(e *console.Env) *cobra.Command {
 		e.Noun("backup", "backup",
 			newBackupCreateCommand(e), newBackupListCommand(e), newBackupShowCommand(e), newBackupVerifyCommand(e),
 			newBackupRestoreCommand(e), newBackupDiffCommand(e), newBackupPruneCommand(e)),
-		planning.NewPlan(e), planning.NewWindow(e), planning.NewSchedule(e), planning.NewFleet(e),
+		planning.NewPlan(e), planning.NewWindow(e), planning.NewSchedule(e), planning.NewRelease(e), planning.NewFleet(e),
 		e.Noun("ledger", "ledger", newLedgerListCommand(e), newLedgerVerifyCommand(e)),
 		e.Noun("vault", "vault", newVaultPasswordCommand(e)),
 		newDoctorCommand(e),

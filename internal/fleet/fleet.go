@@ -87,6 +87,13 @@ type Turns interface {
 	PutAttempt(ctx context.Context, site upkeep.SiteID, why string) error
 }
 
+// Releases keeps which releases are held for the fleet.
+type Releases interface {
+	ReleaseHolds(ctx context.Context, cms upkeep.CMS) ([]upkeep.ReleaseHold, error)
+	PutReleaseHold(ctx context.Context, hold *upkeep.ReleaseHold) error
+	DeleteReleaseHold(ctx context.Context, cms upkeep.CMS, component string, version upkeep.Version) error
+}
+
 // Freshness says how young publishers' answers have to be.
 type Freshness int
 
@@ -115,6 +122,7 @@ type Config struct {
 	Plans         Plans
 	Windows       Windows
 	Turns         Turns
+	Releases      Releases
 	Limits        schedule.Limits // of interventions under way that begin by themselves
 	Custody       *custody.Custody
 	Ledger        *ledger.Ledger

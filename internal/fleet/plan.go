@@ -23,6 +23,9 @@ const (
 	kindWindowRemoved = "window_removed"
 	kindFleetHeld     = "fleet_held"
 	kindFleetReleased = "fleet_released"
+
+	kindReleaseHeld    = "release_held"
+	kindReleaseAllowed = "release_allowed"
 )
 
 // Plans returns all plans.

@@ -47,8 +47,8 @@ const (
 	sideBySide = 4                // sites looked at, or surveyed for no other reason than age, at once
 	oldest     = 24 * time.Hour   // inventory that decisions rest on
 
-	// Planned is who asks for interventions that nobody asked for.
-	Planned = "schedule"
+	// BySchedule is who asks for interventions that nobody asked for.
+	BySchedule = "schedule"
 )
 
 // Tick looks which sites' turn it is and has those visited whose intervention
@@ -170,9 +170,13 @@ func (p *Planner) look(ctx context.Context, o *outlook, sites []*upkeep.Site) er
 		return err
 	}
 	for i, result := range results {
-		if result != nil {
-			p.seen[wanted[i].ID] = result
+		if result == nil {
+			continue
 		}
+		if before := p.seen[wanted[i].ID]; before != nil && !before.At.IsZero() && before.At.Before(result.At) && !result.At.After(o.now) {
+			result.At = before.At // it has been waiting since
+		}
+		p.seen[wanted[i].ID] = result
 	}
 	return ctx.Err()
 }
@@ -325,6 +329,6 @@ func (p *Planner) beginNow(ctx context.Context, site *upkeep.Site) error {
 	if err := p.noteTasks(ctx, site, plan.Plan); err != nil {
 		return err
 	}
-	iv := &upkeep.Intervention{Site: site.ID, State: upkeep.Planned, Created: o.now.UTC(), Batches: selected.Batches, Requester: Planned}
+	iv := &upkeep.Intervention{Site: site.ID, State: upkeep.Planned, Created: o.now.UTC(), Batches: selected.Batches, Requester: BySchedule}
 	return p.carryOut(ctx, iv, appointment.Reasons)
 }

@@ -213,8 +213,10 @@ func (f *Fleet) siteTurn(ctx context.Context, o *outlook, site *upkeep.Site) (*w
 		return nil, err
 	}
 	plan, err := f.plan(ctx, site, inventory, Kept)
-	if err != nil {
-		return nil, err
+	if err != nil { // one publisher that does not answer spoils no list
+		text := upkeep.TextOf(err)
+		turn.Reasons = []upkeep.Reason{schedule.Reason(schedule.NotKnown, "why", text.String(), "why_text", text.Param())}
+		return turn, nil
 	}
 	turn.Appointment, err = f.appointment(ctx, o, site, plan)
 	return turn, err

@@ -43,6 +43,13 @@ func (f *Fleet) plan(ctx context.Context, site *upkeep.Site, inventory *upkeep.I
 	for _, hold := range holds {
 		in.Holds = append(in.Holds, *hold)
 	}
+	everywhere, err := f.Config.Releases.ReleaseHolds(ctx, site.CMS)
+	if err != nil {
+		return nil, err
+	}
+	for i := range everywhere {
+		in.Holds = append(in.Holds, everywhere[i].Everywhere())
+	}
 	findings := slices.Concat(in.Inventory.Findings, in.Findings)
 	return &resolved{Plan: resolve.Resolve(in), known: known, findings: findings, surveyed: inventory.Taken}, nil
 }

@@ -198,3 +198,28 @@ func TestChoosingIsFair(t *testing.T) {
 		}
 	})
 }
+
+// FuzzRule: whatever is accepted as a rule is asked about for ten years in no
+// time, and its occurrences come in order.
+func FuzzRule(f *testing.F) {
+	for _, rule := range append(slices.Clone(rules), "FREQ=DAILY;INTERVAL=-1", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "FREQ=WEEKLY;BYSETPOS=-1;BYDAY=MO,TU",
+		"FREQ=YEARLY;BYWEEKNO=53", "FREQ=YEARLY;BYYEARDAY=366", "FREQ=MONTHLY;BYDAY=+5FR", "FREQ=DAILY;COUNT=0", "FREQ=DAILY;INTERVAL=1000000000", "FREQ=YEARLY;BYEASTER=1") {
+		f.Add(rule)
+	}
+	f.Fuzz(func(t *testing.T, rule string) {
+		w := upkeep.Window{Scope: upkeep.ForAgency, Begin: "2024-02-29T02:30", Length: upkeep.Duration(2 * time.Hour), Rule: rule, Zone: "Europe/Paris"}
+		if schedule.Check(&w) != nil {
+			return
+		}
+		asked := time.Now()
+		slots := schedule.Slots([]upkeep.Window{w}, epoch, epoch.AddDate(10, 0, 0))
+		if took := time.Since(asked); took > 5*time.Second {
+			t.Errorf("%q took %s", rule, took)
+		}
+		for i, slot := range slots {
+			if !slot.End.After(slot.Start) || i > 0 && slot.Start.Before(slots[i-1].Start) {
+				t.Fatalf("%q: %+v", rule, slot)
+			}
+		}
+	})
+}

@@ -29,6 +29,7 @@ const (
 	AfterIncident = "after_incident" // the last intervention ended in an incident {id}
 	SurveyDue     = "survey_due"     // the inventory is from before the last intervention {id}
 	SiteFrozen    = "site_frozen"    // it was frozen by hand
+	NotKnown      = "not_known"      // publishers have never answered {why}
 	NothingReady  = "nothing_ready"  // nothing waits that could be applied
 )
 

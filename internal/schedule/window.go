@@ -21,8 +21,9 @@ type recurring struct {
 	length time.Duration
 	rule   rrule.ROption // of wall times
 
-	walls []time.Time // at which it begins, as far as was asked for
-	more  func() (time.Time, bool)
+	since time.Time                // wall time before which nothing is asked about
+	found []upkeep.Slot            // the occurrences since then, as far as was asked for
+	more  func() (time.Time, bool) // the next wall time at which it begins
 }
 
 // Check returns CodeInvalid when a window's fields, rule or zone cannot be
@@ -57,6 +58,9 @@ func compile(w *upkeep.Window) (*recurring, error) {
 		return nil, upkeep.Errorf(upkeep.CodeInvalid, "rule %q: %w", w.Rule, err).
 			WithHint("Write it as in a calendar file: FREQ=WEEKLY;BYDAY=TU,TH.")
 	}
+	if option.Interval < 0 || option.Count < 0 {
+		return nil, upkeep.Errorf(upkeep.CodeInvalid, "rule %q: it goes backwards", w.Rule)
+	}
 	finer := option.Freq == rrule.HOURLY || option.Freq == rrule.MINUTELY || option.Freq == rrule.SECONDLY ||
 		len(option.Byhour) > 0 || len(option.Byminute) > 0 || len(option.Bysecond) > 0 || !option.Dtstart.IsZero()
 	if finer {
@@ -70,49 +74,42 @@ func compile(w *upkeep.Window) (*recurring, error) {
 // before may still last; clocks make it a little longer. A rule that never
 // comes true, such as 30 February, ends at the horizon.
 func (r *recurring) from(t time.Time) *recurring {
-	since := wallOf(t, r.loc).Add(-r.length - mostOffset)
+	r.since = wallOf(t, r.loc).Add(-r.length - mostOffset)
 	option := r.rule
 	option.Dtstart = r.begin
-	option.Until = earlier(option.Until, later(since, r.begin).Add(horizon))
+	option.Until = earlier(option.Until, later(r.since, r.begin).Add(horizon))
 	r.more = func() (time.Time, bool) { return time.Time{}, false }
 	if rule, err := rrule.NewRRule(option); err == nil { // it was checked when it was compiled
 		r.more = rule.Iterator()
 	}
-	for wall, ok := r.more(); ok; wall, ok = r.more() {
-		if !wall.Before(since) {
-			r.walls = append(r.walls, wall)
-			break
-		}
-	}
 	return r
 }
 
-// wall returns the i-th wall time at which the window begins.
-func (r *recurring) wall(i int) (time.Time, bool) {
-	if i == len(r.walls) && i > 0 {
+// slot returns the i-th occurrence.
+func (r *recurring) slot(i int) (upkeep.Slot, bool) {
+	for len(r.found) <= i {
 		wall, ok := r.more()
 		if !ok {
-			return wall, false
+			return upkeep.Slot{}, false
 		}
-		r.walls = append(r.walls, wall)
+		if wall.Before(r.since) {
+			continue
+		}
+		start, _ := instantsOf(wall, r.loc)
+		_, end := instantsOf(wall.Add(r.length), r.loc)
+		if end.After(start) { // not in an hour that never is
+			r.found = append(r.found, upkeep.Slot{Start: start, End: end, Window: r.Window})
+		}
 	}
-	if i >= len(r.walls) {
-		return time.Time{}, false
-	}
-	return r.walls[i], true
+	return r.found[i], true
 }
 
 // slots calls yield for each occurrence that ends after an instant, in order,
 // until yield returns false or they are beyond the horizon.
 func (r *recurring) slots(after time.Time, yield func(upkeep.Slot) bool) {
 	for i := 0; ; i++ {
-		wall, ok := r.wall(i)
-		if !ok {
-			return
-		}
-		start, _ := instantsOf(wall, r.loc)
-		_, end := instantsOf(wall.Add(r.length), r.loc)
-		if end.After(start) && end.After(after) && !yield(upkeep.Slot{Start: start, End: end, Window: r.Window}) {
+		slot, ok := r.slot(i)
+		if !ok || slot.End.After(after) && !yield(slot) {
 			return
 		}
 	}

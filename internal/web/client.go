@@ -41,6 +41,7 @@ var (
 	_ Plans         = (*Client)(nil)
 	_ Schedules     = (*Client)(nil)
 	_ FleetWork     = (*Client)(nil)
+	_ Releases      = (*Client)(nil)
 )
 
 // NewClient returns a client of the server at base, such as

@@ -26,6 +26,7 @@ type Config struct {
 	Plans         Plans
 	Schedules     Schedules
 	FleetWork     FleetWork
+	Releases      Releases
 
 	Version string       // of the program, for GET /v1/version
 	Clock   upkeep.Clock // paces progress lines; nil is time.Now
@@ -85,6 +86,9 @@ func (s *Server) routes() {
 		"POST /v1/windows":        s.windowAdd,
 		"DELETE /v1/windows/{id}": s.windowRemove,
 		"GET /v1/schedule":        s.scheduleShow,
+		"GET /v1/releases/holds":  s.releaseShow,
+		"POST /v1/releases/hold":  s.releaseHold,
+		"POST /v1/releases/allow": s.releaseAllow,
 		"GET /v1/fleet":           s.fleetStatus,
 		"POST /v1/fleet/hold":     s.fleetHold,
 		"POST /v1/fleet/release":  s.fleetRelease,

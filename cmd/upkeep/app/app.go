@@ -154,7 +154,7 @@ func (a *app) newCustody(packages *feed.Packages) *custody.Custody {
 func (a *app) newFleet(client *feed.Client, packages *feed.Packages) *fleet.Fleet {
 	return fleet.New(fleet.Config{
 		Sites: a.db, Inventories: a.db, Interventions: a.db, Notes: a.db,
-		Plans: a.db, Windows: a.db, Turns: a.db, Limits: a.settings.Limits.asked(),
+		Plans: a.db, Windows: a.db, Turns: a.db, Releases: a.db, Limits: a.settings.Limits.asked(),
 		Custody: a.custody, Ledger: a.ledger,
 		Publishers: publishers(&a.settings, client, packages),
 		Enqueue: func(ctx context.Context, id upkeep.InterventionID) error {
@@ -225,7 +225,7 @@ func (a *app) api() http.Handler {
 		Sites: fleet.SiteList{Fleet: a.fleet}, Inventories: a.fleet, Updates: a.fleet,
 		Interventions: fleet.Record{Fleet: a.fleet}, Backups: fleet.Vault{Fleet: a.fleet},
 		Restores: fleet.Vault{Fleet: a.fleet}, Gates: a.fleet, Checks: a.fleet, Doctor: doctor{a}, Ledger: a.fleet, Vaults: vaults{a},
-		Plans: fleet.Contracts{Fleet: a.fleet}, Schedules: fleet.Calendar{Fleet: a.fleet}, FleetWork: fleet.Calendar{Fleet: a.fleet},
+		Plans: fleet.Contracts{Fleet: a.fleet}, Schedules: fleet.Calendar{Fleet: a.fleet}, FleetWork: fleet.Calendar{Fleet: a.fleet}, Releases: fleet.Shelf{Fleet: a.fleet},
 		Version: a.version, Log: a.log,
 	})
 }

@@ -75,3 +75,13 @@ CREATE TABLE fleet_hold (
     because TEXT    NOT NULL,
     since   BIGINT  NOT NULL
 );
+
+CREATE TABLE release_hold (
+    cms       TEXT   NOT NULL,
+    component TEXT   NOT NULL,
+    version   TEXT   NOT NULL, -- '' is every release
+    actor     TEXT   NOT NULL,
+    because   TEXT   NOT NULL,
+    created   BIGINT NOT NULL,
+    PRIMARY KEY (cms, component, version)
+);
