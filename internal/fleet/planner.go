@@ -188,24 +188,39 @@ func (p *Planner) lookAt(ctx context.Context, o *outlook, site *upkeep.Site) *si
 	if _, maintained := p.Publishers[site.CMS]; !maintained || o.subscriptions[site.ID] == nil {
 		return found // nothing begins by itself
 	}
-	inventory, err := p.Inventories.Inventory(ctx, site.ID)
-	if upkeep.CodeOf(err) == upkeep.CodeNotFound {
-		found.old = true
-		return found
-	}
-	if err == nil {
-		found.old = o.now.Sub(inventory.Taken) > oldest
-		err = p.decide(ctx, o, site, inventory, &found.Appointment)
-	}
-	if err != nil {
+	if err := p.examine(ctx, o, site, found); err != nil {
 		p.Log.Warn("look at site, tried again later", "site", site.Name, "error", err)
-		return found
+		return &sight{again: found.again}
 	}
-	found.old = found.old || slices.ContainsFunc(found.Reasons, func(r upkeep.Reason) bool { return r.Code == schedule.SurveyDue })
 	if at := found.At; !at.IsZero() && at.After(o.now) && at.Before(found.again) {
 		found.again = at
 	}
 	return found
+}
+
+// examine decides by the last inventory, and says when that is too old.
+func (p *Planner) examine(ctx context.Context, o *outlook, site *upkeep.Site, found *sight) error {
+	inventory, err := p.Inventories.Inventory(ctx, site.ID)
+	switch {
+	case upkeep.CodeOf(err) == upkeep.CodeNotFound:
+		found.old = true
+	case err != nil:
+		return err
+	default:
+		if err := p.decide(ctx, o, site, inventory, &found.Appointment); err != nil {
+			return err
+		}
+		found.old = o.now.Sub(inventory.Taken) > oldest ||
+			slices.ContainsFunc(found.Reasons, func(r upkeep.Reason) bool { return r.Code == schedule.SurveyDue })
+	}
+	if !found.old {
+		return nil
+	}
+	attempt, err := p.Turns.Attempt(ctx, site.ID)
+	if again := schedule.Again(attempt).Until; again.After(o.now) {
+		found.old, found.again = false, again
+	}
+	return err
 }
 
 // decide decides about a site by an inventory, and leaves to people what only
@@ -278,8 +293,8 @@ func (p *Planner) Visit(ctx context.Context, id upkeep.SiteID) error {
 	switch {
 	case ctx.Err() != nil: // told to stop: it is not the site's fault
 		return ctx.Err()
-	case upkeep.CodeOf(err) == upkeep.CodeConflict: // somebody was quicker
-		return nil
+	case upkeep.CodeOf(err) == upkeep.CodeConflict: // somebody was quicker, or it is frozen by hand
+		return p.Turns.PutAttempt(ctx, id, err.Error())
 	case err != nil:
 		return p.noteFailure(ctx, sites[at], err)
 	}

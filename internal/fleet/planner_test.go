@@ -154,6 +154,11 @@ func TestPlannerSurveysWhatIsOldAndLeavesTheUnsubscribed(t *testing.T) {
 	r.now = r.now.Add(7 * time.Hour) // 19:00: nothing is due
 	r.want(t, 0)
 	r.want(t, 17*time.Hour+30*time.Minute, 1, 2) // 12:30 the day after: one is due, the other is only old
+	for _, id := range []upkeep.SiteID{1, 2} {
+		must(t, r.planner.Visit(t.Context(), id)) // nobody answers
+	}
+	r.want(t, time.Minute)
+	r.want(t, 10*time.Minute, 1, 2)
 }
 
 func TestPlannerAsksForConsent(t *testing.T) {

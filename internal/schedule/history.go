@@ -25,9 +25,7 @@ const (
 // Learn fills in what follows from a site's interventions, newest first, and
 // from attempts of which none came.
 func (in *Input) Learn(history []*upkeep.Intervention, attempt upkeep.Attempt) {
-	if attempt.Failures > 0 {
-		in.Retry = Retry{Until: attempt.Tried.Add(doubled(firstRepeat, attempt.Failures)), Because: becauseNotPlanned}
-	}
+	in.Retry = Again(attempt)
 	if len(history) == 0 {
 		return
 	}
@@ -59,6 +57,14 @@ func (in *Input) Learn(history []*upkeep.Intervention, attempt upkeep.Attempt) {
 			in.Retry = Retry{Until: until, Because: because}
 		}
 	}
+}
+
+// Again says when to try again after an attempt, zero when it went well.
+func Again(attempt upkeep.Attempt) Retry {
+	if attempt.Failures == 0 {
+		return Retry{}
+	}
+	return Retry{Until: attempt.Tried.Add(doubled(firstRepeat, attempt.Failures)), Because: becauseNotPlanned}
 }
 
 func doubled(wait time.Duration, times int) time.Duration {
