@@ -50,7 +50,14 @@ func (m *memory) Subscribe(ctx context.Context, _, name string, req upkeep.Subsc
 	}
 	m.changed("subscribe", name, req.Plan, req.Client, string(req.Consent))
 	req.Since = day(6, 0, 0)
-	site.Subscription, site.Recommended, site.Extensions = &req, "sur-mesure", 14
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range m.state.Sites {
+		if s := &m.state.Sites[i]; s.Name == name {
+			s.Subscription, s.Recommended, s.Extensions = &req, "sur-mesure", 14
+			site = s
+		}
+	}
 	return site, nil
 }
 

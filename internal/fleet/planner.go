@@ -21,9 +21,15 @@ type Planner struct {
 	seen    map[upkeep.SiteID]*sight
 	changes int64 // of the fleet's plans and windows, as of the last tick
 
-	visit   func(ctx context.Context, site upkeep.SiteID) error // has Visit called, once, some time
+	ask     func(ctx context.Context, site upkeep.SiteID) error // for a job that calls Visit
 	mu      sync.Mutex
-	visited map[upkeep.SiteID]time.Time // visits that were asked for and have not ended
+	visited map[upkeep.SiteID]visit // that were asked for and have not ended
+}
+
+// visit is one that was asked for.
+type visit struct {
+	at  time.Time
+	due bool // an intervention may come of it, not just an inventory
 }
 
 // sight is what the last look at a site gave.
@@ -34,9 +40,9 @@ type sight struct {
 }
 
 // NewPlanner returns a planner that has looked at nothing yet. One job at a
-// time calls its Tick; visit asks for a job that calls Visit.
-func NewPlanner(f *Fleet, visit func(ctx context.Context, site upkeep.SiteID) error) *Planner {
-	return &Planner{Fleet: f, seen: map[upkeep.SiteID]*sight{}, visit: visit, visited: map[upkeep.SiteID]time.Time{}}
+// time calls its Tick; ask asks for a job that calls Visit.
+func NewPlanner(f *Fleet, ask func(ctx context.Context, site upkeep.SiteID) error) *Planner {
+	return &Planner{Fleet: f, seen: map[upkeep.SiteID]*sight{}, ask: ask, visited: map[upkeep.SiteID]visit{}}
 }
 
 const (
@@ -75,19 +81,30 @@ func (p *Planner) Tick(ctx context.Context) (again time.Duration, err error) {
 		clear(p.seen)
 		p.changes = now
 	}
+	var running []schedule.Due
+	for id, counts := range busy {
+		if counts {
+			running = append(running, schedule.Due{Site: id, Client: o.client(id)})
+		}
+	}
 	sites = slices.DeleteFunc(sites, func(site *upkeep.Site) bool {
-		return slices.ContainsFunc(busy, func(d schedule.Due) bool { return d.Site == site.ID })
+		_, is := busy[site.ID]
+		return is
 	})
 	if err := p.look(ctx, o, sites); err != nil {
 		return 0, err
 	}
-	chosen := schedule.Choose(p.due(o, sites), busy, p.Limits)
-	return pace, p.send(ctx, append(chosen, p.outdated(sites, chosen)...))
+	chosen := schedule.Choose(p.due(o, sites), running, p.Limits)
+	if err := p.send(ctx, chosen, true); err != nil {
+		return 0, err
+	}
+	return pace, p.send(ctx, p.outdated(sites, chosen), false)
 }
 
-// busy lists the sites with an intervention under way, or on which one may be
-// about to begin. They are looked at anew when that is over.
-func (p *Planner) busy(ctx context.Context, o *outlook) ([]schedule.Due, error) {
+// busy tells which sites are worked on, and of each whether it counts for the
+// limits: an intervention is under way, or may be about to begin. They are
+// looked at anew when that is over.
+func (p *Planner) busy(ctx context.Context, o *outlook) (map[upkeep.SiteID]bool, error) {
 	underWay, err := p.Interventions.Interventions(ctx, upkeep.InterventionFilter{Unended: true})
 	if err != nil {
 		return nil, err
@@ -98,27 +115,33 @@ func (p *Planner) busy(ctx context.Context, o *outlook) ([]schedule.Due, error) 
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for id, since := range p.visited {
-		if o.now.Sub(since) > visitLimit { // another process had it, or it died
+	for id, asked := range p.visited {
+		if o.now.Sub(asked.at) > visitLimit { // another process had it, or it died
 			delete(p.visited, id)
 			continue
 		}
-		ids[id] = true
+		ids[id] = ids[id] || asked.due
 	}
-	var busy []schedule.Due
 	for id := range ids {
-		busy = append(busy, schedule.Due{Site: id, Client: o.client(id)})
 		delete(p.seen, id)
 	}
-	return busy, nil
+	return ids, nil
 }
 
 // outdated lists some sites whose inventory is old, besides those that are
 // visited anyhow.
 func (p *Planner) outdated(sites []*upkeep.Site, chosen []upkeep.SiteID) []upkeep.SiteID {
+	p.mu.Lock()
+	room := sideBySide
+	for _, asked := range p.visited {
+		if !asked.due {
+			room--
+		}
+	}
+	p.mu.Unlock()
 	var old []upkeep.SiteID
 	for _, site := range sites {
-		if s := p.seen[site.ID]; s != nil && s.old && len(old) < sideBySide && !slices.Contains(chosen, site.ID) {
+		if s := p.seen[site.ID]; s != nil && s.old && len(old) < room && !slices.Contains(chosen, site.ID) {
 			old = append(old, site.ID)
 		}
 	}
@@ -126,12 +149,12 @@ func (p *Planner) outdated(sites []*upkeep.Site, chosen []upkeep.SiteID) []upkee
 }
 
 // send has sites visited.
-func (p *Planner) send(ctx context.Context, sites []upkeep.SiteID) error {
+func (p *Planner) send(ctx context.Context, sites []upkeep.SiteID, due bool) error {
 	for _, id := range sites {
 		p.mu.Lock()
-		p.visited[id] = p.Now()
+		p.visited[id] = visit{p.Now(), due}
 		p.mu.Unlock()
-		if err := p.visit(ctx, id); err != nil {
+		if err := p.ask(ctx, id); err != nil {
 			return err
 		}
 	}
@@ -269,11 +292,14 @@ func (p *Planner) due(o *outlook, sites []*upkeep.Site) []schedule.Due {
 	return due
 }
 
-// Visit takes the inventory of a site, decides anew by what it finds and by
-// the time it is then, and begins when that is due. When it cannot, it notes
-// so, and the site is visited again later and later. It may be repeated: a
-// site has one intervention at a time.
+// Visit takes the inventory of a site and, when the planner sent for more than
+// that, decides anew by what it finds and by the time it is then, and begins
+// when that is due. When it cannot, it notes so, and the site is visited again
+// later and later. It may be repeated: a site has one intervention at a time.
 func (p *Planner) Visit(ctx context.Context, id upkeep.SiteID) error {
+	p.mu.Lock()
+	due := p.visited[id].due // of a process that died nobody knows: the next tick sends again
+	p.mu.Unlock()
 	defer func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -289,7 +315,7 @@ func (p *Planner) Visit(ctx context.Context, id upkeep.SiteID) error {
 	}
 	limited, cancel := context.WithTimeout(ctx, visitLimit)
 	defer cancel()
-	err = p.beginNow(limited, sites[at])
+	err = p.visitNow(limited, sites[at], due)
 	switch {
 	case ctx.Err() != nil: // told to stop: it is not the site's fault
 		return ctx.Err()
@@ -319,14 +345,12 @@ func (p *Planner) noteFailure(ctx context.Context, site *upkeep.Site, why error)
 		Params: map[string]string{"why": text.String(), "why_text": text.Param()}})
 }
 
-// beginNow examines a site, decides anew by what it finds and by the time it
-// is then, and begins.
-func (p *Planner) beginNow(ctx context.Context, site *upkeep.Site) error {
+func (p *Planner) visitNow(ctx context.Context, site *upkeep.Site, due bool) error {
 	if err := p.mustBeOpen(ctx, site); err != nil {
 		return err
 	}
 	plan, err := p.examined(ctx, site, Fresh)
-	if err != nil {
+	if err != nil || !due {
 		return err
 	}
 	o, err := p.outlook(ctx)

@@ -2,6 +2,7 @@ package planning
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,6 +13,9 @@ import (
 	"upkeep/internal/web"
 )
 
+// noConsent is the word for upkeep.NoConsent.
+const noConsent = "none"
+
 // NewSubscribe returns the command that puts a site under a plan.
 func NewSubscribe(e *console.Env) *cobra.Command {
 	var req upkeep.Subscription
@@ -19,12 +23,23 @@ func NewSubscribe(e *console.Env) *cobra.Command {
 	cmd := e.Command("site.subscribe", "subscribe <site> <plan>", console.PlainExits)
 	cmd.ValidArgsFunction = e.CompleteSite
 	cmd.Flags().StringVar(&req.Client, "client", "", e.Text("flag.client"))
-	cmd.Flags().Var(console.OneOf(&consent, []string{string(upkeep.OrdinaryConsent), string(upkeep.FullConsent)}), "consent", e.Text("flag.consent"))
+	cmd.Flags().Var(console.OneOf(&consent, []string{noConsent, string(upkeep.OrdinaryConsent), string(upkeep.FullConsent)}), "consent", e.Text("flag.consent"))
 	e.TextFormat(cmd.Flags(), &format)
 	cmd.RunE = e.Calling(func(ctx context.Context, c *web.Client, args []string) error {
-		req.Plan, req.Consent = args[1], upkeep.Consent(consent)
-		site, err := c.Subscribe(ctx, e.Actor(), args[0], req)
+		site, err := c.Site(ctx, args[0])
 		if err != nil {
+			return err
+		}
+		req.Plan, req.Consent = args[1], upkeep.Consent(strings.TrimPrefix(consent, noConsent))
+		if before := site.Subscription; before != nil { // what is not given stays
+			if !cmd.Flags().Changed("client") {
+				req.Client = before.Client
+			}
+			if !cmd.Flags().Changed("consent") {
+				req.Consent = before.Consent
+			}
+		}
+		if site, err = c.Subscribe(ctx, e.Actor(), args[0], req); err != nil {
 			return err
 		}
 		if format == "json" {
