@@ -154,6 +154,7 @@ func (p *Planner) send(ctx context.Context, sites []upkeep.SiteID, due bool) err
 		p.mu.Lock()
 		p.visited[id] = visit{p.Now(), due}
 		p.mu.Unlock()
+		delete(p.seen, id) // whatever comes of it, it is looked at anew
 		if err := p.ask(ctx, id); err != nil {
 			return err
 		}

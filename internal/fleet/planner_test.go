@@ -126,7 +126,7 @@ func TestPlannerKeepsTheLimitsAndVisitsNobodyTwice(t *testing.T) {
 		t.Errorf("%+v", attempt)
 	}
 	r.want(t, time.Minute, 3)  // one of the big client's is under way; 2 and 4 wait for another try
-	r.want(t, time.Hour, 4, 5) // and the visit of 3 is given up
+	r.want(t, time.Hour, 4, 5) // the visit of 3 is given up; 5 has waited for longest
 }
 
 func TestPlannerRespectsHoldsAndHours(t *testing.T) {
