@@ -52,7 +52,7 @@ func (f Contracts) RecommendPlan(ctx context.Context, name string) (*web.PlanAdv
 	if err != nil {
 		return nil, err
 	}
-	o, err := f.outlook(ctx)
+	o, err := f.Outlook(ctx)
 	if err != nil {
 		return nil, err
 	}

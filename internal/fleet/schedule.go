@@ -19,18 +19,20 @@ var (
 	_ web.FleetWork = Calendar{}
 )
 
-// outlook is what all decisions of one moment rest on, beside the sites.
-type outlook struct {
-	now           time.Time
+// Outlook is what all decisions of one moment rest on, beside the sites.
+type Outlook struct {
+	Now  time.Time
+	Hold *upkeep.FleetHold // nothing begins anywhere
+
 	list          []upkeep.Plan
 	plans         map[string]*upkeep.Plan
 	subscriptions map[upkeep.SiteID]*upkeep.Subscription
 	windows       []upkeep.Window
-	hold          *upkeep.FleetHold
 }
 
-func (f *Fleet) outlook(ctx context.Context) (*outlook, error) {
-	o := &outlook{now: f.Now(), plans: map[string]*upkeep.Plan{}, subscriptions: map[upkeep.SiteID]*upkeep.Subscription{}}
+// Outlook reads what decisions rest on now.
+func (f *Fleet) Outlook(ctx context.Context) (*Outlook, error) {
+	o := &Outlook{Now: f.Now(), plans: map[string]*upkeep.Plan{}, subscriptions: map[upkeep.SiteID]*upkeep.Subscription{}}
 	var err error
 	if o.list, err = f.Config.Plans.Plans(ctx); err != nil {
 		return nil, err
@@ -48,12 +50,12 @@ func (f *Fleet) outlook(ctx context.Context) (*outlook, error) {
 	if o.windows, err = f.Config.Windows.Windows(ctx); err != nil {
 		return nil, err
 	}
-	o.hold, err = f.Config.Windows.FleetHold(ctx)
+	o.Hold, err = f.Config.Windows.FleetHold(ctx)
 	return o, err
 }
 
-// client names whoever a site belongs to, "" when nobody said.
-func (o *outlook) client(site upkeep.SiteID) string {
+// Client names whoever a site belongs to, "" when nobody said.
+func (o *Outlook) Client(site upkeep.SiteID) string {
 	if s := o.subscriptions[site]; s != nil {
 		return s.Client
 	}
@@ -64,9 +66,9 @@ func (o *outlook) client(site upkeep.SiteID) string {
 const remembered = 20
 
 // appointment decides when the next intervention on a site may begin.
-func (f *Fleet) appointment(ctx context.Context, o *outlook, site *upkeep.Site, plan *resolved) (a upkeep.Appointment, err error) {
+func (f *Fleet) appointment(ctx context.Context, o *Outlook, site *upkeep.Site, plan *resolved) (a upkeep.Appointment, err error) {
 	defer upkeep.Wrap(&err, "schedule %s", site.Name)
-	in := schedule.Input{Now: o.now, Site: site.Name, Windows: o.windows, Subscription: o.subscriptions[site.ID], Surveyed: plan.surveyed}
+	in := schedule.Input{Now: o.Now, Site: site.Name, Windows: o.windows, Subscription: o.subscriptions[site.ID], Surveyed: plan.surveyed}
 	if in.Subscription != nil {
 		in.Plan = o.plans[in.Subscription.Plan]
 	}
@@ -82,8 +84,8 @@ func (f *Fleet) appointment(ctx context.Context, o *outlook, site *upkeep.Site, 
 		return a, err
 	}
 	in.Learn(history, attempt)
-	if o.hold != nil {
-		stop := schedule.Reason(schedule.FleetHeld, "because", cmp.Or(o.hold.Because, "asked"))
+	if o.Hold != nil {
+		stop := schedule.Reason(schedule.FleetHeld, "because", cmp.Or(o.Hold.Because, "asked"))
 		in.Stop = &stop
 	} else if frozen, err := f.Custody.Frozen(ctx, site.ID); in.Stop == nil && err == nil && frozen {
 		stop := schedule.Reason(schedule.SiteFrozen)
@@ -157,7 +159,7 @@ func (f Calendar) Schedule(ctx context.Context, filter web.ScheduleFilter) (*web
 	if filter.Days > mostAhead {
 		return nil, upkeep.Errorf(upkeep.CodeInvalid, "%d days ahead: want at most %d", filter.Days, mostAhead)
 	}
-	o, err := f.outlook(ctx)
+	o, err := f.Outlook(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +167,7 @@ func (f Calendar) Schedule(ctx context.Context, filter web.ScheduleFilter) (*web
 	if err != nil {
 		return nil, err
 	}
-	found := &web.Schedule{From: o.now.UTC(), To: o.now.AddDate(0, 0, filter.Days).UTC(), Hold: o.hold, Sites: []web.SiteTurn{}}
+	found := &web.Schedule{From: o.Now.UTC(), To: o.Now.AddDate(0, 0, filter.Days).UTC(), Hold: o.Hold, Sites: []web.SiteTurn{}}
 	for _, site := range sites {
 		turn, err := f.siteTurn(ctx, o, site)
 		if err != nil {
@@ -199,7 +201,7 @@ func (f *Fleet) chosen(ctx context.Context, name string) ([]*upkeep.Site, error)
 }
 
 // siteTurn decides for a site by what is known, asking no host.
-func (f *Fleet) siteTurn(ctx context.Context, o *outlook, site *upkeep.Site) (*web.SiteTurn, error) {
+func (f *Fleet) siteTurn(ctx context.Context, o *Outlook, site *upkeep.Site) (*web.SiteTurn, error) {
 	turn := &web.SiteTurn{Site: site.Name}
 	if s := o.subscriptions[site.ID]; s != nil {
 		turn.Plan, turn.Client = s.Plan, s.Client

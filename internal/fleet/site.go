@@ -42,7 +42,7 @@ func (f SiteList) Sites(ctx context.Context) ([]web.Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, err := f.outlook(ctx)
+	o, err := f.Outlook(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (f SiteList) Site(ctx context.Context, name string) (*web.Site, error) {
 }
 
 func (f *Fleet) showNow(ctx context.Context, site *upkeep.Site) (*web.Site, error) {
-	o, err := f.outlook(ctx)
+	o, err := f.Outlook(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (f *Fleet) SiteByName(ctx context.Context, name string) (*upkeep.Site, erro
 }
 
 // show puts together what is known of a site without asking its host.
-func (f *Fleet) show(ctx context.Context, o *outlook, site *upkeep.Site) (*web.Site, error) {
+func (f *Fleet) show(ctx context.Context, o *Outlook, site *upkeep.Site) (*web.Site, error) {
 	shown := &web.Site{Site: *site, Status: web.Live, Subscription: o.subscriptions[site.ID]}
 	inventory, err := f.Inventories.Inventory(ctx, site.ID)
 	if err != nil && upkeep.CodeOf(err) != upkeep.CodeNotFound {

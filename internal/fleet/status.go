@@ -10,7 +10,7 @@ import (
 
 // FleetStatus counts.
 func (f Calendar) FleetStatus(ctx context.Context) (*web.FleetStatus, error) {
-	o, err := f.outlook(ctx)
+	o, err := f.Outlook(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -18,7 +18,7 @@ func (f Calendar) FleetStatus(ctx context.Context) (*web.FleetStatus, error) {
 	if err != nil {
 		return nil, err
 	}
-	status := &web.FleetStatus{Hold: o.hold, Sites: len(sites), Statuses: map[web.SiteStatus]int{}, Day: map[upkeep.State]int{}}
+	status := &web.FleetStatus{Hold: o.Hold, Sites: len(sites), Statuses: map[web.SiteStatus]int{}, Day: map[upkeep.State]int{}}
 	for i := range sites {
 		site := &sites[i]
 		status.Statuses[site.Status]++
@@ -27,14 +27,14 @@ func (f Calendar) FleetStatus(ctx context.Context) (*web.FleetStatus, error) {
 		if err != nil {
 			return nil, err
 		}
-		count(status, turn, o.now)
+		count(status, turn, o.Now)
 	}
 	tasks, err := f.Notes.Tasks(ctx, upkeep.TaskFilter{Open: true})
 	if err != nil {
 		return nil, err
 	}
 	status.Tasks = len(tasks)
-	return status, f.countInterventions(ctx, status, o.now)
+	return status, f.countInterventions(ctx, status, o.Now)
 }
 
 // count adds a site to the numbers.

@@ -18,6 +18,7 @@ import (
 	"upkeep/internal/engine"
 	"upkeep/internal/feed"
 	"upkeep/internal/fleet"
+	"upkeep/internal/fleet/planner"
 	"upkeep/internal/intervention"
 	"upkeep/internal/ledger"
 	"upkeep/internal/secret"
@@ -202,18 +203,18 @@ func (a *app) workers() map[string]engine.Worker {
 		},
 	}}
 	if a.daemon {
-		planner := fleet.NewPlanner(a.fleet, func(ctx context.Context, site upkeep.SiteID) error {
+		begins := planner.New(a.fleet, func(ctx context.Context, site upkeep.SiteID) error {
 			return a.queue.Enqueue(ctx, engine.Job{Kind: visitJob, ID: int64(site)})
 		})
 		workers[visitJob] = engine.Worker{
 			Work: func(ctx context.Context, id int64) (time.Duration, error) {
-				return 0, planner.Visit(ctx, upkeep.SiteID(id))
+				return 0, begins.Visit(ctx, upkeep.SiteID(id))
 			},
 		}
 		// One job that never ends: of all processes that take such jobs one
 		// has it, and when that dies another has it within seconds.
 		workers[scheduleJob] = engine.Worker{
-			Work:  func(ctx context.Context, _ int64) (time.Duration, error) { return planner.Tick(ctx) },
+			Work:  func(ctx context.Context, _ int64) (time.Duration, error) { return begins.Tick(ctx) },
 			Stale: func(context.Context) ([]int64, error) { return []int64{1}, nil },
 		}
 	}

@@ -1,4 +1,4 @@
-package fleet_test
+package planner_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"upkeep"
 	"upkeep/internal/custody"
 	"upkeep/internal/fleet"
+	"upkeep/internal/fleet/planner"
 	"upkeep/internal/ledger"
 	"upkeep/internal/resolve"
 	"upkeep/internal/schedule"
@@ -43,7 +44,7 @@ type rig struct {
 	now     time.Time
 	offers  publisher
 	visited []upkeep.SiteID
-	planner *fleet.Planner
+	planner *planner.Planner
 }
 
 // newRig returns a fleet of sites, each of the client of the same place, in a
@@ -70,7 +71,7 @@ func newRig(t *testing.T, limits schedule.Limits, clients ...string) *rig {
 		must(t, db.PutSubscription(t.Context(), &upkeep.Subscription{Site: site.ID, Plan: "now", Client: client}))
 		r.survey(t, site.ID)
 	}
-	r.planner = fleet.NewPlanner(r.Fleet, func(_ context.Context, id upkeep.SiteID) error {
+	r.planner = planner.New(r.Fleet, func(_ context.Context, id upkeep.SiteID) error {
 		r.visited = append(r.visited, id)
 		return nil
 	})

@@ -1,4 +1,7 @@
-package fleet
+// Package planner has interventions begin when their time has come: it looks
+// at sites, sends for those whose turn it is, within limits, and tries again
+// what could not be begun.
+package planner
 
 import (
 	"context"
@@ -9,7 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"upkeep"
-	"upkeep/internal/resolve"
+	"upkeep/internal/fleet"
 	"upkeep/internal/schedule"
 )
 
@@ -17,7 +20,7 @@ import (
 // the records; in memory is only when to look at which site again, so that a
 // fleet in which nothing changes costs little, and whom it has visited.
 type Planner struct {
-	*Fleet
+	*fleet.Fleet
 	seen    map[upkeep.SiteID]*sight
 	changes int64 // of the fleet's plans and windows, as of the last tick
 
@@ -34,14 +37,13 @@ type visit struct {
 
 // sight is what the last look at a site gave.
 type sight struct {
-	upkeep.Appointment
+	fleet.Sight
 	again time.Time // when to look again
-	old   bool      // the inventory that it rests on, or there is none
 }
 
-// NewPlanner returns a planner that has looked at nothing yet. One job at a
+// New returns a planner that has looked at nothing yet. One job at a
 // time calls its Tick; ask asks for a job that calls Visit.
-func NewPlanner(f *Fleet, ask func(ctx context.Context, site upkeep.SiteID) error) *Planner {
+func New(f *fleet.Fleet, ask func(ctx context.Context, site upkeep.SiteID) error) *Planner {
 	return &Planner{Fleet: f, seen: map[upkeep.SiteID]*sight{}, ask: ask, visited: map[upkeep.SiteID]visit{}}
 }
 
@@ -51,10 +53,6 @@ const (
 	lookFor    = 20 * time.Second // in one tick; who is left is looked at in the next
 	visitLimit = 10 * time.Minute // for one site
 	sideBySide = 4                // sites looked at, or surveyed for no other reason than age, at once
-	oldest     = 24 * time.Hour   // inventory that decisions rest on
-
-	// BySchedule is who asks for interventions that nobody asked for.
-	BySchedule = "schedule"
 )
 
 // Tick looks which sites' turn it is and has those visited whose intervention
@@ -62,11 +60,11 @@ const (
 // repeated at any point. It returns how soon to be called again.
 func (p *Planner) Tick(ctx context.Context) (again time.Duration, err error) {
 	defer upkeep.Wrap(&err, "schedule")
-	o, err := p.outlook(ctx)
+	o, err := p.Outlook(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if o.hold != nil {
+	if o.Hold != nil {
 		return pace, nil
 	}
 	sites, err := p.Config.Sites.Sites(ctx)
@@ -77,14 +75,14 @@ func (p *Planner) Tick(ctx context.Context) (again time.Duration, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if now := p.Fleet.changes.Load(); now != p.changes {
+	if now := p.Changes(); now != p.changes {
 		clear(p.seen)
 		p.changes = now
 	}
 	var running []schedule.Due
 	for id, counts := range busy {
 		if counts {
-			running = append(running, schedule.Due{Site: id, Client: o.client(id)})
+			running = append(running, schedule.Due{Site: id, Client: o.Client(id)})
 		}
 	}
 	sites = slices.DeleteFunc(sites, func(site *upkeep.Site) bool {
@@ -104,7 +102,7 @@ func (p *Planner) Tick(ctx context.Context) (again time.Duration, err error) {
 // busy tells which sites are worked on, and of each whether it counts for the
 // limits: an intervention is under way, or may be about to begin. They are
 // looked at anew when that is over.
-func (p *Planner) busy(ctx context.Context, o *outlook) (map[upkeep.SiteID]bool, error) {
+func (p *Planner) busy(ctx context.Context, o *fleet.Outlook) (map[upkeep.SiteID]bool, error) {
 	underWay, err := p.Interventions.Interventions(ctx, upkeep.InterventionFilter{Unended: true})
 	if err != nil {
 		return nil, err
@@ -116,7 +114,7 @@ func (p *Planner) busy(ctx context.Context, o *outlook) (map[upkeep.SiteID]bool,
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for id, asked := range p.visited {
-		if o.now.Sub(asked.at) > visitLimit { // another process had it, or it died
+		if o.Now.Sub(asked.at) > visitLimit { // another process had it, or it died
 			delete(p.visited, id)
 			continue
 		}
@@ -141,7 +139,7 @@ func (p *Planner) outdated(sites []*upkeep.Site, chosen []upkeep.SiteID) []upkee
 	p.mu.Unlock()
 	var old []upkeep.SiteID
 	for _, site := range sites {
-		if s := p.seen[site.ID]; s != nil && s.old && len(old) < room && !slices.Contains(chosen, site.ID) {
+		if s := p.seen[site.ID]; s != nil && s.Old && len(old) < room && !slices.Contains(chosen, site.ID) {
 			old = append(old, site.ID)
 		}
 	}
@@ -164,10 +162,10 @@ func (p *Planner) send(ctx context.Context, sites []upkeep.SiteID, due bool) err
 
 // look looks at the sites that were not for longest, as far as it comes in its
 // time.
-func (p *Planner) look(ctx context.Context, o *outlook, sites []*upkeep.Site) error {
+func (p *Planner) look(ctx context.Context, o *fleet.Outlook, sites []*upkeep.Site) error {
 	var wanted []*upkeep.Site
 	for _, site := range sites {
-		if s := p.seen[site.ID]; s == nil || !s.again.After(o.now) {
+		if s := p.seen[site.ID]; s == nil || !s.again.After(o.Now) {
 			wanted = append(wanted, site)
 		}
 	}
@@ -182,7 +180,7 @@ func (p *Planner) look(ctx context.Context, o *outlook, sites []*upkeep.Site) er
 	var group errgroup.Group
 	group.SetLimit(sideBySide)
 	for i, site := range wanted {
-		if p.Now().Sub(o.now) > lookFor || ctx.Err() != nil {
+		if p.Now().Sub(o.Now) > lookFor || ctx.Err() != nil {
 			break
 		}
 		group.Go(func() error {
@@ -197,7 +195,7 @@ func (p *Planner) look(ctx context.Context, o *outlook, sites []*upkeep.Site) er
 		if result == nil {
 			continue
 		}
-		if before := p.seen[wanted[i].ID]; before != nil && !before.At.IsZero() && before.At.Before(result.At) && !result.At.After(o.now) {
+		if before := p.seen[wanted[i].ID]; before != nil && !before.At.IsZero() && before.At.Before(result.At) && !result.At.After(o.Now) {
 			result.At = before.At // it has been waiting since
 		}
 		p.seen[wanted[i].ID] = result
@@ -207,88 +205,34 @@ func (p *Planner) look(ctx context.Context, o *outlook, sites []*upkeep.Site) er
 
 // lookAt decides about one site. What goes wrong with it is its own affair: it
 // is looked at again later.
-func (p *Planner) lookAt(ctx context.Context, o *outlook, site *upkeep.Site) *sight {
-	found := &sight{again: o.now.Add(lookEvery)}
-	if _, maintained := p.Publishers[site.CMS]; !maintained || o.subscriptions[site.ID] == nil {
-		return found // nothing begins by itself
-	}
-	if err := p.examine(ctx, o, site, found); err != nil {
+func (p *Planner) lookAt(ctx context.Context, o *fleet.Outlook, site *upkeep.Site) *sight {
+	found := &sight{again: o.Now.Add(lookEvery)}
+	var err error
+	if found.Sight, err = p.Look(ctx, o, site); err != nil {
 		p.Log.Warn("look at site, tried again later", "site", site.Name, "error", err)
 		return &sight{again: found.again}
 	}
-	if at := found.At; !at.IsZero() && at.After(o.now) && at.Before(found.again) {
+	if found.Old {
+		attempt, err := p.Turns.Attempt(ctx, site.ID)
+		if again := schedule.Again(attempt).Until; err == nil && again.After(o.Now) {
+			found.Old, found.again = false, again
+		}
+	}
+	if at := found.At; !at.IsZero() && at.After(o.Now) && at.Before(found.again) {
 		found.again = at
 	}
 	return found
 }
 
-// examine decides by the last inventory, and says when that is too old.
-func (p *Planner) examine(ctx context.Context, o *outlook, site *upkeep.Site, found *sight) error {
-	inventory, err := p.Inventories.Inventory(ctx, site.ID)
-	switch {
-	case upkeep.CodeOf(err) == upkeep.CodeNotFound:
-		found.old = true
-	case err != nil:
-		return err
-	default:
-		if err := p.decide(ctx, o, site, inventory, &found.Appointment); err != nil {
-			return err
-		}
-		found.old = o.now.Sub(inventory.Taken) > oldest ||
-			slices.ContainsFunc(found.Reasons, func(r upkeep.Reason) bool { return r.Code == schedule.SurveyDue })
-	}
-	if !found.old {
-		return nil
-	}
-	attempt, err := p.Turns.Attempt(ctx, site.ID)
-	if again := schedule.Again(attempt).Until; again.After(o.now) {
-		found.old, found.again = false, again
-	}
-	return err
-}
-
-// decide decides about a site by an inventory, and leaves to people what only
-// they can do.
-func (p *Planner) decide(ctx context.Context, o *outlook, site *upkeep.Site, inventory *upkeep.Inventory, to *upkeep.Appointment) error {
-	plan, err := p.plan(ctx, site, inventory, Kept)
-	if err != nil {
-		return err
-	}
-	if *to, err = p.appointment(ctx, o, site, plan); err != nil {
-		return err
-	}
-	return p.leave(ctx, site, to)
-}
-
-// leave makes the tasks of an appointment. One that is open already gets what
-// is true now.
-func (p *Planner) leave(ctx context.Context, site *upkeep.Site, a *upkeep.Appointment) error {
-	for i := range a.Turns {
-		for _, reason := range a.Turns[i].Reasons {
-			if reason.Params["task"] == "" {
-				continue
-			}
-			task := &upkeep.Task{Site: site.ID, Code: reason.Params["task"], Params: reason.Params}
-			if task.Code == schedule.TaskDecide {
-				task.Component = a.Turns[i].Ref
-			}
-			if err := p.Notes.CreateTask(ctx, task); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // due lists the sites whose intervention may begin now.
-func (p *Planner) due(o *outlook, sites []*upkeep.Site) []schedule.Due {
+func (p *Planner) due(o *fleet.Outlook, sites []*upkeep.Site) []schedule.Due {
 	var due []schedule.Due
 	for _, site := range sites {
 		s := p.seen[site.ID]
-		if s == nil || s.At.IsZero() || s.At.After(o.now) || !s.Until.IsZero() && !o.now.Before(s.Until) {
+		if s == nil || s.At.IsZero() || s.At.After(o.Now) || !s.Until.IsZero() && !o.Now.Before(s.Until) {
 			continue
 		}
-		due = append(due, schedule.Due{Site: site.ID, Client: o.client(site.ID), Security: s.Security, Deadline: s.Deadline, At: s.At})
+		due = append(due, schedule.Due{Site: site.ID, Client: o.Client(site.ID), Security: s.Security, Deadline: s.Deadline, At: s.At})
 	}
 	return due
 }
@@ -316,7 +260,11 @@ func (p *Planner) Visit(ctx context.Context, id upkeep.SiteID) error {
 	}
 	limited, cancel := context.WithTimeout(ctx, visitLimit)
 	defer cancel()
-	err = p.visitNow(limited, sites[at], due)
+	if due {
+		err = p.Begin(limited, sites[at])
+	} else {
+		_, err = p.Inventory(limited, sites[at].Name, true)
+	}
 	switch {
 	case ctx.Err() != nil: // told to stop: it is not the site's fault
 		return ctx.Err()
@@ -344,31 +292,4 @@ func (p *Planner) noteFailure(ctx context.Context, site *upkeep.Site, why error)
 	text := upkeep.TextOf(why)
 	return p.Notes.CreateTask(ctx, &upkeep.Task{Site: site.ID, Code: schedule.TaskExamine,
 		Params: map[string]string{"why": text.String(), "why_text": text.Param()}})
-}
-
-func (p *Planner) visitNow(ctx context.Context, site *upkeep.Site, due bool) error {
-	if err := p.mustBeOpen(ctx, site); err != nil {
-		return err
-	}
-	plan, err := p.examined(ctx, site, Fresh)
-	if err != nil || !due {
-		return err
-	}
-	o, err := p.outlook(ctx)
-	if err != nil {
-		return err
-	}
-	appointment, err := p.appointment(ctx, o, site, plan)
-	if err != nil || appointment.At.IsZero() || appointment.At.After(o.now) {
-		return err // not yet
-	}
-	selected, err := resolve.Select(plan.Plan, appointment.Refs, nil, false)
-	if err != nil {
-		return err
-	}
-	if err := p.noteTasks(ctx, site, plan.Plan); err != nil {
-		return err
-	}
-	iv := &upkeep.Intervention{Site: site.ID, State: upkeep.Planned, Created: o.now.UTC(), Batches: selected.Batches, Requester: BySchedule}
-	return p.carryOut(ctx, iv, appointment.Reasons)
 }
