@@ -1,5 +1,7 @@
 package upkeep
 
+import "time"
+
 // Filters narrow a list. A zero field does not narrow; Limit 0 is no limit.
 
 // InventoryFilter narrows the kept inventories, newest first.
@@ -14,6 +16,8 @@ type InterventionFilter struct {
 	Unended  bool // only those in a state that is not an end
 	Unleased bool // only those that no worker holds now
 	Limit    int
+
+	EndedAfter time.Time // only those that ended after it
 }
 
 // BackupFilter narrows backups, newest first.

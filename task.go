@@ -26,6 +26,25 @@ type Hold struct {
 	Lifted    time.Time `json:"lifted,omitzero"`
 }
 
+// ReleaseHold keeps a release from being applied to any site of a CMS.
+type ReleaseHold struct {
+	CMS       CMS       `json:"cms"`
+	Component string    `json:"component"`         // ref
+	Version   Version   `json:"version,omitempty"` // "" holds all
+	Actor     string    `json:"actor"`
+	Because   string    `json:"because,omitempty"`
+	Created   time.Time `json:"created"`
+}
+
+// Everywhere returns the hold as resolve takes it, for a site of the CMS.
+func (h *ReleaseHold) Everywhere() Hold {
+	because := h.Because
+	if because == "" {
+		because = "asked"
+	}
+	return Hold{Component: h.Component, Version: h.Version, Reason: Reason{Code: because}, Created: h.Created}
+}
+
 // LedgerEntry is one line
 // of the hash-chained record of everything done.
 type LedgerEntry struct {

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"syscall"
 	"time"
+	_ "time/tzdata" // windows have time zones, and a host may know none
 
 	"github.com/spf13/cobra"
 
@@ -43,7 +44,10 @@ func main() {
 func wire() console.Application {
 	return console.Application{
 		Open: func(ctx context.Context, dir string) (http.Handler, func() error, error) {
-			return app.Open(ctx, dir, version)
+			return app.Open(ctx, dir, version, false)
+		},
+		Serve: func(ctx context.Context, dir string) (http.Handler, func() error, error) {
+			return app.Open(ctx, dir, version, true)
 		},
 		Demo:   runDemonstration,
 		Hidden: []func(*console.Env) *cobra.Command{onhost.NewCommand, newMirrorCommand},

@@ -5,6 +5,7 @@ import (
 
 	"upkeep/cmd/upkeep/console"
 	"upkeep/cmd/upkeep/host"
+	"upkeep/cmd/upkeep/planning"
 )
 
 // newRootCommand lists the whole command line.
@@ -14,15 +15,17 @@ func newRootCommand(e *console.Env) *cobra.Command {
 		e.Noun("site", "site",
 			newSiteAddCommand(e), newSiteListCommand(e), newSiteShowCommand(e), newSiteRemoveCommand(e),
 			newSiteInventoryCommand(e), newSiteUpdateCommand(e), newSiteVerifyCommand(e),
-			newSiteFreezeCommand(e), newSiteThawCommand(e)),
+			newSiteFreezeCommand(e), newSiteThawCommand(e),
+			planning.NewSubscribe(e), planning.NewApprove(e)),
+		e.Noun("update", "update", newUpdateListCommand(e)),
 		e.Noun("host", "host", host.Commands(e)...),
-		e.Noun("update", "update", newUpdateListCommand(e), newUpdateProposeCommand(e)),
 		e.Noun("intervention", "intervention",
 			newInterventionListCommand(e), newInterventionShowCommand(e),
 			newInterventionLogCommand(e), newInterventionCancelCommand(e)),
 		e.Noun("backup", "backup",
 			newBackupCreateCommand(e), newBackupListCommand(e), newBackupShowCommand(e), newBackupVerifyCommand(e),
 			newBackupRestoreCommand(e), newBackupDiffCommand(e), newBackupPruneCommand(e)),
+		planning.NewPlan(e), planning.NewWindow(e), planning.NewSchedule(e), planning.NewRelease(e), planning.NewFleet(e),
 		e.Noun("ledger", "ledger", newLedgerListCommand(e), newLedgerVerifyCommand(e)),
 		e.Noun("vault", "vault", newVaultPasswordCommand(e)),
 		newDoctorCommand(e),

@@ -57,7 +57,7 @@ func runServe(ctx context.Context, e *console.Env, opts serveOptions) (err error
 	if err != nil {
 		return err
 	}
-	if e.App.Open == nil {
+	if e.App.Serve == nil {
 		return upkeep.Errorf(upkeep.CodeNotFound, "%s", e.Text("serve.absent"))
 	}
 	socket, err := listen.Unix(ctx, filepath.Join(dir, listen.SocketName))
@@ -72,7 +72,7 @@ func runServe(ctx context.Context, e *console.Env, opts serveOptions) (err error
 		}
 		defer local.Close()
 	}
-	api, closeApp, err := e.App.Open(context.WithoutCancel(ctx), dir)
+	api, closeApp, err := e.App.Serve(context.WithoutCancel(ctx), dir)
 	if err != nil {
 		return err
 	}

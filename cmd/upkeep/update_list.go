@@ -54,7 +54,7 @@ type siteUpdate struct {
 }
 
 func runUpdateList(ctx context.Context, e *console.Env, c *web.Client, names []string, opts updateListOptions) error {
-	names, err := namesOrAll(ctx, c, names)
+	names, err := console.NamesOrAll(ctx, c, names)
 	if err != nil {
 		return err
 	}
@@ -82,17 +82,6 @@ func runUpdateList(ctx context.Context, e *console.Env, c *web.Client, names []s
 		fmt.Fprintln(e.Stdout)
 	}
 	return e.Out.Fields("", notes)
-}
-
-func namesOrAll(ctx context.Context, sites web.Sites, names []string) ([]string, error) {
-	if len(names) > 0 {
-		return names, nil
-	}
-	all, err := sites.Sites(ctx)
-	for i := range all {
-		names = append(names, all[i].Name)
-	}
-	return names, err
 }
 
 // siteUpdateList is the list of updates, with the site where there are

@@ -37,10 +37,10 @@ func raw(texts *catalogue.Texts, key, count string) string {
 
 // names are all parameters that texts may name.
 func names() []string {
-	return strings.Fields(`all address argument because backup branch bytes check checks code command component components
-		database dir differences digest failed files finding flag from go got have head held hint host id kept locale moment names
-		one other page pages publishers rate root rows security seq since site slug source span state status subject target title to trial type
-		updates uri until value version want when where why word`)
+	return strings.Fields(`address all argument backup because branch bytes check checks client code command component components database differences digest
+		dir failed files finding flag from go got have head held hint host id kept locale moment most names note one other page pages plan
+		publishers rate root rows scope security seq since site sites slug source span state status subject target title to trial type
+		until updates uri value version want what when where who why word`)
 }
 
 var param = regexp.MustCompile(`\{[a-z]+\}`)
@@ -93,7 +93,7 @@ func TestTypography(t *testing.T) {
 
 // families are the prefixes of keys that are built from codes.
 func families() []string {
-	return strings.Fields(`state status moment result disposition cms change unit progress event check reason because finding task ledger requirement`)
+	return strings.Fields(`state status moment result disposition cms change unit progress event check reason because finding task ledger requirement scope consent`)
 }
 
 // TestKeysAreUsedAndThere reads the sources of the programs: a key in a call
@@ -102,7 +102,7 @@ func families() []string {
 func TestKeysAreUsedAndThere(t *testing.T) {
 	texts := open(t, catalogue.French)
 	used := map[string]bool{}
-	for _, dir := range []string{"../../cmd/upkeep", "../../cmd/upkeep/console", "../../cmd/upkeep/host", "../../cmd/upkeep/app", "../../cmd/upkeep/show", "../terminal", "../demo/tour", "../web"} {
+	for _, dir := range []string{"../../cmd/upkeep", "../../cmd/upkeep/console", "../../cmd/upkeep/host", "../../cmd/upkeep/app", "../../cmd/upkeep/show", "../../cmd/upkeep/planning", "../terminal", "../demo/tour", "../web"} {
 		for _, lit := range literals(t, dir, regexp.MustCompile(`\.go$`)) {
 			used[lit] = true
 		}
@@ -180,18 +180,35 @@ func TestCodesHaveTexts(t *testing.T) {
 		has("disposition", string(d))
 	}
 	snake := regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`)
-	for _, code := range constants(t, "../resolve/reasons.go", "") {
-		if snake.MatchString(code) {
-			has("reason", code)
+	tasks := constants(t, "../schedule/reasons.go", "Task")
+	for _, name := range []string{"../resolve/reasons.go", "../schedule/reasons.go", "../schedule/recommend.go"} {
+		for _, code := range constants(t, name, "") {
+			if snake.MatchString(code) && !slices.Contains(tasks, code) {
+				has("reason", code)
+			}
 		}
+	}
+	for _, code := range tasks {
+		has("task", code)
+	}
+	for _, code := range constants(t, "../schedule/history.go", "because") {
+		has("because", code)
+	}
+	for _, scope := range upkeep.Scopes() {
+		has("scope", string(scope))
+	}
+	for _, consent := range []upkeep.Consent{upkeep.OrdinaryConsent, upkeep.FullConsent} {
+		has("consent", string(consent))
 	}
 	for prefix, family := range map[string]string{"Event": "event", "Task": "task", "Reason": "reason", "Kind": "ledger"} {
 		for _, code := range constants(t, "../intervention/steps.go", prefix) {
 			has(family, code)
 		}
 	}
-	for _, code := range constants(t, "../fleet/site.go", "kind") {
-		has("ledger", code)
+	for _, name := range []string{"../fleet/site.go", "../fleet/plan.go"} {
+		for _, code := range constants(t, name, "kind") {
+			has("ledger", code)
+		}
 	}
 	for _, name := range []string{
 		"../cms/wordpress/readback/readback.go", "../cms/dokuwiki/readback.go", "../cms/parcel/arrived.go", "../cms/parcel/unchanged.go",

@@ -6,12 +6,14 @@ package fleet
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"upkeep"
 	"upkeep/internal/custody"
 	"upkeep/internal/ledger"
 	"upkeep/internal/resolve"
+	"upkeep/internal/schedule"
 )
 
 // Sites keeps sites.
@@ -58,16 +60,58 @@ type Notes interface {
 
 // Publisher knows the releases of one CMS and the rules of its versions.
 type Publisher interface {
-	// Check says what is known of the components of a site, when fresh what
-	// the publisher says now. It answers from memory, saying how old it is,
-	// when the publisher does not.
-	Check(ctx context.Context, inventory *upkeep.Inventory, fresh bool) (*Known, error)
+	// Check says what is known of the components of a site. It answers from
+	// memory, saying how old it is, when the publisher does not.
+	Check(ctx context.Context, inventory *upkeep.Inventory, young Freshness) (*Known, error)
 	// Originals returns what the publisher says the installed files are, and
 	// why it is not known of some.
 	Originals(ctx context.Context, components []upkeep.Component) (map[string]upkeep.Original, []error)
 	// Rules says how versions of the CMS are ordered and what they mean.
 	Rules() resolve.Rules
 }
+
+// Plans keeps plans, and which site is under which.
+type Plans interface {
+	Plans(ctx context.Context) ([]upkeep.Plan, error)
+	PutPlan(ctx context.Context, plan *upkeep.Plan) error
+	Subscriptions(ctx context.Context) ([]upkeep.Subscription, error)
+	PutSubscription(ctx context.Context, s *upkeep.Subscription) error
+}
+
+// Windows keeps when interventions may begin, and when none may.
+type Windows interface {
+	Windows(ctx context.Context) ([]upkeep.Window, error)
+	CreateWindow(ctx context.Context, w *upkeep.Window) error
+	DeleteWindow(ctx context.Context, id int64) (upkeep.Window, error)
+	FleetHold(ctx context.Context) (*upkeep.FleetHold, error)
+	PutFleetHold(ctx context.Context, hold *upkeep.FleetHold) error
+}
+
+// Turns keeps what decides whose turn it is, beside plans and windows.
+type Turns interface {
+	Sight(ctx context.Context, cms upkeep.CMS, sightings []upkeep.Sighting) error
+	Approve(ctx context.Context, approvals []upkeep.Approval, task string) error
+	Approvals(ctx context.Context, site upkeep.SiteID) ([]upkeep.Approval, error)
+	Attempt(ctx context.Context, site upkeep.SiteID) (upkeep.Attempt, error)
+	PutAttempt(ctx context.Context, site upkeep.SiteID, why string) error
+}
+
+// Releases keeps which releases are held for the fleet.
+type Releases interface {
+	ReleaseHolds(ctx context.Context, cms upkeep.CMS) ([]upkeep.ReleaseHold, error)
+	PutReleaseHold(ctx context.Context, hold *upkeep.ReleaseHold) error
+	DeleteReleaseHold(ctx context.Context, cms upkeep.CMS, component string, version upkeep.Version) error
+}
+
+// Freshness says how young publishers' answers have to be.
+type Freshness int
+
+// The freshnesses, each younger than the one before.
+const (
+	Kept   Freshness = iota // good enough to plan with: asked anew when half an hour old
+	Recent                  // good enough to show: as the settings say
+	Fresh                   // asked anew now
+)
 
 // Known is what publishers say about a site.
 type Known struct {
@@ -85,6 +129,11 @@ type Config struct {
 	Inventories   Inventories
 	Interventions Interventions
 	Notes         Notes
+	Plans         Plans
+	Windows       Windows
+	Turns         Turns
+	Releases      Releases
+	Limits        schedule.Limits // of interventions under way that begin by themselves
 	Custody       *custody.Custody
 	Ledger        *ledger.Ledger
 	Publishers    map[upkeep.CMS]Publisher // of every CMS that is maintained
@@ -95,10 +144,13 @@ type Config struct {
 }
 
 // Fleet answers for all sites.
-type Fleet struct{ Config }
+type Fleet struct {
+	Config
+	changes atomic.Int64 // counts what changes when work is done, for the planner
+}
 
 // New returns a Fleet.
-func New(c Config) *Fleet { return &Fleet{c} }
+func New(c Config) *Fleet { return &Fleet{Config: c} }
 
 // enter writes a line of the ledger.
 func (f *Fleet) enter(ctx context.Context, actor, kind string, site upkeep.SiteID, facts map[string]any) error {

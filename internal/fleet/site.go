@@ -10,6 +10,7 @@ import (
 	"upkeep"
 	"upkeep/internal/agent"
 	"upkeep/internal/resolve"
+	"upkeep/internal/schedule"
 	"upkeep/internal/web"
 )
 
@@ -43,9 +44,13 @@ func (f SiteList) Sites(ctx context.Context) ([]web.Site, error) {
 	if err != nil {
 		return nil, err
 	}
+	o, err := f.Outlook(ctx)
+	if err != nil {
+		return nil, err
+	}
 	list := make([]web.Site, 0, len(sites))
 	for _, site := range sites {
-		shown, err := f.show(ctx, site)
+		shown, err := f.show(ctx, o, site)
 		if err != nil {
 			return nil, err
 		}
@@ -60,7 +65,15 @@ func (f SiteList) Site(ctx context.Context, name string) (*web.Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f.show(ctx, site)
+	return f.showNow(ctx, site)
+}
+
+func (f *Fleet) showNow(ctx context.Context, site *upkeep.Site) (*web.Site, error) {
+	o, err := f.Outlook(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return f.show(ctx, o, site)
 }
 
 // SiteByName returns a site by its name.
@@ -69,8 +82,8 @@ func (f *Fleet) SiteByName(ctx context.Context, name string) (*upkeep.Site, erro
 }
 
 // show puts together what is known of a site without asking its host.
-func (f *Fleet) show(ctx context.Context, site *upkeep.Site) (*web.Site, error) {
-	shown := &web.Site{Site: *site, Status: web.Live}
+func (f *Fleet) show(ctx context.Context, o *Outlook, site *upkeep.Site) (*web.Site, error) {
+	shown := &web.Site{Site: *site, Status: web.Live, Subscription: o.subscriptions[site.ID]}
 	if site.Host != 0 {
 		host, err := f.Hosts.Host(ctx, site.Host)
 		if err != nil {
@@ -84,6 +97,9 @@ func (f *Fleet) show(ctx context.Context, site *upkeep.Site) (*web.Site, error) 
 	}
 	if err == nil {
 		f.showInventory(ctx, shown, inventory)
+		if plan, _ := schedule.Recommend(o.list, inventory); plan != nil {
+			shown.Recommended = plan.Name
+		}
 	}
 	last, err := f.Interventions.Interventions(ctx, upkeep.InterventionFilter{Site: site.ID, Limit: 1})
 	if err != nil {
@@ -117,11 +133,12 @@ func (f *Fleet) shut(ctx context.Context, site *upkeep.Site) bool {
 }
 
 func (f *Fleet) showInventory(ctx context.Context, shown *web.Site, inventory *upkeep.Inventory) {
+	shown.Extensions = schedule.Extensions(inventory)
 	shown.Components, shown.Inventoried, shown.Findings = len(inventory.Components), inventory.Taken, below(shown.Root, inventory.Findings)
 	if core := inventory.Core(); core != nil {
 		shown.Core = core.Version
 	}
-	plan, err := f.plan(ctx, &shown.Site, inventory, false)
+	plan, err := f.plan(ctx, &shown.Site, inventory, Recent)
 	if err != nil { // publishers have never answered: nothing is pending yet
 		return
 	}
@@ -191,7 +208,7 @@ func (f SiteList) AddSite(ctx context.Context, actor string, req web.AddSiteRequ
 	if err != nil {
 		return nil, err
 	}
-	return f.show(ctx, site)
+	return f.showNow(ctx, site)
 }
 
 func siteFacts(site *upkeep.Site, host string) map[string]any {

@@ -16,17 +16,18 @@ type resolved struct {
 	resolve.Plan
 	known    *Known
 	findings []upkeep.Finding
+	surveyed time.Time
 }
 
-// plan decides what to update, from what publishers last said or, when fresh,
-// say now. A site of a CMS without publisher is known, not maintained.
-func (f *Fleet) plan(ctx context.Context, site *upkeep.Site, inventory *upkeep.Inventory, fresh bool) (*resolved, error) {
+// plan decides what to update, from what publishers say. A site of a CMS
+// without publisher is known, not maintained.
+func (f *Fleet) plan(ctx context.Context, site *upkeep.Site, inventory *upkeep.Inventory, young Freshness) (*resolved, error) {
 	publisher, ok := f.Publishers[site.CMS]
 	if !ok {
 		shown := shownTo(site, inventory)
-		return &resolved{Plan: resolve.Unmaintained(shown), known: &Known{Checked: inventory.Taken}, findings: shown.Findings}, nil
+		return &resolved{Plan: resolve.Unmaintained(shown), known: &Known{Checked: inventory.Taken}, findings: shown.Findings, surveyed: inventory.Taken}, nil
 	}
-	known, err := publisher.Check(ctx, inventory, fresh)
+	known, err := publisher.Check(ctx, inventory, young)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +43,15 @@ func (f *Fleet) plan(ctx context.Context, site *upkeep.Site, inventory *upkeep.I
 	for _, hold := range holds {
 		in.Holds = append(in.Holds, *hold)
 	}
-	return &resolved{Plan: resolve.Resolve(in), known: known, findings: slices.Concat(in.Inventory.Findings, in.Findings)}, nil
+	everywhere, err := f.Config.Releases.ReleaseHolds(ctx, site.CMS)
+	if err != nil {
+		return nil, err
+	}
+	for i := range everywhere {
+		in.Holds = append(in.Holds, everywhere[i].Everywhere())
+	}
+	findings := slices.Concat(in.Inventory.Findings, in.Findings)
+	return &resolved{Plan: resolve.Resolve(in), known: known, findings: findings, surveyed: inventory.Taken}, nil
 }
 
 // below names what lies below a site's root from there, as people do.
@@ -85,12 +94,12 @@ func (f *Fleet) integrity(ctx context.Context, site *upkeep.Site, inventory *upk
 const findingUnknown = "integrity_unknown"
 
 // examined takes the inventory and decides.
-func (f *Fleet) examined(ctx context.Context, site *upkeep.Site, fresh bool) (*resolved, error) {
+func (f *Fleet) examined(ctx context.Context, site *upkeep.Site, young Freshness) (*resolved, error) {
 	inventory, err := f.survey(ctx, site)
 	if err != nil {
 		return nil, err
 	}
-	return f.plan(ctx, site, inventory, fresh)
+	return f.plan(ctx, site, inventory, young)
 }
 
 // Updates says what should be updated on a site and why, or why not.
@@ -99,7 +108,11 @@ func (f *Fleet) Updates(ctx context.Context, name string, refresh bool) (*web.Up
 	if err != nil {
 		return nil, err
 	}
-	plan, err := f.examined(ctx, site, refresh)
+	young := Recent
+	if refresh {
+		young = Fresh
+	}
+	plan, err := f.examined(ctx, site, young)
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +184,10 @@ func (f *Fleet) StartIntervention(ctx context.Context, actor, name string, req w
 	if err := f.mustBeOpen(ctx, site); err != nil {
 		return nil, err
 	}
-	plan, err := f.examined(ctx, site, true)
+	if err := f.mayBegin(ctx); err != nil && !req.DryRun {
+		return nil, err
+	}
+	plan, err := f.examined(ctx, site, Fresh)
 	if err != nil {
 		return nil, err
 	}
@@ -193,14 +209,23 @@ func (f *Fleet) StartIntervention(ctx context.Context, actor, name string, req w
 		return nil, upkeep.Errorf(upkeep.CodeNotFound, "nothing is ready to be updated").
 			WithHint("See why with upkeep update list %s.", name)
 	}
+	return iv, f.carryOut(ctx, iv, nil)
+}
+
+// carryOut keeps an intervention and has it carried out. because is why it
+// begins now, when nobody asked for it.
+func (f *Fleet) carryOut(ctx context.Context, iv *upkeep.Intervention, because []upkeep.Reason) error {
 	if err := f.Interventions.CreateIntervention(ctx, iv); err != nil {
-		return nil, err
+		return err
 	}
-	err = f.enter(ctx, actor, kindPlanned, site.ID, map[string]any{"intervention": iv.ID, "updates": refs(iv.Batches)})
-	if err != nil {
-		return nil, err
+	facts := map[string]any{"intervention": iv.ID, "updates": refs(iv.Batches)}
+	if because != nil {
+		facts["because"] = because
 	}
-	return iv, f.Enqueue(ctx, iv.ID)
+	if err := f.enter(ctx, iv.Requester, kindPlanned, iv.Site, facts); err != nil {
+		return err
+	}
+	return f.Enqueue(ctx, iv.ID)
 }
 
 // notReady says of updates that were asked for why none can be done.

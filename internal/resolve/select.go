@@ -73,6 +73,19 @@ func withNeeded(chosen, left []*upkeep.Update, add bool, except []string) ([]*up
 	return chosen, nil
 }
 
+// Needed returns the refs of the ready updates without which an update of the
+// plan is not applied.
+func (p *Plan) Needed(u *upkeep.Update) []string {
+	var refs []string
+	for i := range p.Updates {
+		other := &p.Updates[i]
+		if other.Ref() != u.Ref() && other.Disposition == upkeep.Ready && inseparable(u, other) {
+			refs = append(refs, other.Ref())
+		}
+	}
+	return refs
+}
+
 // inseparable reports whether u cannot be applied without other. Families are
 // a guess and may be parted; so may a child theme and its parent.
 func inseparable(u, other *upkeep.Update) bool {

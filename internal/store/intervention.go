@@ -29,6 +29,7 @@ func (db *DB) Interventions(
 		var w where
 		w.add(filter.Site != 0, "site = ?", filter.Site)
 		w.plain(filter.Unended, "ended IS NULL")
+		w.add(!filter.EndedAfter.IsZero(), "ended > ?", stamp(filter.EndedAfter))
 		w.add(filter.Unleased, `NOT EXISTS (SELECT 1 FROM lease
 			WHERE lease.key = 'intervention/' || intervention.id AND lease.expires > ?)`, stamp(tx.now))
 		query, args := w.query(interventionColumns, "id DESC", filter.Limit)

@@ -228,16 +228,19 @@ func written(v any) string {
 
 // Reason returns the text of a reason.
 func (s *Screen) Reason(reason upkeep.Reason) string {
-	return s.Words.Code("reason", reason.Code, s.inWords(maps.Clone(reason.Params)))
+	return strings.TrimSpace(s.Words.Code("reason", reason.Code, s.inWords(maps.Clone(reason.Params))))
 }
 
 // inWords replaces the parameters that are codes themselves by their texts.
 // What is no code of theirs stays as it is.
 func (s *Screen) inWords(params map[string]string) map[string]string {
-	for _, family := range [][2]string{{"because", "because"}, {"finding", "finding"}, {"moment", "moment"}, {"code", "check"}, {"from", "state"}} {
+	for _, family := range [][2]string{{"because", "because"}, {"finding", "finding"}, {"moment", "moment"}, {"code", "check"}, {"from", "state"}, {"scope", "scope"}} {
 		if code, ok := params[family[0]]; ok {
 			params[family[0]] = s.Words.Code(family[1], code, nil)
 		}
+	}
+	if until, err := time.Parse(time.RFC3339, params["until"]); err == nil {
+		params["until"] = Instant(until)
 	}
 	return params
 }

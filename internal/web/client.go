@@ -38,6 +38,10 @@ var (
 	_ Doctor        = (*Client)(nil)
 	_ Ledger        = (*Client)(nil)
 	_ Vaults        = (*Client)(nil)
+	_ Plans         = (*Client)(nil)
+	_ Schedules     = (*Client)(nil)
+	_ FleetWork     = (*Client)(nil)
+	_ Releases      = (*Client)(nil)
 )
 
 // NewClient returns a client of the server at base, such as

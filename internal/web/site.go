@@ -39,6 +39,9 @@ type Site struct {
 	Held         int                   `json:"held"`
 	LastBackup   time.Time             `json:"last_backup,omitzero"` // newest complete and verified one
 	Findings     []upkeep.Finding      `json:"findings,omitempty"`
+	Subscription *upkeep.Subscription  `json:"subscription,omitempty"` // nil: it is under no plan
+	Recommended  string                `json:"recommended,omitempty"`  // the plan that its inventory fits
+	Extensions   int                   `json:"extensions"`             // as plans count them
 }
 
 // SiteStatus says how a site stands, in one word.

@@ -25,6 +25,10 @@ type Config struct {
 	Doctor        Doctor
 	Ledger        Ledger
 	Vaults        Vaults
+	Plans         Plans
+	Schedules     Schedules
+	FleetWork     FleetWork
+	Releases      Releases
 
 	Version string       // of the program, for GET /v1/version
 	Clock   upkeep.Clock // paces progress lines; nil is time.Now
@@ -75,6 +79,22 @@ func (s *Server) routes() {
 		"POST /v1/sites/{site}/backups":       s.backupCreate, // stream
 		"POST /v1/sites/{site}/prune":         s.backupPrune,  // stream
 		"POST /v1/sites/{site}/interventions": s.interventionStart,
+		"GET /v1/sites/{site}/plan":           s.planRecommend,
+		"PUT /v1/sites/{site}/plan":           s.siteSubscribe,
+		"POST /v1/sites/{site}/approve":       s.siteApprove,
+
+		"GET /v1/plans":           s.planList,
+		"PUT /v1/plans":           s.planSet,
+		"GET /v1/windows":         s.windowList,
+		"POST /v1/windows":        s.windowAdd,
+		"DELETE /v1/windows/{id}": s.windowRemove,
+		"GET /v1/schedule":        s.scheduleShow,
+		"GET /v1/releases/holds":  s.releaseShow,
+		"POST /v1/releases/hold":  s.releaseHold,
+		"POST /v1/releases/allow": s.releaseAllow,
+		"GET /v1/fleet":           s.fleetStatus,
+		"POST /v1/fleet/hold":     s.fleetHold,
+		"POST /v1/fleet/release":  s.fleetRelease,
 
 		"GET /v1/hosts":               s.hostList,
 		"POST /v1/hosts":              s.hostAdd,

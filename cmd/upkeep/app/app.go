@@ -20,6 +20,7 @@ import (
 	"upkeep/internal/engine"
 	"upkeep/internal/feed"
 	"upkeep/internal/fleet"
+	"upkeep/internal/fleet/planner"
 	"upkeep/internal/intervention"
 	"upkeep/internal/ledger"
 	"upkeep/internal/secret"
@@ -33,6 +34,7 @@ import (
 type app struct {
 	dir      string
 	version  string // of the program
+	daemon   bool   // it stays, and begins interventions by itself
 	settings settings
 	log      *slog.Logger
 	db       *store.DB
@@ -50,11 +52,12 @@ type app struct {
 const stopGrace = 2 * time.Minute
 
 // Open opens the application on a folder, which it makes when it is not
-// there, and starts advancing interventions. version is the program's. It
-// returns the API, and what stops and closes everything.
-func Open(ctx context.Context, dir, version string) (_ http.Handler, _ func() error, err error) {
+// there, and starts advancing interventions; for a daemon it begins those whose
+// time has come, too. version is the program's. It returns the API, and what
+// stops and closes everything.
+func Open(ctx context.Context, dir, version string, daemon bool) (_ http.Handler, _ func() error, err error) {
 	defer upkeep.Wrap(&err, "open %s", dir)
-	a := &app{dir: dir, version: version}
+	a := &app{dir: dir, version: version, daemon: daemon}
 	if err := a.open(ctx); err != nil {
 		return nil, nil, errors.Join(err, a.close())
 	}
@@ -155,6 +158,7 @@ func (a *app) newCustody(packages *feed.Packages) *custody.Custody {
 func (a *app) newFleet(client *feed.Client, packages *feed.Packages) *fleet.Fleet {
 	return fleet.New(fleet.Config{
 		Sites: a.db, Hosts: a.db, Inventories: a.db, Interventions: a.db, Notes: a.db,
+		Plans: a.db, Windows: a.db, Turns: a.db, Releases: a.db, Limits: a.settings.Limits.asked(),
 		Custody: a.custody, Ledger: a.ledger,
 		Publishers: publishers(&a.settings, client, packages),
 		Enqueue: func(ctx context.Context, id upkeep.InterventionID) error {
@@ -164,7 +168,12 @@ func (a *app) newFleet(client *feed.Client, packages *feed.Packages) *fleet.Flee
 	})
 }
 
-const interventionJob = "intervention"
+// The kinds of jobs.
+const (
+	interventionJob = "intervention"
+	scheduleJob     = "schedule" // one that never ends
+	visitJob        = "visit"    // of a site whose time has come
+)
 
 func (a *app) newRunner() *intervention.Runner {
 	host, _ := os.Hostname() // only to tell workers apart in the records
@@ -183,7 +192,7 @@ func (a *app) newRunner() *intervention.Runner {
 }
 
 func (a *app) workers() map[string]engine.Worker {
-	return map[string]engine.Worker{interventionJob: {
+	workers := map[string]engine.Worker{interventionJob: {
 		Work: func(ctx context.Context, id int64) (time.Duration, error) {
 			return a.runner.Advance(ctx, upkeep.InterventionID(id))
 		},
@@ -196,6 +205,23 @@ func (a *app) workers() map[string]engine.Worker {
 			return ids, err
 		},
 	}}
+	if a.daemon {
+		begins := planner.New(a.fleet, func(ctx context.Context, site upkeep.SiteID) error {
+			return a.queue.Enqueue(ctx, engine.Job{Kind: visitJob, ID: int64(site)})
+		})
+		workers[visitJob] = engine.Worker{
+			Work: func(ctx context.Context, id int64) (time.Duration, error) {
+				return 0, begins.Visit(ctx, upkeep.SiteID(id))
+			},
+		}
+		// One job that never ends: of all processes that take such jobs one
+		// has it, and when that dies another has it within seconds.
+		workers[scheduleJob] = engine.Worker{
+			Work:  func(ctx context.Context, _ int64) (time.Duration, error) { return begins.Tick(ctx) },
+			Stale: func(context.Context) ([]int64, error) { return []int64{1}, nil },
+		}
+	}
+	return workers
 }
 
 func (a *app) api() http.Handler {
@@ -203,6 +229,7 @@ func (a *app) api() http.Handler {
 		Sites: fleet.SiteList{Fleet: a.fleet}, Hosts: fleet.HostList{Fleet: a.fleet}, Inventories: a.fleet, Updates: a.fleet,
 		Interventions: fleet.Record{Fleet: a.fleet}, Backups: fleet.Vault{Fleet: a.fleet},
 		Restores: fleet.Vault{Fleet: a.fleet}, Gates: a.fleet, Checks: a.fleet, Doctor: doctor{a}, Ledger: a.fleet, Vaults: vaults{a},
+		Plans: fleet.Contracts{Fleet: a.fleet}, Schedules: fleet.Calendar{Fleet: a.fleet}, FleetWork: fleet.Calendar{Fleet: a.fleet}, Releases: fleet.Shelf{Fleet: a.fleet},
 		Version: a.version, Log: a.log,
 	})
 }

@@ -18,6 +18,7 @@ type originals interface {
 // publisher is a publisher with the rules of versions of its CMS.
 type publisher[P originals] struct {
 	source string
+	kept   P // answers as young as planning asks for
 	known  P // answers as young as the settings say
 	now    P // asks anew
 	ask    func(ctx context.Context, p P, inventory *upkeep.Inventory) (*feed.SiteAnswer, []error, error)
@@ -27,9 +28,12 @@ type publisher[P originals] struct {
 var _ fleet.Publisher = publisher[originals]{}
 
 // Check says what is known of a site's components.
-func (p publisher[P]) Check(ctx context.Context, inventory *upkeep.Inventory, fresh bool) (*fleet.Known, error) {
+func (p publisher[P]) Check(ctx context.Context, inventory *upkeep.Inventory, young fleet.Freshness) (*fleet.Known, error) {
 	asked := p.known
-	if fresh {
+	switch young {
+	case fleet.Kept:
+		asked = p.kept
+	case fleet.Fresh:
 		asked = p.now
 	}
 	site, problems, err := p.ask(ctx, asked, inventory)
@@ -51,10 +55,13 @@ func (p publisher[P]) Originals(ctx context.Context, components []upkeep.Compone
 // Rules says what versions of the CMS mean.
 func (p publisher[P]) Rules() resolve.Rules { return p.rules }
 
-// twice makes a publisher that answers as young as maxAge, and one that asks
-// anew.
-func twice[P originals](maxAge upkeep.Duration, make func(maxAge time.Duration) P) publisher[P] {
-	return publisher[P]{known: make(time.Duration(maxAge)), now: make(0)}
+// keptFor is how old answers may be that planning rests on: what begins is
+// decided anew by fresh ones.
+const keptFor = 30 * time.Minute
+
+// thrice makes a publisher of three, whose answers are of different ages.
+func thrice[P originals](maxAge upkeep.Duration, make func(maxAge time.Duration) P) publisher[P] {
+	return publisher[P]{kept: make(max(keptFor, time.Duration(maxAge))), known: make(time.Duration(maxAge)), now: make(0)}
 }
 
 // many is a publisher that is asked about any number of sites.

@@ -35,7 +35,7 @@ func publishers(s *settings, client *feed.Client, packages *feed.Packages) map[u
 // newWordPressPublisher is wordpress.org: version_compare,
 // is_wp_version_compatible, and w.org as another name of wordpress.org.
 func newWordPressPublisher(s *settings, client *feed.Client, packages *feed.Packages) fleet.Publisher {
-	p := twice(s.FeedAge, func(maxAge time.Duration) *wordpressorg.Publisher {
+	p := thrice(s.FeedAge, func(maxAge time.Duration) *wordpressorg.Publisher {
 		return wordpressorg.New(client, wordpressorg.Options{
 			API: s.WordPress.API, Downloads: s.WordPress.Downloads, Packages: packages, MaxAge: maxAge,
 		})
@@ -64,7 +64,7 @@ func newWordPressPublisher(s *settings, client *feed.Client, packages *feed.Pack
 // newJoomlaPublisher is joomla.org, and the vendors that sites name:
 // version_compare, and a major version is a branch.
 func newJoomlaPublisher(s *settings, client *feed.Client, packages *feed.Packages) fleet.Publisher {
-	p := twice(s.FeedAge, func(maxAge time.Duration) *joomlaorg.Publisher {
+	p := thrice(s.FeedAge, func(maxAge time.Duration) *joomlaorg.Publisher {
 		return joomlaorg.New(client, joomlaorg.Options{
 			Updates: s.Joomla.Updates, Downloads: s.Joomla.Downloads, Root: s.Joomla.Root, Packages: packages,
 			Compare: php.CompareVersions, Branch: joomla.Branch, MaxAge: maxAge,
@@ -88,7 +88,7 @@ func newJoomlaPublisher(s *settings, client *feed.Client, packages *feed.Package
 // newDrupalPublisher is drupal.org: what a module asks of core is a constraint
 // of Composer's.
 func newDrupalPublisher(s *settings, client *feed.Client, packages *feed.Packages) fleet.Publisher {
-	p := twice(s.FeedAge, func(maxAge time.Duration) *drupalorg.Publisher {
+	p := thrice(s.FeedAge, func(maxAge time.Duration) *drupalorg.Publisher {
 		return drupalorg.New(client, drupalorg.Options{
 			History: s.Drupal.History, Packages: packages, Compare: drupal.CompareVersions, MaxAge: maxAge,
 		})
@@ -105,7 +105,7 @@ func newDrupalPublisher(s *settings, client *feed.Client, packages *feed.Package
 
 // newDokuWikiPublisher is dokuwiki.org: versions are dates.
 func newDokuWikiPublisher(s *settings, client *feed.Client, packages *feed.Packages) fleet.Publisher {
-	p := twice(s.FeedAge, func(maxAge time.Duration) *dokuwikiorg.Publisher {
+	p := thrice(s.FeedAge, func(maxAge time.Duration) *dokuwikiorg.Publisher {
 		return dokuwikiorg.New(client, dokuwikiorg.Options{
 			Downloads: s.DokuWiki.Downloads, Updates: s.DokuWiki.Updates, Repository: s.DokuWiki.Repository, Packages: packages,
 			Compare: dokuwiki.CompareVersions, Branch: dokuwiki.Branch, MaxAge: maxAge,
@@ -122,7 +122,7 @@ func newDokuWikiPublisher(s *settings, client *feed.Client, packages *feed.Packa
 // newMediaWikiPublisher is Wikimedia: a branch is two numbers, and versions are
 // ordered as PHP does.
 func newMediaWikiPublisher(s *settings, client *feed.Client, packages *feed.Packages) fleet.Publisher {
-	p := twice(s.FeedAge, func(maxAge time.Duration) *mediawikiorg.Publisher {
+	p := thrice(s.FeedAge, func(maxAge time.Duration) *mediawikiorg.Publisher {
 		return mediawikiorg.New(client, mediawikiorg.Options{
 			Releases: s.MediaWiki.Releases, API: s.MediaWiki.API, Packages: packages,
 			Compare: mediawiki.CompareVersions, Snapshot: mediawiki.Snapshot, MaxAge: maxAge,

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/schedule"
 )
 
 // settings is what config.json in the state folder may say.
@@ -43,12 +44,25 @@ type settings struct {
 
 	Silence upkeep.Duration `json:"silence"`  // after which an agent that hears nothing undoes and thaws
 	FeedAge upkeep.Duration `json:"feed_age"` // up to which publishers' answers are used without asking again
+
+	Limits limits `json:"limits"`
 }
+
+// limits are how many interventions that begin by themselves may be under way
+// at once.
+type limits struct {
+	Fleet  int `json:"at_once"`            // on all sites
+	Client int `json:"at_once_per_client"` // on those of one client
+}
+
+func (l limits) asked() schedule.Limits { return schedule.Limits{Fleet: l.Fleet, Client: l.Client} }
 
 // What config.json need not say.
 const (
 	defaultSilence = 90 * time.Second
 	defaultFeedAge = time.Minute
+
+	defaultAtOnce, defaultPerClient = 4, 2
 )
 
 func readSettings(dir string) (s settings, err error) {
@@ -56,6 +70,7 @@ func readSettings(dir string) (s settings, err error) {
 	defer upkeep.Wrap(&err, "read %s", path)
 	s.Agents, s.Vault = dir+"-agents", filepath.Join(dir, "vault")
 	s.Silence, s.FeedAge = upkeep.Duration(defaultSilence), upkeep.Duration(defaultFeedAge)
+	s.Limits = limits{Fleet: defaultAtOnce, Client: defaultPerClient}
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return s, nil
@@ -68,7 +83,7 @@ func readSettings(dir string) (s settings, err error) {
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&s); err != nil {
 		return s, upkeep.Errorf(upkeep.CodeInvalid, "%w", inWords(err)).
-			WithHint("Known are wordpress.api, wordpress.downloads, dokuwiki.downloads, dokuwiki.updates, dokuwiki.repository, joomla.updates, joomla.downloads, joomla.root, drupal.history, mediawiki.releases, mediawiki.api, trusted, agents, vault, ssh_config, silence, feed_age.")
+			WithHint("Known are wordpress.api, wordpress.downloads, dokuwiki.downloads, dokuwiki.updates, dokuwiki.repository, joomla.updates, joomla.downloads, joomla.root, drupal.history, mediawiki.releases, mediawiki.api, trusted, agents, vault, ssh_config, silence, feed_age, limits.at_once, limits.at_once_per_client.")
 	}
 	return s, s.validate()
 }
@@ -114,6 +129,9 @@ func (s *settings) validate() error {
 	}
 	if s.Silence < upkeep.Duration(time.Second) {
 		return upkeep.Errorf(upkeep.CodeInvalid, "silence %s: want at least 1s", time.Duration(s.Silence))
+	}
+	if s.Limits.Fleet < 1 || s.Limits.Client < 1 {
+		return upkeep.Errorf(upkeep.CodeInvalid, "limits %d and %d: want 1 or more", s.Limits.Fleet, s.Limits.Client)
 	}
 	if s.FeedAge < 0 {
 		return upkeep.Errorf(upkeep.CodeInvalid, "feed_age %s: want 0s or more", time.Duration(s.FeedAge))

@@ -12,6 +12,7 @@ import (
 	"upkeep"
 	"upkeep/internal/catalogue"
 	"upkeep/internal/terminal"
+	"upkeep/internal/web"
 )
 
 // helpFlags gives every command its --help in the reader's language.
@@ -236,6 +237,18 @@ func (e *Env) CompleteSite(cmd *cobra.Command, args []string, _ string) ([]strin
 		names = append(names, sites[i].Name)
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// NamesOrAll returns the names of sites that were given, of all when none was.
+func NamesOrAll(ctx context.Context, sites web.Sites, names []string) ([]string, error) {
+	if len(names) > 0 {
+		return names, nil
+	}
+	all, err := sites.Sites(ctx)
+	for i := range all {
+		names = append(names, all[i].Name)
+	}
+	return names, err
 }
 
 // Working shows progress while work runs.

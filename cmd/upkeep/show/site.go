@@ -22,6 +22,7 @@ func Site(e *console.Env, s *web.Site) error {
 		{Label: e.Text("col.updates"), Value: e.Text("site.pending", "count", s.Pending, "security", s.Security, "held", s.Held)},
 		{Label: e.Text("col.last_backup"), Value: terminal.Instant(s.LastBackup)},
 		{Label: e.Text("col.policy"), Value: policy(e, &s.Policy)},
+		{Label: e.Text("col.plan"), Value: plan(e, s), Paint: planPaint(s)},
 	}
 	if s.Intervention > 0 {
 		fields = append(fields, terminal.Field{Label: e.Text("col.intervention"), Value: s.Intervention.String()})
@@ -35,6 +36,31 @@ func rootOf(s *web.Site) string {
 		return s.Root
 	}
 	return s.HostName + ":" + s.Root
+}
+
+// plan says which plan a site is under, and which it fits when that is another.
+func plan(e *console.Env, s *web.Site) string {
+	text := e.Text("site.no_plan")
+	if sub := s.Subscription; sub != nil {
+		text = e.Text("site.plan", "plan", sub.Plan, "since", sub.Since.Local().Format(time.DateOnly))
+		if sub.Client != "" {
+			text += " · " + e.Text("site.client", "client", sub.Client)
+		}
+		if sub.Consent != upkeep.NoConsent {
+			text += " · " + e.Texts.Code("consent", string(sub.Consent), nil)
+		}
+	}
+	if s.Recommended != "" && (s.Subscription == nil || s.Subscription.Plan != s.Recommended) {
+		text += " · " + e.Text("site.recommended", "count", s.Extensions, "plan", s.Recommended)
+	}
+	return text
+}
+
+func planPaint(s *web.Site) terminal.Paint {
+	if s.Subscription == nil {
+		return terminal.Warn
+	}
+	return terminal.Plain
 }
 
 // policy says what a site's policy does differently from the default.

@@ -36,7 +36,8 @@ func Updates(e *console.Env) *terminal.List[upkeep.Update] {
 			{Title: e.Text("col.batch"), Name: "batch", Right: true, Cell: func(x *u) string { return batchNumber(x.Batch) }},
 			{Title: e.Text("col.decision"), Name: "disposition", Paint: decisionPaint, Cell: func(x *u) string { return decision(e, x) },
 				Raw: func(x *u) string { return string(x.Disposition) }},
-			{Title: e.Text("col.why"), Name: "reasons", Wrap: true, Cell: func(x *u) string { return reasons(e, x.Reasons) }, Raw: reasonCodes},
+			{Title: e.Text("col.why"), Name: "reasons", Wrap: true, Cell: func(x *u) string { return Reasons(e, x.Reasons) },
+				Raw: func(x *u) string { return ReasonCodes(x.Reasons) }},
 		},
 	}
 }
@@ -54,7 +55,8 @@ func decision(e *console.Env, u *upkeep.Update) string {
 	}
 }
 
-func reasons(e *console.Env, reasons []upkeep.Reason) string {
+// Reasons says reasons in one line.
+func Reasons(e *console.Env, reasons []upkeep.Reason) string {
 	texts := make([]string, len(reasons))
 	for i, r := range reasons {
 		texts[i] = e.Out.Reason(r)
@@ -94,9 +96,10 @@ func decisionPaint(u *upkeep.Update) terminal.Paint {
 	return terminal.Good
 }
 
-func reasonCodes(u *upkeep.Update) string {
-	codes := make([]string, len(u.Reasons))
-	for i, r := range u.Reasons {
+// ReasonCodes writes reasons for machines.
+func ReasonCodes(reasons []upkeep.Reason) string {
+	codes := make([]string, len(reasons))
+	for i, r := range reasons {
 		codes[i] = r.Code
 	}
 	return strings.Join(codes, " ")

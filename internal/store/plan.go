@@ -1,0 +1,77 @@
+package store
+
+import (
+	"context"
+
+	"upkeep"
+)
+
+const planColumns = `SELECT name, title, extensions, customised, cadence_days, soak_days, security_hours, insist FROM plan`
+
+// Plans returns every plan, the one for the fewest extensions first.
+func (db *DB) Plans(ctx context.Context) (plans []upkeep.Plan, err error) {
+	err = db.read(ctx, func(tx *tx) error {
+		plans, err = collect(ctx, tx, planColumns+` ORDER BY extensions = 0, extensions, name`, nil, scanPlan)
+		return err
+	})
+	return plans, err
+}
+
+// PutPlan keeps a plan, in place of the one of the same name.
+func (db *DB) PutPlan(ctx context.Context, plan *upkeep.Plan) (err error) {
+	defer upkeep.Wrap(&err, "keep plan %s", plan.Name)
+	if err := plan.Validate(); err != nil {
+		return err
+	}
+	return db.write(ctx, func(tx *tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO plan
+			(name, title, extensions, customised, cadence_days, soak_days, security_hours, insist)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+			ON CONFLICT (name) DO UPDATE SET title = excluded.title, extensions = excluded.extensions,
+				customised = excluded.customised, cadence_days = excluded.cadence_days, soak_days = excluded.soak_days,
+				security_hours = excluded.security_hours, insist = excluded.insist`,
+			plan.Name, plan.Title, plan.Extensions, plan.Customised, plan.CadenceDays, plan.SoakDays, plan.SecurityHours, plan.Insist)
+		return err
+	})
+}
+
+func scanPlan(row scanner) (p upkeep.Plan, err error) {
+	err = row.Scan(&p.Name, &p.Title, &p.Extensions, &p.Customised, &p.CadenceDays, &p.SoakDays, &p.SecurityHours, &p.Insist)
+	return p, err
+}
+
+const subscriptionColumns = `SELECT site, plan, client, consent, since FROM subscription`
+
+// Subscriptions returns which site is under which plan, by the site's number.
+func (db *DB) Subscriptions(ctx context.Context) (found []upkeep.Subscription, err error) {
+	err = db.read(ctx, func(tx *tx) error {
+		found, err = collect(ctx, tx, subscriptionColumns+` ORDER BY site`, nil, scanSubscription)
+		return err
+	})
+	return found, err
+}
+
+// PutSubscription puts a site under a plan. Since is now, unless it was under
+// that plan before. CodeNotFound when there is no such site or plan.
+func (db *DB) PutSubscription(ctx context.Context, s *upkeep.Subscription) (err error) {
+	defer upkeep.Wrap(&err, "put site %s under plan %s", s.Site, s.Plan)
+	if err := s.Validate(); err != nil {
+		return err
+	}
+	return db.write(ctx, func(tx *tx) error {
+		if _, err := single(tx.QueryRowContext(ctx, planColumns+` WHERE name = $1`, s.Plan), scanPlan, "plan", s.Plan); err != nil {
+			return err
+		}
+		return tx.QueryRowContext(ctx, `INSERT INTO subscription (site, plan, client, consent, since) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (site) DO UPDATE SET
+				since = CASE WHEN subscription.plan = excluded.plan THEN subscription.since ELSE excluded.since END,
+				plan = excluded.plan, client = excluded.client, consent = excluded.consent
+			RETURNING since`,
+			s.Site, s.Plan, s.Client, s.Consent, stamp(tx.now)).Scan((*stamp)(&s.Since))
+	})
+}
+
+func scanSubscription(row scanner) (s upkeep.Subscription, err error) {
+	err = row.Scan(&s.Site, &s.Plan, &s.Client, &s.Consent, (*stamp)(&s.Since))
+	return s, err
+}

@@ -1,0 +1,57 @@
+package web
+
+import (
+	"context"
+	"net/http"
+
+	"upkeep"
+)
+
+// Releases keeps releases from every site.
+type Releases interface {
+	// ReleaseHolds returns the holds, oldest first.
+	ReleaseHolds(ctx context.Context) ([]upkeep.ReleaseHold, error)
+	// HoldRelease holds a release; hold.Actor and Created are not read. What
+	// is under way goes on.
+	HoldRelease(ctx context.Context, actor string, hold upkeep.ReleaseHold) (*upkeep.ReleaseHold, error)
+	// AllowRelease lifts a hold, by its CMS, component and version.
+	AllowRelease(ctx context.Context, actor string, hold upkeep.ReleaseHold) error
+}
+
+func (s *Server) releaseShow(w http.ResponseWriter, r *http.Request) error {
+	holds, err := s.Releases.ReleaseHolds(r.Context())
+	return respondList(w, holds, err)
+}
+
+func (s *Server) releaseHold(w http.ResponseWriter, r *http.Request) error {
+	req, err := decode[upkeep.ReleaseHold](r)
+	if err != nil {
+		return err
+	}
+	hold, err := s.Releases.HoldRelease(r.Context(), actor(r), req)
+	return respondOr(w, hold, err)
+}
+
+func (s *Server) releaseAllow(w http.ResponseWriter, r *http.Request) error {
+	req, err := decode[upkeep.ReleaseHold](r)
+	if err != nil {
+		return err
+	}
+	return respondOr(w, struct{}{}, s.Releases.AllowRelease(r.Context(), actor(r), req))
+}
+
+// ReleaseHolds implements Releases.
+func (c *Client) ReleaseHolds(ctx context.Context) ([]upkeep.ReleaseHold, error) {
+	return get[[]upkeep.ReleaseHold](ctx, c, "/v1/releases/holds")
+}
+
+// HoldRelease implements Releases.
+func (c *Client) HoldRelease(ctx context.Context, actor string, hold upkeep.ReleaseHold) (*upkeep.ReleaseHold, error) {
+	return object[upkeep.ReleaseHold](ctx, c, request{http.MethodPost, "/v1/releases/hold", actor, hold})
+}
+
+// AllowRelease implements Releases.
+func (c *Client) AllowRelease(ctx context.Context, actor string, hold upkeep.ReleaseHold) error {
+	_, err := call[struct{}](ctx, c, request{http.MethodPost, "/v1/releases/allow", actor, hold})
+	return err
+}
