@@ -170,10 +170,11 @@ func (r *Reacher) bring(ctx context.Context, c *client, host *upkeep.Host, platf
 	defer f.Close()
 	zipped, out := io.Pipe()
 	go func() {
-		z, err := gzip.NewWriterLevel(out, gzip.BestSpeed)
+		large := bufio.NewWriterSize(out, 256<<10) // gzip writes a few hundred bytes at a time, each of which would be a packet
+		z, err := gzip.NewWriterLevel(large, gzip.BestSpeed)
 		if err == nil {
 			_, err = io.Copy(z, f)
-			err = errors.Join(err, z.Close())
+			err = errors.Join(err, z.Close(), large.Flush())
 		}
 		out.CloseWithError(err) // nil ends the input
 	}()

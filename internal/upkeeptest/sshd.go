@@ -208,15 +208,16 @@ func (p *Program) AdoptHost(t testing.TB, h *Host, flags ...string) *web.Host {
 	}
 	Configure(t, p, "ssh_config", h.Config)
 	host := JSON[web.Host](t, p, append([]string{"host", "add", h.URL(), "--name", "web1", "--fingerprint", h.Fingerprint(t)}, flags...)...)
-	p.folder = Place(t, h, &host)
+	folder := Place(t, h, &host)
+	p.folder = folder
 	t.Cleanup(func() {
-		for _, pid := range Processes("agent", p.folder) {
+		for _, pid := range Processes("agent", folder) {
 			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended by itself
 		}
-		if err := os.RemoveAll(p.folder); err != nil {
+		if err := os.RemoveAll(folder); err != nil {
 			t.Errorf("remove what is on the host: %v", err)
 		}
-		_ = os.Remove(filepath.Dir(p.folder)) // unless another test has something there
+		_ = os.Remove(filepath.Dir(folder)) // unless another test has something there
 	})
 	return &host
 }
