@@ -83,7 +83,7 @@ func siblings() []struct{ from, to, why string } {
 		{"internal/custody", "internal/vault", "the same"},
 		{"internal/custody", "internal/cms", "a site's layout travels between the two"},
 		{"internal/custody", "internal/verify", "pages are looked at as part of proving a site"},
-		{"internal/fleet/planner", "internal/fleet", "the planner is a part of the fleet, and drives its operations"},
+		{"internal/fleet", "internal/fleet", "the fleet's own parts"},
 		{"internal/fleet", "internal/agent", "fleet puts together for the API what the parts know"},
 		{"internal/fleet", "internal/custody", "the same"},
 		{"internal/fleet", "internal/ledger", "the same"},

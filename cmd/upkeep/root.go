@@ -17,7 +17,7 @@ func newRootCommand(e *console.Env) *cobra.Command {
 			newSiteInventoryCommand(e), newSiteUpdateCommand(e), newSiteVerifyCommand(e),
 			newSiteFreezeCommand(e), newSiteThawCommand(e),
 			planning.NewSubscribe(e), planning.NewApprove(e)),
-		e.Noun("update", "update", newUpdateListCommand(e)),
+		e.Noun("update", "update", newUpdateListCommand(e), newUpdateProposeCommand(e)),
 		e.Noun("host", "host", host.Commands(e)...),
 		e.Noun("intervention", "intervention",
 			newInterventionListCommand(e), newInterventionShowCommand(e),

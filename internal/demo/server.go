@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/demo/proc"
 )
 
 // Server is a process with workers: PHP or the web server. The process leads
@@ -65,7 +66,7 @@ func (s *Server) Start(ctx context.Context) (err error) {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	note, err := identity(cmd.Process.Pid)
+	note, err := proc.Identity(cmd.Process.Pid)
 	if err != nil {
 		return err
 	}
@@ -181,38 +182,11 @@ func (s *Server) remembered() int {
 	if _, err := fmt.Sscan(string(text), &pid, &started, &boot); err != nil {
 		return -1
 	}
-	now, err := identity(pid)
-	if errors.Is(err, os.ErrNotExist) && boot == bootID() || now == string(text) {
+	now, err := proc.Identity(pid)
+	if errors.Is(err, os.ErrNotExist) && boot == proc.Boot() || now == string(text) {
 		return pid
 	}
 	return -1
-}
-
-// ended reports whether a process is gone, or only waits to be collected by
-// its parent.
-func ended(pid int) bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	return err != nil || strings.Contains(string(stat), ") Z ")
-}
-
-// identity tells a process from every other that had or will have its
-// number: when it started, and since which start of the machine that counts.
-func identity(pid int) (string, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return "", err
-	}
-	_, rest, _ := strings.Cut(string(stat), ") ")
-	fields := strings.Fields(rest)
-	if len(fields) < 20 {
-		return "", upkeep.Errorf(upkeep.CodeInternal, "/proc/%d/stat: %q", pid, stat)
-	}
-	return fmt.Sprintf("%d %s %s", pid, fields[19], bootID()), nil
-}
-
-func bootID() string {
-	text, _ := os.ReadFile("/proc/sys/kernel/random/boot_id") // without /proc nothing of this works anyway
-	return strings.TrimSpace(string(text))
 }
 
 // group returns the living processes of the server's group. Those that have

@@ -17,6 +17,7 @@ import (
 	"upkeep/internal/demo/cluster"
 	"upkeep/internal/demo/copies"
 	"upkeep/internal/demo/packages"
+	"upkeep/internal/demo/proc"
 )
 
 // Options says what a world is made of. Packages is needed to add sites.
@@ -130,7 +131,7 @@ func (w *World) Stop(ctx context.Context) (err error) {
 	}
 	// It removes its pid file a moment before it lets go of its data.
 	return poll(ctx, func() error {
-		if ended(pid) {
+		if proc.Ended(pid) {
 			return nil
 		}
 		return upkeep.Errorf(upkeep.CodeConflict, "mariadbd %d still runs", pid)

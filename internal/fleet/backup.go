@@ -69,7 +69,7 @@ func (f Vault) CreateBackup(ctx context.Context, actor, name, note string, progr
 	if err != nil {
 		return nil, err
 	}
-	err = f.enter(ctx, actor, kindBackup, site.ID, map[string]any{
+	err = f.Enter(ctx, actor, kindBackup, site.ID, map[string]any{
 		"backup": b.ID, "moment": b.Moment, "snapshot": b.Snapshot, "manifest": b.Manifest,
 	})
 	return &web.Backup{Backup: *b, SiteName: name}, err
@@ -94,7 +94,7 @@ func (f Vault) VerifyBackup(ctx context.Context, actor string, id upkeep.BackupI
 	if err != nil {
 		return nil, err
 	}
-	return check, f.enter(ctx, actor, "backup_verified", b.Site, map[string]any{"backup": id, "ok": check.OK, "deep": deep})
+	return check, f.Enter(ctx, actor, "backup_verified", b.Site, map[string]any{"backup": id, "ok": check.OK, "deep": deep})
 }
 
 // DiffBackup compares a backup with another, or with the live site when to
@@ -191,7 +191,7 @@ func (f Vault) RestoreBackup(ctx context.Context, actor string, id upkeep.Backup
 		}
 	}
 	result.Files, result.Bytes, result.Identity = done.Files, done.Bytes, done.Identity
-	err = f.enter(context.WithoutCancel(ctx), actor, kindRestored, b.Site, map[string]any{
+	err = f.Enter(context.WithoutCancel(ctx), actor, kindRestored, b.Site, map[string]any{
 		"backup": id, "dir": req.Dir, "safety": result.Safety, "identity": result.Identity,
 	})
 	return result, err
@@ -208,13 +208,13 @@ func (f Vault) restoreInPlace(ctx context.Context, actor string, b *upkeep.Backu
 	saved := upkeep.BackupID(0)
 	if safety != nil {
 		saved = safety.ID
-		err = errors.Join(err, f.enter(ctx, actor, kindBackup, b.Site, map[string]any{
+		err = errors.Join(err, f.Enter(ctx, actor, kindBackup, b.Site, map[string]any{
 			"backup": safety.ID, "moment": safety.Moment, "snapshot": safety.Snapshot, "manifest": safety.Manifest,
 		}))
 	}
 	if err != nil {
 		facts := map[string]any{"backup": b.ID, "safety": saved, "why": err.Error()}
-		err = errors.Join(err, f.enter(ctx, actor, kindRestoreFailed, b.Site, facts))
+		err = errors.Join(err, f.Enter(ctx, actor, kindRestoreFailed, b.Site, facts))
 	}
 	return done, saved, err
 }
@@ -245,7 +245,7 @@ func (f Vault) PruneBackups(ctx context.Context, actor, name string, req web.Pru
 	if req.DryRun || len(ids) == 0 {
 		return result, nil
 	}
-	return result, f.enter(ctx, actor, kindPruned, site.ID, map[string]any{"backups": ids})
+	return result, f.Enter(ctx, actor, kindPruned, site.ID, map[string]any{"backups": ids})
 }
 
 // defaultRetention keeps ten pairs, a month of everything, a year by month.

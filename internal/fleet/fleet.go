@@ -152,8 +152,8 @@ type Fleet struct {
 // New returns a Fleet.
 func New(c Config) *Fleet { return &Fleet{Config: c} }
 
-// enter writes a line of the ledger.
-func (f *Fleet) enter(ctx context.Context, actor, kind string, site upkeep.SiteID, facts map[string]any) error {
+// Enter writes a line of the ledger.
+func (f *Fleet) Enter(ctx context.Context, actor, kind string, site upkeep.SiteID, facts map[string]any) error {
 	_, err := f.Ledger.Append(ctx, upkeep.LedgerEntry{Site: site, Actor: actor, Kind: kind, Facts: facts})
 	return err
 }

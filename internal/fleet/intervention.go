@@ -162,5 +162,5 @@ func (f Record) CancelIntervention(ctx context.Context, actor string, id upkeep.
 	if err != nil {
 		return nil, err
 	}
-	return iv, f.enter(ctx, actor, "intervention_cancelled", iv.Site, map[string]any{"intervention": id})
+	return iv, f.Enter(ctx, actor, "intervention_cancelled", iv.Site, map[string]any{"intervention": id})
 }

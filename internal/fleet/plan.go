@@ -39,7 +39,7 @@ func (f Contracts) SetPlan(ctx context.Context, actor string, plan upkeep.Plan) 
 		return nil, err
 	}
 	f.changes.Add(1)
-	return &plan, f.enter(ctx, actor, kindPlanSet, 0, map[string]any{"plan": plan})
+	return &plan, f.Enter(ctx, actor, kindPlanSet, 0, map[string]any{"plan": plan})
 }
 
 // RecommendPlan says which plan a site fits by its last inventory.
@@ -79,7 +79,7 @@ func (f Contracts) Subscribe(ctx context.Context, actor, name string, req upkeep
 	}
 	f.changes.Add(1)
 	facts := map[string]any{"plan": req.Plan, "client": req.Client, "consent": req.Consent, "since": req.Since}
-	if err := f.enter(ctx, actor, kindSubscribed, site.ID, facts); err != nil {
+	if err := f.Enter(ctx, actor, kindSubscribed, site.ID, facts); err != nil {
 		return nil, err
 	}
 	return SiteList(f).Site(ctx, name)
@@ -132,5 +132,5 @@ func (f Contracts) Approve(ctx context.Context, actor, name string) ([]upkeep.Ap
 		return nil, err
 	}
 	f.changes.Add(1)
-	return approvals, f.enter(ctx, actor, kindApproved, site.ID, map[string]any{"updates": said})
+	return approvals, f.Enter(ctx, actor, kindApproved, site.ID, map[string]any{"updates": said})
 }

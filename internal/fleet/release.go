@@ -27,7 +27,7 @@ func (f Shelf) HoldRelease(ctx context.Context, actor string, hold upkeep.Releas
 		return nil, err
 	}
 	f.changes.Add(1)
-	return &hold, f.enter(ctx, actor, kindReleaseHeld, 0, map[string]any{"hold": hold})
+	return &hold, f.Enter(ctx, actor, kindReleaseHeld, 0, map[string]any{"hold": hold})
 }
 
 // AllowRelease ends that.
@@ -37,5 +37,5 @@ func (f Shelf) AllowRelease(ctx context.Context, actor string, hold upkeep.Relea
 	}
 	f.changes.Add(1)
 	facts := map[string]any{"cms": hold.CMS, "component": hold.Component, "version": hold.Version}
-	return f.enter(ctx, actor, kindReleaseAllowed, 0, facts)
+	return f.Enter(ctx, actor, kindReleaseAllowed, 0, facts)
 }

@@ -138,7 +138,7 @@ func (f Calendar) AddWindow(ctx context.Context, actor string, w upkeep.Window) 
 		return nil, err
 	}
 	f.changes.Add(1)
-	return &w, f.enter(ctx, actor, kindWindowAdded, 0, map[string]any{"window": w})
+	return &w, f.Enter(ctx, actor, kindWindowAdded, 0, map[string]any{"window": w})
 }
 
 // RemoveWindow removes a window or closed dates.
@@ -148,7 +148,7 @@ func (f Calendar) RemoveWindow(ctx context.Context, actor string, id int64) erro
 		return err
 	}
 	f.changes.Add(1)
-	return f.enter(ctx, actor, kindWindowRemoved, 0, map[string]any{"window": w})
+	return f.Enter(ctx, actor, kindWindowRemoved, 0, map[string]any{"window": w})
 }
 
 // mostAhead is how many days of windows are listed at most.

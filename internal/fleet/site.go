@@ -26,9 +26,6 @@ const (
 
 	kindRestoreFailed = "restore_failed"
 
-	kindHostAdded   = "host_added"
-	kindHostRemoved = "host_removed"
-
 	kindPruned  = "backups_pruned"
 	kindPlanned = "intervention_planned"
 )
@@ -170,7 +167,7 @@ func statusOf(iv *upkeep.Intervention) web.SiteStatus {
 // AddSite examines what is at a root and keeps it.
 func (f SiteList) AddSite(ctx context.Context, actor string, req web.AddSiteRequest) (_ *web.Site, err error) {
 	defer upkeep.Wrap(&err, "add site")
-	host, err := f.hostID(ctx, req.Host)
+	host, err := f.HostID(ctx, req.Host)
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +201,7 @@ func (f SiteList) AddSite(ctx context.Context, actor string, req web.AddSiteRequ
 	if _, err := f.survey(ctx, site); err != nil {
 		return nil, err
 	}
-	err = f.enter(ctx, actor, kindSiteAdded, site.ID, siteFacts(site, req.Host))
+	err = f.Enter(ctx, actor, kindSiteAdded, site.ID, siteFacts(site, req.Host))
 	if err != nil {
 		return nil, err
 	}
@@ -261,7 +258,7 @@ func (f SiteList) SetPolicy(ctx context.Context, actor, name string, policy upke
 	if err != nil {
 		return nil, err
 	}
-	if err := f.enter(ctx, actor, kindPolicySet, site.ID, map[string]any{"policy": policy}); err != nil {
+	if err := f.Enter(ctx, actor, kindPolicySet, site.ID, map[string]any{"policy": policy}); err != nil {
 		return nil, err
 	}
 	return f.Site(ctx, name)
@@ -279,7 +276,7 @@ func (f SiteList) RemoveSite(ctx context.Context, actor, name string) error {
 	if err := f.Config.Sites.DeleteSite(ctx, site.ID); err != nil {
 		return err
 	}
-	return f.enter(ctx, actor, kindSiteRemoved, site.ID, map[string]any{"name": name})
+	return f.Enter(ctx, actor, kindSiteRemoved, site.ID, map[string]any{"name": name})
 }
 
 // mustBeOpen refuses what a frozen site cannot bear.
@@ -358,7 +355,7 @@ func (f *Fleet) Freeze(ctx context.Context, actor, name string, limit time.Durat
 		return nil, err
 	}
 	state := &web.GateState{Frozen: true, Since: at, Until: at.Add(limit)}
-	return state, f.enter(ctx, actor, kindFrozen, site.ID, map[string]any{"until": state.Until})
+	return state, f.Enter(ctx, actor, kindFrozen, site.ID, map[string]any{"until": state.Until})
 }
 
 // free makes sure that no intervention is under way: work by hand would take
@@ -381,7 +378,7 @@ func (f *Fleet) Thaw(ctx context.Context, actor, name string) (*web.GateState, e
 	if err := f.Custody.Thaw(ctx, site.ID); err != nil {
 		return nil, err
 	}
-	return &web.GateState{}, f.enter(ctx, actor, kindThawed, site.ID, nil)
+	return &web.GateState{}, f.Enter(ctx, actor, kindThawed, site.ID, nil)
 }
 
 // VerifySite looks at a live site: its pages, its files, its schema.
@@ -446,4 +443,19 @@ func judge(probe upkeep.Probe) upkeep.Check {
 		check.Fail(upkeep.Causef("empty page"))
 	}
 	return check
+}
+
+// HostID returns the number of a host by name; "" is this machine.
+func (f *Fleet) HostID(ctx context.Context, name string) (upkeep.HostID, error) {
+	if name == "" {
+		return 0, nil
+	}
+	host, err := f.Config.Hosts.HostByName(ctx, name)
+	if upkeep.CodeOf(err) == upkeep.CodeNotFound {
+		return 0, upkeep.Errorf(upkeep.CodeNotFound, "host %s does not exist", name).WithHint("Known hosts: upkeep host list.")
+	}
+	if err != nil {
+		return 0, err
+	}
+	return host.ID, nil
 }

@@ -75,7 +75,7 @@ func (f Calendar) HoldFleet(ctx context.Context, actor, because string) (*upkeep
 		return nil, err
 	}
 	f.changes.Add(1)
-	return hold, f.enter(ctx, actor, kindFleetHeld, 0, map[string]any{"because": because})
+	return hold, f.Enter(ctx, actor, kindFleetHeld, 0, map[string]any{"because": because})
 }
 
 // ReleaseFleet lets interventions begin again.
@@ -84,7 +84,7 @@ func (f Calendar) ReleaseFleet(ctx context.Context, actor string) error {
 		return err
 	}
 	f.changes.Add(1)
-	return f.enter(ctx, actor, kindFleetReleased, 0, nil)
+	return f.Enter(ctx, actor, kindFleetReleased, 0, nil)
 }
 
 // mayBegin refuses an intervention while the fleet is held.

@@ -142,7 +142,7 @@ func (f *Fleet) ProposeUpdates(ctx context.Context, actor, name string) (_ *web.
 	}
 	tracked := *site
 	tracked.Policy.Tracked = true
-	plan, err := f.examined(ctx, &tracked, true)
+	plan, err := f.examined(ctx, &tracked, Fresh)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +167,7 @@ func (f *Fleet) ProposeUpdates(ctx context.Context, actor, name string) (_ *web.
 			return nil, err
 		}
 	}
-	return patch, f.enter(ctx, actor, "updates_proposed", site.ID, map[string]any{"updates": refs(plan.Batches)})
+	return patch, f.Enter(ctx, actor, "updates_proposed", site.ID, map[string]any{"updates": refs(plan.Batches)})
 }
 
 // StartIntervention plans an intervention of the updates that were asked for
@@ -222,7 +222,7 @@ func (f *Fleet) carryOut(ctx context.Context, iv *upkeep.Intervention, because [
 	if because != nil {
 		facts["because"] = because
 	}
-	if err := f.enter(ctx, iv.Requester, kindPlanned, iv.Site, facts); err != nil {
+	if err := f.Enter(ctx, iv.Requester, kindPlanned, iv.Site, facts); err != nil {
 		return err
 	}
 	return f.Enqueue(ctx, iv.ID)

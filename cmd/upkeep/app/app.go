@@ -20,6 +20,7 @@ import (
 	"upkeep/internal/engine"
 	"upkeep/internal/feed"
 	"upkeep/internal/fleet"
+	"upkeep/internal/fleet/hosts"
 	"upkeep/internal/fleet/planner"
 	"upkeep/internal/intervention"
 	"upkeep/internal/ledger"
@@ -226,7 +227,7 @@ func (a *app) workers() map[string]engine.Worker {
 
 func (a *app) api() http.Handler {
 	return web.New(web.Config{
-		Sites: fleet.SiteList{Fleet: a.fleet}, Hosts: fleet.HostList{Fleet: a.fleet}, Inventories: a.fleet, Updates: a.fleet,
+		Sites: fleet.SiteList{Fleet: a.fleet}, Hosts: hosts.List{Fleet: a.fleet}, Inventories: a.fleet, Updates: a.fleet,
 		Interventions: fleet.Record{Fleet: a.fleet}, Backups: fleet.Vault{Fleet: a.fleet},
 		Restores: fleet.Vault{Fleet: a.fleet}, Gates: a.fleet, Checks: a.fleet, Doctor: doctor{a}, Ledger: a.fleet, Vaults: vaults{a},
 		Plans: fleet.Contracts{Fleet: a.fleet}, Schedules: fleet.Calendar{Fleet: a.fleet}, FleetWork: fleet.Calendar{Fleet: a.fleet}, Releases: fleet.Shelf{Fleet: a.fleet},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/agent/post"
 	"upkeep/internal/custody"
 	"upkeep/internal/fleet"
 	"upkeep/internal/fleet/planner"
@@ -59,7 +60,7 @@ func newRig(t *testing.T, limits schedule.Limits, clients ...string) *rig {
 	t.Cleanup(func() { must(t, db.Close()) })
 	r.db = db
 	r.Fleet = fleet.New(fleet.Config{Sites: db, Inventories: db, Interventions: db, Notes: db, Plans: db, Windows: db, Turns: db, Releases: db, Limits: limits,
-		Custody: custody.New(custody.Config{Sites: db, Backups: db, AgentsDir: filepath.Join(dir, "agents"), Guard: []string{"/bin/false"}, Now: clock, Log: slog.New(slog.DiscardHandler)}),
+		Custody: custody.New(custody.Config{Sites: db, Backups: db, Here: &post.Local{Dir: filepath.Join(dir, "agents"), Guard: []string{"/bin/false"}}, Now: clock, Log: slog.New(slog.DiscardHandler)}),
 		Ledger:  &ledger.Ledger{Rows: db, Clock: clock}, Publishers: map[upkeep.CMS]fleet.Publisher{upkeep.WordPress: &r.offers},
 		Now: clock, Log: slog.New(slog.DiscardHandler)})
 	must(t, db.PutPlan(t.Context(), &upkeep.Plan{Name: "now", Title: "Now"}))

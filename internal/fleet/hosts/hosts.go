@@ -1,4 +1,6 @@
-package fleet
+// Package hosts answers for the hosts that sites are on: it has them learnt,
+// checked and left.
+package hosts
 
 import (
 	"context"
@@ -9,31 +11,23 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/fleet"
 	"upkeep/internal/web"
 )
 
-// HostList is web.Hosts for a Fleet.
-type HostList struct{ *Fleet }
+// List is web.Hosts for a fleet.
+type List struct{ *fleet.Fleet }
 
-var _ web.Hosts = HostList{}
+var _ web.Hosts = List{}
 
-// hostID returns the number of a host by name; "" is this machine.
-func (f *Fleet) hostID(ctx context.Context, name string) (upkeep.HostID, error) {
-	if name == "" {
-		return 0, nil
-	}
-	host, err := f.Config.Hosts.HostByName(ctx, name)
-	if upkeep.CodeOf(err) == upkeep.CodeNotFound {
-		return 0, upkeep.Errorf(upkeep.CodeNotFound, "host %s does not exist", name).WithHint("Known hosts: upkeep host list.")
-	}
-	if err != nil {
-		return 0, err
-	}
-	return host.ID, nil
-}
+// Kinds of the ledger's entries.
+const (
+	kindHostAdded   = "host_added"
+	kindHostRemoved = "host_removed"
+)
 
 // Hosts returns all hosts by name.
-func (f HostList) Hosts(ctx context.Context) ([]web.Host, error) {
+func (f List) Hosts(ctx context.Context) ([]web.Host, error) {
 	hosts, err := f.Config.Hosts.Hosts(ctx)
 	if err != nil {
 		return nil, err
@@ -56,8 +50,8 @@ func (f HostList) Hosts(ctx context.Context) ([]web.Host, error) {
 }
 
 // Host returns one host.
-func (f HostList) Host(ctx context.Context, name string) (*web.Host, error) {
-	if _, err := f.hostID(ctx, name); err != nil {
+func (f List) Host(ctx context.Context, name string) (*web.Host, error) {
+	if _, err := f.HostID(ctx, name); err != nil {
 		return nil, err
 	}
 	hosts, err := f.Hosts(ctx)
@@ -92,7 +86,7 @@ func hostOf(req web.AddHostRequest) (*upkeep.Host, error) {
 }
 
 // HostKeys returns the keys that the hops to a host present.
-func (f HostList) HostKeys(ctx context.Context, req web.AddHostRequest) ([]web.HostKey, error) {
+func (f List) HostKeys(ctx context.Context, req web.AddHostRequest) ([]web.HostKey, error) {
 	host, err := hostOf(req)
 	if err != nil {
 		return nil, err
@@ -109,7 +103,7 @@ func (f HostList) HostKeys(ctx context.Context, req web.AddHostRequest) ([]web.H
 }
 
 // AddHost pins the keys on the way to a host, goes there and keeps it.
-func (f HostList) AddHost(ctx context.Context, actor string, req web.AddHostRequest) (_ *web.Host, err error) {
+func (f List) AddHost(ctx context.Context, actor string, req web.AddHostRequest) (_ *web.Host, err error) {
 	defer upkeep.Wrap(&err, "add host")
 	host, err := hostOf(req)
 	if err != nil {
@@ -142,7 +136,7 @@ func (f HostList) AddHost(ctx context.Context, actor string, req web.AddHostRequ
 	if err != nil {
 		return nil, errors.Join(err, f.Custody.Leave(ctx, host))
 	}
-	err = f.enter(ctx, actor, kindHostAdded, 0, map[string]any{"name": host.Name, "address": host.At.String(), "keys": fingerprints(host)})
+	err = f.Enter(ctx, actor, kindHostAdded, 0, map[string]any{"name": host.Name, "address": host.At.String(), "keys": fingerprints(host)})
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +152,7 @@ func fingerprints(host *upkeep.Host) []string {
 }
 
 // CheckHost goes to a host and says what is there.
-func (f HostList) CheckHost(ctx context.Context, name string) (*web.HostCheck, error) {
+func (f List) CheckHost(ctx context.Context, name string) (*web.HostCheck, error) {
 	host, err := f.Config.Hosts.HostByName(ctx, name)
 	if err != nil {
 		return nil, err
@@ -177,7 +171,7 @@ func (f HostList) CheckHost(ctx context.Context, name string) (*web.HostCheck, e
 
 // RemoveHost removes what is ours on a host, unless it is only to be
 // forgotten, and forgets it.
-func (f HostList) RemoveHost(ctx context.Context, actor, name string, forget bool) error {
+func (f List) RemoveHost(ctx context.Context, actor, name string, forget bool) error {
 	shown, err := f.Host(ctx, name)
 	if err != nil {
 		return err
@@ -197,5 +191,5 @@ func (f HostList) RemoveHost(ctx context.Context, actor, name string, forget boo
 	if err := f.Custody.LetGo(ctx, shown.ID); err != nil {
 		f.Log.Warn("let go of a host", "host", name, "error", err)
 	}
-	return f.enter(ctx, actor, kindHostRemoved, 0, map[string]any{"name": name, "address": shown.At.String()})
+	return f.Enter(ctx, actor, kindHostRemoved, 0, map[string]any{"name": name, "address": shown.At.String()})
 }
