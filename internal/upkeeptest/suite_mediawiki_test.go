@@ -36,7 +36,7 @@ func mediawikis(t *testing.T) []subject {
 
 func mediawikiSubject(name string, spec wikimedia.Spec) subject {
 	return subject{
-		name: name,
+		name: name, small: spec.PostgreSQL && testing.Short(),
 		site: func(t *testing.T) *demo.Site {
 			spec := spec
 			spec.Extensions = []wikimedia.Snapshot{wikimedia.Extension(debianBranch(t), tallyOld)}

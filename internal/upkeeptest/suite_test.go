@@ -39,7 +39,7 @@ type subject struct {
 	brought, dropped string // files of the root that a good core brings and takes away
 	script           string // a file that a good core replaces
 	brief            bool   // the rest is covered at length elsewhere
-	small            bool   // no real program: nothing is killed on it, since the transaction is the same for all
+	small            bool   // nothing is killed on it: no real program, or one that is gone over on another engine
 }
 
 // attempt is a request that a CMS would write something for.

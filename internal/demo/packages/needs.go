@@ -35,6 +35,8 @@ func needs() []Need {
 		{file: "/etc/php/*/cli/conf.d/*gd.ini", Package: "php-gd", Why: "WordPress scales images with it"},
 		{file: "/etc/php/*/cli/conf.d/*intl.ini", Package: "php-intl", Why: "MediaWiki text", Tests: true},
 		{file: "/etc/php/*/cli/conf.d/*pdo_sqlite.ini", Package: "php-sqlite3", Why: "MediaWiki on SQLite", Tests: true},
+		{file: "/etc/php/*/cli/conf.d/*pdo_pgsql.ini", Package: "php-pgsql", Why: "MediaWiki on PostgreSQL", Tests: true},
+		{program: "composer", Package: "composer", Why: "puts Drupal together", Tests: true},
 		{program: "nginx", Package: "nginx-light", Why: "serves the demo's sites"},
 		{program: "restic", Package: "restic", Why: "the referee of our backups", Tests: true},
 		{program: "sshd", Package: "openssh-server", Why: "the host that tests reach, on loopback; it is not started as a service", Tests: true},
