@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"errors"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -51,7 +53,10 @@ func (s *Scanner) starts(req Request, vhosts []vhost.Vhost, scan *upkeep.Scan) (
 		starts = append(starts, Start{Dir: place})
 	}
 	for _, root := range req.Known {
-		if resolved(root) == root && !slices.Contains(places, root) {
+		real, err := filepath.EvalSymlinks(root)
+		if errors.Is(err, fs.ErrPermission) { // which says nothing of what is there
+			scan.Cut = append(scan.Cut, upkeep.Cut{Path: root, Why: upkeep.CutUnreadable})
+		} else if real == root && !slices.Contains(places, root) {
 			starts = append(starts, Start{Dir: root, Only: true})
 		}
 	}

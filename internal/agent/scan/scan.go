@@ -127,13 +127,17 @@ func (s *Scanner) walkAs(ctx context.Context, uid uint32, starts []Start, found 
 	for root, bytes := range answer.Bytes {
 		found.bytes[root] += bytes
 	}
-	if os.Geteuid() != 0 { // nobody else can be sent
-		for _, start := range answer.Others {
-			found.scan.Cut = append(found.scan.Cut, upkeep.Cut{Path: start.Dir, Why: upkeep.CutUnreadable})
+	var others []Start
+	for _, start := range answer.Others {
+		var st unix.Stat_t
+		if os.Geteuid() == 0 && unix.Lstat(start.Dir, &st) == nil && st.Uid != uid {
+			others = append(others, start)
+			continue
 		}
-		return nil
+		// Nobody else can be sent.
+		found.scan.Cut = append(found.scan.Cut, upkeep.Cut{Path: start.Dir, Why: upkeep.CutUnreadable})
 	}
-	return answer.Others
+	return others
 }
 
 func (s *Scanner) run(ctx context.Context, uid uint32, job Job) (*Answer, error) {
