@@ -32,7 +32,7 @@ func (m *memory) AdoptApplication(ctx context.Context, actor string, id upkeep.A
 	if !req.DryRun {
 		m.changed("application_adopt", id.String(), actor)
 	}
-	return m.Site(ctx, "shop")
+	return m.Site(ctx, "shop.example")
 }
 
 func (m *memory) DismissApplication(ctx context.Context, actor string, id upkeep.ApplicationID, because string) (*web.Application, error) {

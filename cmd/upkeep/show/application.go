@@ -28,7 +28,7 @@ func Applications(e *console.Env) *terminal.List[web.Application] {
 				Raw: func(x *a) string { return string(x.CMS) }},
 			{Title: e.Text("col.version"), Name: "version", Cell: func(x *a) string { return string(x.Version) }},
 			{Title: e.Text("col.owner"), Name: "owner", Cell: func(x *a) string { return x.Owner }},
-			{Title: e.Text("col.database"), Name: "database", Wrap: true, Cell: func(x *a) string { return x.Database }},
+			{Name: "database", Hide: true, Cell: func(x *a) string { return x.Database }},
 			{Title: e.Text("col.size"), Name: "bytes", Right: true, Cell: func(x *a) string { return e.Texts.Bytes(x.Bytes) },
 				Raw: func(x *a) string { return strconv.FormatInt(x.Bytes, 10) }},
 			{Title: e.Text("col.why"), Name: "why", Wrap: true, Cell: func(x *a) string { return about(e, x) }},

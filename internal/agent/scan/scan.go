@@ -57,7 +57,7 @@ const (
 // Scan looks through the host.
 func (s *Scanner) Scan(ctx context.Context, req Request) (_ *upkeep.Scan, err error) {
 	defer upkeep.Wrap(&err, "scan")
-	ctx, cancel := context.WithTimeout(ctx, scanTime)
+	limited, cancel := context.WithTimeout(ctx, scanTime) // after which what was found is told all the same
 	defer cancel()
 	vhosts := vhost.Read(s.Base)
 	found := &gathering{scan: &upkeep.Scan{}, began: map[Start]bool{}, bytes: map[string]int64{}}
@@ -72,7 +72,7 @@ func (s *Scanner) Scan(ctx context.Context, req Request) (_ *upkeep.Scan, err er
 		}
 		starts = nil
 		for _, uid := range slices.Sorted(maps.Keys(groups)) {
-			starts = append(starts, s.walkAs(ctx, uid, groups[uid], found)...)
+			starts = append(starts, s.walkAs(limited, uid, groups[uid], found)...)
 		}
 	}
 	if ctx.Err() != nil {
@@ -162,21 +162,22 @@ func (s *Scanner) run(ctx context.Context, uid uint32, job Job) (*Answer, error)
 		return nil, ctx.Err()
 	}
 	var answer Answer
-	return &answer, errors.Join(err, json.Unmarshal(out.Bytes(), &answer))
+	return &answer, errors.Join(err, json.Unmarshal(out.kept.Bytes(), &answer))
 }
 
-// bounded keeps what a process writes, up to a limit.
+// bounded keeps what a process writes, up to a limit. The buffer is no part of
+// it: that would read to the end by itself.
 type bounded struct {
-	bytes.Buffer
+	kept  bytes.Buffer
 	limit int
 }
 
 // Write refuses what is too much, which ends the process.
 func (b *bounded) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > b.limit {
+	if b.kept.Len()+len(p) > b.limit {
 		return 0, upkeep.Errorf(upkeep.CodeRefused, "more than %d bytes", b.limit)
 	}
-	return b.Buffer.Write(p)
+	return b.kept.Write(p)
 }
 
 // finish puts together what was told.

@@ -44,7 +44,7 @@ func plant(t *testing.T, files map[string]string) string {
 	return base
 }
 
-const settings = "<?php define('DB_HOST', 'localhost'); define('DB_NAME', 'NAME'); define('DB_USER', 'u'); define('DB_PASSWORD', 'p');"
+const settings = "<?php define('DB_HOST', 'localhost'); define('DB_NAME', 'WHICH'); define('DB_USER', 'u'); define('DB_PASSWORD', 'p');"
 
 func scanner(base string) *scan.Scanner {
 	return &scan.Scanner{Base: base, Command: []string{"/proc/self/exe", "walk"}, As: func(uint32) (*syscall.Credential, error) { return nil, nil }}
@@ -59,8 +59,8 @@ func TestPlacesAndAddresses(t *testing.T) {
 		"opt/app/.env": "DB_CONNECTION=mysql\nDB_HOST=localhost\nDB_DATABASE=app\nDB_USERNAME=u\nDB_PASSWORD=p\n",
 		// A library with a configuration, and an application with a database.
 		"opt/app/vendor/lib/index.php": "<?php", "opt/app/vendor/lib/config.php": "<?php define('X', 1);",
-		"opt/app/public/stats/index.php": "<?php", "opt/app/public/stats/config.php": strings.ReplaceAll(settings, "NAME", "stats"),
-		"home/u/domains/da.test/public_html/index.php": "<?php", "home/u/domains/da.test/public_html/config.php": strings.ReplaceAll(settings, "NAME", "da"),
+		"opt/app/public/stats/index.php": "<?php", "opt/app/public/stats/config.php": strings.ReplaceAll(settings, "WHICH", "stats"),
+		"home/u/domains/da.test/public_html/index.php": "<?php", "home/u/domains/da.test/public_html/config.php": strings.ReplaceAll(settings, "WHICH", "da"),
 		"srv/plain/readme.txt": "nothing to be run",
 	})
 	found, err := scanner(base).Scan(t.Context(), scan.Request{})
@@ -85,7 +85,7 @@ func TestPlacesAndAddresses(t *testing.T) {
 // was looked for.
 func TestKnownRootsAreLookedAt(t *testing.T) {
 	deep := strings.Repeat("d/", 40)
-	base := plant(t, map[string]string{deep + "app/index.php": "<?php", deep + "app/config.php": strings.ReplaceAll(settings, "NAME", "deep")})
+	base := plant(t, map[string]string{deep + "app/index.php": "<?php", deep + "app/config.php": strings.ReplaceAll(settings, "WHICH", "deep")})
 	root, gone := filepath.Join(base, deep, "app"), filepath.Join(base, "gone")
 	req := scan.Request{Paths: []string{base}}
 	if found, err := scanner("").Scan(t.Context(), req); err != nil || len(found.Discoveries) != 0 || len(found.Cut) != 1 || found.Cut[0].Why != upkeep.CutDeep {
@@ -108,10 +108,11 @@ func TestTimeEnds(t *testing.T) {
 	}
 }
 
-// An account's process that dies, or tells nonsense, costs that account only.
+// An account's process that dies, or tells nonsense, or without end, costs that
+// account only.
 func TestProcessesThatDie(t *testing.T) {
 	base := plant(t, map[string]string{"app/index.php": "<?php", "app/config.php": settings})
-	for _, command := range [][]string{{"/bin/false"}, {"/bin/echo", "no answer"}, {"/nowhere"}} {
+	for _, command := range [][]string{{"/bin/false"}, {"/bin/echo", "no answer"}, {"/nowhere"}, {"yes"}} {
 		s := scanner("")
 		s.Command = command
 		root := filepath.Join(base, "app")
