@@ -90,6 +90,7 @@ func siblings() []struct{ from, to, why string } {
 		{"internal/fleet", "internal/resolve", "the same"},
 		{"internal/fleet", "internal/schedule", "the same"},
 		{"internal/fleet", "internal/web", "fleet states which of web's interfaces it answers"},
+		{"internal/web", "internal/web", "the API's own parts"},
 		{"internal/demo", "internal/demo", "the demo's own parts"},
 		{"internal/demo", "internal/terminal", "the tour shows what it does"},
 		{"internal/demo", "internal/cms", "a demo site says how its database is reached, in cms's words"},

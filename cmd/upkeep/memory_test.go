@@ -55,7 +55,7 @@ func openMemory(_ context.Context, dir string) (http.Handler, func() error, erro
 		m.state = sampleState()
 	}
 	server := web.New(web.Config{Sites: m, Hosts: m, Inventories: m, Updates: m, Interventions: m, Backups: m, Restores: m,
-		Gates: m, Checks: m, Doctor: m, Ledger: m, Vaults: m, Plans: m, Schedules: m, FleetWork: m, Releases: m, Version: "test"})
+		Gates: m, Checks: m, Doctor: m, Ledger: m, Vaults: m, Plans: m, Schedules: m, FleetWork: m, Releases: m, Applications: m, Version: "test"})
 	return server, m.save, nil
 }
 

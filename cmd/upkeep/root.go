@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"upkeep/cmd/upkeep/application"
 	"upkeep/cmd/upkeep/console"
 	"upkeep/cmd/upkeep/host"
 	"upkeep/cmd/upkeep/planning"
@@ -19,6 +20,7 @@ func newRootCommand(e *console.Env) *cobra.Command {
 			planning.NewSubscribe(e), planning.NewApprove(e)),
 		e.Noun("update", "update", newUpdateListCommand(e), newUpdateProposeCommand(e)),
 		e.Noun("host", "host", host.Commands(e)...),
+		application.New(e),
 		e.Noun("intervention", "intervention",
 			newInterventionListCommand(e), newInterventionShowCommand(e),
 			newInterventionLogCommand(e), newInterventionCancelCommand(e)),

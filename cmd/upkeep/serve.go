@@ -15,7 +15,6 @@ import (
 
 	"upkeep"
 	"upkeep/cmd/upkeep/console"
-	"upkeep/internal/web"
 	"upkeep/internal/web/listen"
 )
 
@@ -97,7 +96,7 @@ func serveOn(ctx context.Context, e *console.Env, api http.Handler, on listeners
 	group.Go(func() error { return listen.Serve(ctx, on.socket, api, grace) })
 	if on.local != nil {
 		fmt.Fprintln(e.Stderr, "upkeep: "+e.Text("serve.listening", "address", "http://"+on.local.Addr().String()))
-		group.Go(func() error { return listen.Serve(ctx, on.local, web.RequireToken(api, on.token), grace) })
+		group.Go(func() error { return listen.Serve(ctx, on.local, listen.RequireToken(api, on.token), grace) })
 	}
 	return group.Wait()
 }

@@ -67,15 +67,5 @@ func runSiteAdd(ctx context.Context, e *console.Env, sites web.Sites, folder str
 	if opts.Format == "json" {
 		return terminal.JSON(e.Stdout, site)
 	}
-	said := "site.added"
-	if opts.DryRun {
-		said = "site.would_add"
-	}
-	if err := e.Say(said, "site", site.Name); err != nil {
-		return err
-	}
-	if err := show.Site(e, site); err != nil || opts.DryRun {
-		return err
-	}
-	return e.Say("site.added_next", "site", site.Name)
+	return show.Added(e, site, opts.DryRun)
 }

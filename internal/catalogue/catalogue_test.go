@@ -37,10 +37,10 @@ func raw(texts *catalogue.Texts, key, count string) string {
 
 // names are all parameters that texts may name.
 func names() []string {
-	return strings.Fields(`address all argument backup because branch bytes check checks client code command component components database differences digest
-		dir failed files finding flag from go got have head held hint host id kept locale moment most names note one other page pages plan
+	return strings.Fields(`address all application argument back backup because branch bytes check checks client code command component components database differences digest
+		dir failed files finding flag from go gone got have head held hint host id kept locale moment most names new note one other page pages plan
 		publishers rate root rows scope security seq since site sites slug source span state status subject target title to trial type
-		until updates uri value version want what when where who why word`)
+		uncovered until updates uri value version want what when where who why word`)
 }
 
 var param = regexp.MustCompile(`\{[a-z]+\}`)
@@ -93,7 +93,7 @@ func TestTypography(t *testing.T) {
 
 // families are the prefixes of keys that are built from codes.
 func families() []string {
-	return strings.Fields(`state status moment result disposition cms change unit progress event check reason because finding task ledger requirement scope consent`)
+	return strings.Fields(`state status moment result disposition cms change unit progress event check reason because finding task ledger requirement scope consent standing cut`)
 }
 
 // TestKeysAreUsedAndThere reads the sources of the programs: a key in a call
@@ -102,7 +102,7 @@ func families() []string {
 func TestKeysAreUsedAndThere(t *testing.T) {
 	texts := open(t, catalogue.French)
 	used := map[string]bool{}
-	for _, dir := range []string{"../../cmd/upkeep", "../../cmd/upkeep/console", "../../cmd/upkeep/host", "../../cmd/upkeep/app", "../../cmd/upkeep/show", "../../cmd/upkeep/planning", "../terminal", "../demo/tour", "../web"} {
+	for _, dir := range []string{"../../cmd/upkeep", "../../cmd/upkeep/application", "../../cmd/upkeep/console", "../../cmd/upkeep/host", "../../cmd/upkeep/app", "../../cmd/upkeep/show", "../../cmd/upkeep/planning", "../terminal", "../demo/tour", "../web"} {
 		for _, lit := range literals(t, dir, regexp.MustCompile(`\.go$`)) {
 			used[lit] = true
 		}
@@ -193,6 +193,9 @@ func TestCodesHaveTexts(t *testing.T) {
 	}
 	for _, code := range constants(t, "../schedule/history.go", "because") {
 		has("because", code)
+	}
+	for _, why := range []upkeep.CutReason{upkeep.CutDeep, upkeep.CutCrowded, upkeep.CutTime, upkeep.CutUnreadable} {
+		has("cut", string(why))
 	}
 	for _, scope := range upkeep.Scopes() {
 		has("scope", string(scope))

@@ -9,20 +9,28 @@ import (
 	"upkeep"
 	"upkeep/internal/agent"
 	"upkeep/internal/agent/post"
+	"upkeep/internal/agent/scan"
 )
+
+// Folders looks after folders of a host.
+type Folders interface {
+	// Find says where a folder really is, and whose.
+	Find(ctx context.Context, root string) (*post.Found, error)
+	// Make makes a folder that a backup is restored into.
+	Make(ctx context.Context, target post.Target) error
+	// Scan looks for applications.
+	Scan(ctx context.Context, req scan.Request) (*upkeep.Scan, error)
+}
 
 // Post starts agents on a host.
 type Post interface {
+	Folders
 	// Start returns a client of an agent by name, which works on root.
 	Start(ctx context.Context, name, root string) (*agent.Client, error)
-	// Find says where a folder really is, and whose.
-	Find(ctx context.Context, root string) (*post.Found, error)
 	// Open reports whether the agent of that name has a journal.
 	Open(ctx context.Context, name string) (bool, error)
 	// Sweep removes leftovers and returns the names of those with a journal.
 	Sweep(ctx context.Context) ([]string, error)
-	// Make makes a folder that a backup is restored into.
-	Make(ctx context.Context, target post.Target) error
 }
 
 var (
@@ -170,6 +178,15 @@ func (c *Custody) Describe(ctx context.Context, host *upkeep.Host) (_ *post.Desc
 	}
 	described, err := client.Describe(ctx)
 	return described, errors.Join(err, client.Close())
+}
+
+// Scan looks through a host for applications.
+func (c *Custody) Scan(ctx context.Context, host upkeep.HostID, req scan.Request) (*upkeep.Scan, error) {
+	at, err := c.post(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	return at.Scan(ctx, req)
 }
 
 // Leave ends the agents on a host and removes what is ours there. CodeConflict

@@ -34,6 +34,15 @@ type Hosts interface {
 	DeleteHost(ctx context.Context, id upkeep.HostID) error
 }
 
+// Applications keeps what scans of hosts found.
+type Applications interface {
+	Applications(ctx context.Context) ([]*upkeep.Hosted, error)
+	Application(ctx context.Context, id upkeep.ApplicationID) (*upkeep.Hosted, error)
+	Uncovered(ctx context.Context) (int, error)
+	KeepScan(ctx context.Context, host upkeep.HostID, scan *upkeep.Scan) (*upkeep.ScanChanges, error)
+	DismissApplication(ctx context.Context, id upkeep.ApplicationID, dismissal *upkeep.Dismissal) error
+}
+
 // Inventories keeps what sites consist of.
 type Inventories interface {
 	Inventory(ctx context.Context, site upkeep.SiteID) (*upkeep.Inventory, error)
@@ -126,6 +135,7 @@ type Known struct {
 type Config struct {
 	Sites         Sites
 	Hosts         Hosts
+	Applications  Applications
 	Inventories   Inventories
 	Interventions Interventions
 	Notes         Notes

@@ -34,6 +34,9 @@ func (f Calendar) FleetStatus(ctx context.Context) (*web.FleetStatus, error) {
 		return nil, err
 	}
 	status.Tasks = len(tasks)
+	if status.Uncovered, err = f.Applications.Uncovered(ctx); err != nil {
+		return nil, err
+	}
 	return status, f.countInterventions(ctx, status, o.Now)
 }
 

@@ -137,11 +137,14 @@ func scanSite(row scanner) (*upkeep.Site, error) {
 }
 
 // place is a site's root as the column keeps it, unique among all hosts.
-func place(site *upkeep.Site) string {
-	if site.Host == 0 {
-		return site.Root
+func place(site *upkeep.Site) string { return placeOf(site.Host, site.Root) }
+
+// placeOf is a folder of a host as columns keep it.
+func placeOf(host upkeep.HostID, root string) string {
+	if host == 0 {
+		return root
 	}
-	return "@" + site.Host.String() + ":" + site.Root
+	return "@" + host.String() + ":" + root
 }
 
 // checkSiteUnique finds who but self has the name or root, which the

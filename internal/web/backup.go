@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/web/query"
 )
 
 // Backups makes, shows and examines backups. The context of the long methods
@@ -120,10 +121,10 @@ type PruneResult struct {
 }
 
 func (s *Server) backupList(w http.ResponseWriter, r *http.Request) error {
-	q := query(r)
-	site := q.text("site")
-	if q.err != nil {
-		return q.err
+	q := query.Of(r)
+	site := q.Text("site")
+	if q.Err != nil {
+		return q.Err
 	}
 	backups, err := s.Backups.Backups(r.Context(), site)
 	return respondList(w, backups, err)
@@ -164,10 +165,10 @@ func (s *Server) backupVerify(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) backupDiff(w http.ResponseWriter, r *http.Request) error {
 	id, err := pathID[upkeep.BackupID](r)
-	q := query(r)
-	to := q.number("to")
-	if err != nil || q.err != nil {
-		return firstError(err, q.err)
+	q := query.Of(r)
+	to := q.Number("to")
+	if err != nil || q.Err != nil {
+		return firstError(err, q.Err)
 	}
 	differences, err := s.Backups.DiffBackup(r.Context(), id, upkeep.BackupID(to))
 	return respondList(w, differences, err)

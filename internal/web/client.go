@@ -42,6 +42,7 @@ var (
 	_ Schedules     = (*Client)(nil)
 	_ FleetWork     = (*Client)(nil)
 	_ Releases      = (*Client)(nil)
+	_ Applications  = (*Client)(nil)
 )
 
 // NewClient returns a client of the server at base, such as

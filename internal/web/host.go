@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"upkeep"
+	"upkeep/internal/web/query"
 )
 
 // Hosts keeps the hosts. They are addressed by name. CodeNotFound when none
@@ -101,10 +102,10 @@ func (s *Server) hostCheck(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) hostRemove(w http.ResponseWriter, r *http.Request) error {
-	q := query(r)
-	forget := q.flag("forget")
-	if q.err != nil {
-		return q.err
+	q := query.Of(r)
+	forget := q.Flag("forget")
+	if q.Err != nil {
+		return q.Err
 	}
 	return respondOr(w, struct{}{}, s.Hosts.RemoveHost(r.Context(), actor(r), r.PathValue("host"), forget))
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/web/query"
 )
 
 // Updates says what can be updated, and starts the work.
@@ -95,10 +96,10 @@ type Tick struct {
 }
 
 func (s *Server) updateList(w http.ResponseWriter, r *http.Request) error {
-	q := query(r)
-	refresh := q.flag("refresh")
-	if q.err != nil {
-		return q.err
+	q := query.Of(r)
+	refresh := q.Flag("refresh")
+	if q.Err != nil {
+		return q.Err
 	}
 	list, err := s.Updates.Updates(r.Context(), r.PathValue("site"), refresh)
 	return respondOr(w, list, err)
@@ -119,10 +120,10 @@ func (s *Server) interventionStart(w http.ResponseWriter, r *http.Request) error
 }
 
 func (s *Server) interventionList(w http.ResponseWriter, r *http.Request) error {
-	q := query(r)
-	filter := InterventionFilter{Site: q.text("site"), State: upkeep.State(q.text("state")), Limit: int(q.number("limit"))}
-	if q.err != nil {
-		return q.err
+	q := query.Of(r)
+	filter := InterventionFilter{Site: q.Text("site"), State: upkeep.State(q.Text("state")), Limit: int(q.Number("limit"))}
+	if q.Err != nil {
+		return q.Err
 	}
 	records, err := s.Interventions.Interventions(r.Context(), filter)
 	return respondList(w, records, err)
@@ -139,10 +140,10 @@ func (s *Server) interventionShow(w http.ResponseWriter, r *http.Request) error 
 
 func (s *Server) interventionEvents(w http.ResponseWriter, r *http.Request) error {
 	id, err := pathID[upkeep.InterventionID](r)
-	q := query(r)
-	after := q.number("after")
-	if err != nil || q.err != nil {
-		return firstError(err, q.err)
+	q := query.Of(r)
+	after := q.Number("after")
+	if err != nil || q.Err != nil {
+		return firstError(err, q.Err)
 	}
 	events, err := s.Interventions.Events(r.Context(), id, after)
 	return respondList(w, events, err)
@@ -150,10 +151,10 @@ func (s *Server) interventionEvents(w http.ResponseWriter, r *http.Request) erro
 
 func (s *Server) interventionFollow(w http.ResponseWriter, r *http.Request) error {
 	id, err := pathID[upkeep.InterventionID](r)
-	q := query(r)
-	after := q.number("after")
-	if err != nil || q.err != nil {
-		return firstError(err, q.err)
+	q := query.Of(r)
+	after := q.Number("after")
+	if err != nil || q.Err != nil {
+		return firstError(err, q.Err)
 	}
 	return s.stream(w, r, func(out *lines) (any, error) {
 		err := s.Interventions.Follow(r.Context(), id, after, func(tick Tick) error {

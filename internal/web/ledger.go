@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"upkeep"
+	"upkeep/internal/web/query"
 )
 
 // Ledger reads the record of everything done.
@@ -52,10 +53,10 @@ type Requirement struct {
 }
 
 func (s *Server) ledgerList(w http.ResponseWriter, r *http.Request) error {
-	q := query(r)
-	filter := LedgerFilter{Site: q.text("site"), After: q.number("after"), Limit: int(q.number("limit"))}
-	if q.err != nil {
-		return q.err
+	q := query.Of(r)
+	filter := LedgerFilter{Site: q.Text("site"), After: q.Number("after"), Limit: int(q.Number("limit"))}
+	if q.Err != nil {
+		return q.Err
 	}
 	entries, err := s.Ledger.Entries(r.Context(), filter)
 	return respondList(w, entries, err)

@@ -6,7 +6,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -116,44 +115,6 @@ func decode[T any](r *http.Request) (T, error) {
 		return v, upkeep.Errorf(upkeep.CodeInvalid, "body: want one JSON value and nothing after it")
 	}
 	return v, nil
-}
-
-// values reads query parameters and keeps the first error.
-type values struct {
-	url.Values
-	err error
-}
-
-func query(r *http.Request) *values {
-	parsed, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return &values{err: upkeep.Errorf(upkeep.CodeInvalid, "query: %w", err)}
-	}
-	return &values{Values: parsed}
-}
-
-func (v *values) text(name string) string { return v.Get(name) }
-
-func (v *values) flag(name string) bool {
-	if !v.Has(name) {
-		return false
-	}
-	b, err := strconv.ParseBool(v.Get(name))
-	if err != nil && v.err == nil {
-		v.err = upkeep.Errorf(upkeep.CodeInvalid, "query: %s %q: want true or false", name, v.Get(name))
-	}
-	return b
-}
-
-func (v *values) number(name string) int64 {
-	if !v.Has(name) {
-		return 0
-	}
-	n, err := strconv.ParseInt(v.Get(name), 10, 64)
-	if (err != nil || n < 0) && v.err == nil {
-		v.err = upkeep.Errorf(upkeep.CodeInvalid, "query: %s %q: want a whole number from 0", name, v.Get(name))
-	}
-	return n
 }
 
 func pathID[T ~int64](r *http.Request) (T, error) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/web/query"
 )
 
 // Schedules says when interventions may begin, and do.
@@ -59,19 +60,20 @@ type FleetWork interface {
 
 // FleetStatus is the fleet in numbers.
 type FleetStatus struct {
-	Hold     *upkeep.FleetHold    `json:"hold,omitempty"`
-	Sites    int                  `json:"sites"`
-	Statuses map[SiteStatus]int   `json:"statuses"`
-	NoPlan   int                  `json:"no_plan"`
-	Pending  int                  `json:"pending"`  // updates that are ready
-	Security int                  `json:"security"` // of the pending
-	Held     int                  `json:"held"`
-	Due      int                  `json:"due"`     // sites whose intervention may begin now
-	Overdue  int                  `json:"overdue"` // sites whose contractual delay is over
-	Waiting  int                  `json:"waiting"` // sites with updates that do not go by themselves
-	Tasks    int                  `json:"tasks"`   // open
-	Running  int                  `json:"running"` // interventions under way
-	Day      map[upkeep.State]int `json:"day"`     // interventions that ended within the last 24 hours, by their end
+	Hold      *upkeep.FleetHold    `json:"hold,omitempty"`
+	Sites     int                  `json:"sites"`
+	Statuses  map[SiteStatus]int   `json:"statuses"`
+	NoPlan    int                  `json:"no_plan"`
+	Uncovered int                  `json:"uncovered"` // applications that were found and are no sites
+	Pending   int                  `json:"pending"`   // updates that are ready
+	Security  int                  `json:"security"`  // of the pending
+	Held      int                  `json:"held"`
+	Due       int                  `json:"due"`     // sites whose intervention may begin now
+	Overdue   int                  `json:"overdue"` // sites whose contractual delay is over
+	Waiting   int                  `json:"waiting"` // sites with updates that do not go by themselves
+	Tasks     int                  `json:"tasks"`   // open
+	Running   int                  `json:"running"` // interventions under way
+	Day       map[upkeep.State]int `json:"day"`     // interventions that ended within the last 24 hours, by their end
 }
 
 // HoldRequest holds the fleet.
@@ -102,10 +104,10 @@ func (s *Server) windowRemove(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) scheduleShow(w http.ResponseWriter, r *http.Request) error {
-	q := query(r)
-	filter := ScheduleFilter{Site: q.text("site"), Days: int(q.number("days"))}
-	if q.err != nil {
-		return q.err
+	q := query.Of(r)
+	filter := ScheduleFilter{Site: q.Text("site"), Days: int(q.Number("days"))}
+	if q.Err != nil {
+		return q.Err
 	}
 	found, err := s.Schedules.Schedule(r.Context(), filter)
 	return respondOr(w, found, err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/web/query"
 )
 
 // Sites keeps the sites. Sites are addressed by name. CodeNotFound when no
@@ -136,10 +137,10 @@ func (s *Server) sitePolicy(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) siteInventory(w http.ResponseWriter, r *http.Request) error {
-	q := query(r)
-	refresh := q.flag("refresh")
-	if q.err != nil {
-		return q.err
+	q := query.Of(r)
+	refresh := q.Flag("refresh")
+	if q.Err != nil {
+		return q.Err
 	}
 	inventory, err := s.Inventories.Inventory(r.Context(), r.PathValue("site"), refresh)
 	return respondOr(w, inventory, err)

@@ -15,6 +15,7 @@ import (
 type Config struct {
 	Sites         Sites
 	Hosts         Hosts
+	Applications  Applications
 	Inventories   Inventories
 	Updates       Updates
 	Interventions Interventions
@@ -37,7 +38,7 @@ type Config struct {
 
 // Server answers the API. It is an http.Handler and knows nothing of the
 // listener: whoever serves it over anything but a private socket puts
-// RequireToken around it.
+// listen.RequireToken around it.
 type Server struct {
 	Config
 	mux *http.ServeMux
@@ -102,6 +103,11 @@ func (s *Server) routes() {
 		"DELETE /v1/hosts/{host}":     s.hostRemove,
 		"POST /v1/hosts/{host}/check": s.hostCheck,
 		"POST /v1/host-keys":          s.hostKeys,
+
+		"POST /v1/scan":                      s.hostScan,
+		"GET /v1/applications":               s.applicationList,
+		"POST /v1/applications/{id}/adopt":   s.applicationAdopt,
+		"POST /v1/applications/{id}/dismiss": s.applicationDismiss,
 
 		"GET /v1/interventions":              s.interventionList,
 		"GET /v1/interventions/{id}":         s.interventionShow,

@@ -153,7 +153,7 @@ func onEveryListener(t *testing.T, test func(t *testing.T, a *application, c *we
 			fatal(t, err)
 			c, err := web.NewClient("http://"+l.Addr().String(), "sesame")
 			fatal(t, err)
-			return l, web.RequireToken(h, "sesame"), c
+			return l, listen.RequireToken(h, "sesame"), c
 		},
 		"memory": func(h http.Handler) (net.Listener, http.Handler, *web.Client) {
 			return memory, h, web.NewDialClient(memory.Dial)
@@ -353,7 +353,7 @@ func TestSocketIsPrivate(t *testing.T) {
 
 func TestTokenAndAddress(t *testing.T) {
 	_, server := newApplication()
-	ts := httptest.NewServer(web.RequireToken(server, "sesame"))
+	ts := httptest.NewServer(listen.RequireToken(server, "sesame"))
 	defer ts.Close()
 	for _, token := range []string{"", "sesam", "Sesame"} {
 		c, err := web.NewClient(ts.URL, token)

@@ -20,6 +20,7 @@ import (
 	"upkeep/internal/engine"
 	"upkeep/internal/feed"
 	"upkeep/internal/fleet"
+	"upkeep/internal/fleet/discovery"
 	"upkeep/internal/fleet/hosts"
 	"upkeep/internal/fleet/planner"
 	"upkeep/internal/intervention"
@@ -143,7 +144,7 @@ func openLog(path string) (*slog.Logger, error) {
 func (a *app) newCustody(packages *feed.Packages) *custody.Custody {
 	return custody.New(custody.Config{
 		Sites: a.db, Backups: a.db, Secrets: a.db, Sealer: a.keeper,
-		VaultDir: a.settings.Vault, Here: &post.Local{Dir: a.settings.Agents, Guard: Guard(), Program: agent.Program()},
+		VaultDir: a.settings.Vault, Here: &post.Local{Dir: a.settings.Agents, Guard: Guard(), Program: agent.Program(), Scanner: Scanner()},
 		Hosts: a.db, Remote: a.newReacher(),
 		Silence:     time.Duration(a.settings.Silence),
 		NewPassword: func() string { return secret.NewPassword().Reveal() },
@@ -158,7 +159,7 @@ func (a *app) newCustody(packages *feed.Packages) *custody.Custody {
 
 func (a *app) newFleet(client *feed.Client, packages *feed.Packages) *fleet.Fleet {
 	return fleet.New(fleet.Config{
-		Sites: a.db, Hosts: a.db, Inventories: a.db, Interventions: a.db, Notes: a.db,
+		Sites: a.db, Hosts: a.db, Applications: a.db, Inventories: a.db, Interventions: a.db, Notes: a.db,
 		Plans: a.db, Windows: a.db, Turns: a.db, Releases: a.db, Limits: a.settings.Limits.asked(),
 		Custody: a.custody, Ledger: a.ledger,
 		Publishers: publishers(&a.settings, client, packages),
@@ -227,7 +228,7 @@ func (a *app) workers() map[string]engine.Worker {
 
 func (a *app) api() http.Handler {
 	return web.New(web.Config{
-		Sites: fleet.SiteList{Fleet: a.fleet}, Hosts: hosts.List{Fleet: a.fleet}, Inventories: a.fleet, Updates: a.fleet,
+		Sites: fleet.SiteList{Fleet: a.fleet}, Hosts: hosts.List{Fleet: a.fleet}, Applications: discovery.List{Fleet: a.fleet}, Inventories: a.fleet, Updates: a.fleet,
 		Interventions: fleet.Record{Fleet: a.fleet}, Backups: fleet.Vault{Fleet: a.fleet},
 		Restores: fleet.Vault{Fleet: a.fleet}, Gates: a.fleet, Checks: a.fleet, Doctor: doctor{a}, Ledger: a.fleet, Vaults: vaults{a},
 		Plans: fleet.Contracts{Fleet: a.fleet}, Schedules: fleet.Calendar{Fleet: a.fleet}, FleetWork: fleet.Calendar{Fleet: a.fleet}, Releases: fleet.Shelf{Fleet: a.fleet},

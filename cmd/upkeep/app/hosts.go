@@ -16,6 +16,9 @@ import (
 // site's root are added.
 func Guard() []string { return []string{"/proc/self/exe", "agent", "guard"} }
 
+// Scanner is the command of what looks through one account's folders.
+func Scanner() []string { return []string{"/proc/self/exe", "agent", "scan"} }
+
 // library is where the package keeps this program for other platforms.
 const library = "/usr/lib/upkeep"
 

@@ -9,5 +9,5 @@ import (
 
 // Commands returns them in the order that help lists them in.
 func Commands(e *console.Env) []*cobra.Command {
-	return []*cobra.Command{newAddCommand(e), newListCommand(e), newShowCommand(e), newCheckCommand(e), newRemoveCommand(e)}
+	return []*cobra.Command{newAddCommand(e), newListCommand(e), newShowCommand(e), newCheckCommand(e), newScanCommand(e), newRemoveCommand(e)}
 }

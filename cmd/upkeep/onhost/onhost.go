@@ -19,6 +19,7 @@ import (
 	"upkeep/cmd/upkeep/console"
 	"upkeep/internal/agent"
 	"upkeep/internal/agent/post"
+	"upkeep/internal/agent/scan"
 	"upkeep/internal/cms"
 	"upkeep/internal/cms/dokuwiki"
 	"upkeep/internal/cms/drupal"
@@ -47,6 +48,9 @@ func NewCommand(e *console.Env) *cobra.Command {
 		&cobra.Command{Use: "run DIR ROOT", Args: cobra.ExactArgs(2), RunE: func(cmd *cobra.Command, args []string) error {
 			return runAgent(cmd, args[0], args[1])
 		}},
+		&cobra.Command{Use: "scan", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+			return scan.Serve(cmd.Context(), e.Stdin, e.Stdout, drivers(wordpress.New()))
+		}},
 	)
 	return cmd
 }
@@ -54,7 +58,7 @@ func NewCommand(e *console.Env) *cobra.Command {
 // runPost starts agents on this host for a control plane elsewhere, for as
 // long as that is connected to our input and output.
 func runPost(ctx context.Context, e *console.Env, dir string) error {
-	local := &post.Local{Dir: filepath.Join(dir, "agents"), Guard: app.Guard(), Program: agent.Program()}
+	local := &post.Local{Dir: filepath.Join(dir, "agents"), Guard: app.Guard(), Program: agent.Program(), Scanner: app.Scanner()}
 	return post.Serve(ctx, stdio{e.Stdin, e.Stdout}, post.Greeting(e.Version), local)
 }
 
@@ -66,6 +70,11 @@ type stdio struct {
 
 // Close does nothing: both end with the process.
 func (stdio) Close() error { return nil }
+
+// drivers are those of all that can be on a host, what is maintained first.
+func drivers(wordpress *wordpress.Driver) cms.Drivers {
+	return append(cms.Drivers{wordpress, joomla.New(), drupal.New(), dokuwiki.New(), mediawiki.New()}, known.Drivers()...)
+}
 
 func runAgent(cmd *cobra.Command, dir, root string) error {
 	syscall.Umask(0o077)
@@ -87,7 +96,7 @@ func runAgent(cmd *cobra.Command, dir, root string) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM)
 	defer stop()
 	a, err := agent.New(agent.Config{
-		Dir: filepath.Clean(dir), Root: filepath.Clean(root), Drivers: append(cms.Drivers{wordpress, joomla.New(), drupal.New(), dokuwiki.New(), mediawiki.New()}, known.Drivers()...),
+		Dir: filepath.Clean(dir), Root: filepath.Clean(root), Drivers: drivers(wordpress),
 		PHP: os.Getenv("UPKEEP_PHP"), Log: log, Now: time.Now, Idle: idleTime, Adopts: true,
 	})
 	if err != nil {

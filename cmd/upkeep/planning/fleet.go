@@ -54,6 +54,7 @@ func statusFields(e *console.Env, s *web.FleetStatus) []terminal.Field {
 		}
 	}
 	numbered("fleet.no_plan", s.NoPlan, terminal.Warn)
+	numbered("fleet.uncovered", s.Uncovered, terminal.Warn)
 	fields = append(fields, terminal.Field{Label: e.Text("col.updates"), Value: e.Text("site.pending", "count", s.Pending, "security", s.Security, "held", s.Held)})
 	numbered("fleet.running", s.Running, terminal.Plain)
 	numbered("fleet.due", s.Due, terminal.Plain)

@@ -127,3 +127,18 @@ func StatusPaint(s *web.Site) terminal.Paint {
 	}
 	return terminal.Plain
 }
+
+// Added writes a site that was added, or with dryRun would be.
+func Added(e *console.Env, site *web.Site, dryRun bool) error {
+	said := "site.added"
+	if dryRun {
+		said = "site.would_add"
+	}
+	if err := e.Say(said, "site", site.Name); err != nil {
+		return err
+	}
+	if err := Site(e, site); err != nil || dryRun {
+		return err
+	}
+	return e.Say("site.added_next", "site", site.Name)
+}

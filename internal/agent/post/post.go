@@ -29,6 +29,8 @@ type Local struct {
 	// another one make room as soon as nothing is open in their hands; "" lets
 	// any stay.
 	Program string
+	// Scanner is the command of what looks through one account's folders.
+	Scanner []string
 }
 
 // folder returns where the agent named name is. Names come over the wire.

@@ -143,6 +143,17 @@ func ownerOf(root string) (*syscall.Credential, error) {
 	return &syscall.Credential{Uid: st.Uid, Gid: st.Gid, Groups: groupsOf(st.Uid)}, nil
 }
 
+// groupOf is the first group of an account, the one of its number where it has
+// no name.
+func groupOf(uid uint32) uint32 {
+	if account, err := user.LookupId(strconv.Itoa(int(uid))); err == nil {
+		if n, err := strconv.ParseUint(account.Gid, 10, 32); err == nil {
+			return uint32(n)
+		}
+	}
+	return uid
+}
+
 // groupsOf lists the groups of an account; one that has no name has none.
 func groupsOf(uid uint32) []uint32 {
 	account, err := user.LookupId(strconv.Itoa(int(uid)))

@@ -99,10 +99,15 @@ func attend(ctx context.Context, conn net.Conn, local *Local) {
 	} else if a.Result, err = json.Marshal(result); err != nil {
 		return
 	}
-	if json.NewEncoder(conn).Encode(a) != nil || through == nil {
+	if json.NewEncoder(conn).Encode(a) != nil {
 		return
 	}
-	pipe(through, conn, in)
+	switch {
+	case through != nil:
+		pipe(through, conn, in)
+	case r.Op == "scan" && err == nil:
+		attendScan(ctx, conn, in, local)
+	}
 }
 
 // pipe carries both ways until either end is closed.
@@ -147,6 +152,8 @@ func operate(ctx context.Context, local *Local, r request) (any, error) {
 		return Describe(ctx), nil
 	case "leave":
 		return nil, local.Leave(ctx)
+	case "scan": // what to look for, and what was found, are longer than lines
+		return nil, nil
 	}
 	return nil, upkeep.Errorf(upkeep.CodeInvalid, "operation %q", r.Op)
 }

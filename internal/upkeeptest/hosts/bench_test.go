@@ -3,10 +3,8 @@
 package hosts_test
 
 import (
-	"context"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -72,20 +70,6 @@ func TestBenchHost(t *testing.T) {
 	t.Logf("first contact %v (scp %v), later %v (ssh %v)", median(first), median(scp), median(later), median(shell))
 	if median(first) > firstContact || median(later) > laterContact {
 		t.Errorf("first contact %v, later %v: at most %v and %v", median(first), median(later), firstContact, laterContact)
-	}
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func run(t *testing.T, name string, args ...string) {
-	t.Helper()
-	if out, err := exec.CommandContext(context.WithoutCancel(t.Context()), name, args...).CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", name, err, out)
 	}
 }
 

@@ -1,8 +1,9 @@
-package web
+package listen
 
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/json"
 	"net/http"
 	"strings"
 
@@ -17,8 +18,11 @@ func RequireToken(h http.Handler, token string) http.Handler {
 		got := sha256.Sum256([]byte(given))
 		if !ok || token == "" || subtle.ConstantTimeCompare(want[:], got[:]) != 1 {
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			_ = respond(w, http.StatusUnauthorized, upkeep.Errorf(upkeep.CodeUnauthorized, "the token is missing or wrong").
-				WithHint("Set UPKEEP_TOKEN to the server's token."))
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Cache-Control", "no-store")
+			w.WriteHeader(http.StatusUnauthorized)
+			_ = json.NewEncoder(w).Encode(upkeep.Told(upkeep.Errorf(upkeep.CodeUnauthorized, "the token is missing or wrong").
+				WithHint("Set UPKEEP_TOKEN to the server's token."))) // who asked has gone when it fails
 			return
 		}
 		h.ServeHTTP(w, r)
