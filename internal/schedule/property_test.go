@@ -66,6 +66,13 @@ func drawInput(t *rapid.T) schedule.Input {
 		if rapid.Bool().Draw(t, "needs") {
 			u.Needs = []string{fmt.Sprintf("plugin:%d", rapid.IntRange(0, 3).Draw(t, "needed"))}
 		}
+		switch rapid.IntRange(0, 3).Draw(t, "wave") {
+		case 0:
+			u.Wait = &schedule.Wait{Because: schedule.Reason(schedule.WaveBefore, "wave", "1")}
+		case 1:
+			u.Wait = &schedule.Wait{Until: in.Now.Add(time.Duration(rapid.IntRange(-24*60, 10*24*60).Draw(t, "opens")) * time.Minute),
+				Because: schedule.Reason(schedule.WaveSoaks, "wave", "1")}
+		}
 		in.Updates = append(in.Updates, u)
 	}
 	return in
