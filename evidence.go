@@ -57,8 +57,9 @@ type Evidence struct {
 // Combination is what sites have in common on which a release fails. Empty
 // fields play no part.
 type Combination struct {
-	Core       Version  `json:"core,omitempty"` // branch
-	PHP        Version  `json:"php,omitempty"`  // branch
+	Core       Version  `json:"core,omitempty"`     // branch
+	PHP        Version  `json:"php,omitempty"`      // branch
+	Database   Version  `json:"database,omitempty"` // branch
 	Extensions []string `json:"extensions,omitempty"`
 }
 
@@ -70,6 +71,9 @@ func (c *Combination) String() string {
 	}
 	if c.PHP != "" {
 		parts = append(parts, "PHP "+string(c.PHP))
+	}
+	if c.Database != "" {
+		parts = append(parts, "SQL "+string(c.Database))
 	}
 	return strings.Join(append(parts, c.Extensions...), ", ")
 }

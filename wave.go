@@ -26,7 +26,7 @@ type Rollout struct {
 	Version   Version        `json:"version"`
 	Security  bool           `json:"security"`      // it was a security update for the first site whose turn it was
 	Began     time.Time      `json:"began"`         // when its waves were laid down
-	Held      time.Time      `json:"held,omitzero"` // when it was last held because a wave failed
+	Held      time.Time      `json:"held,omitzero"` // the last failure for which it was held; those until then count no more
 	Waves     map[SiteID]int `json:"waves"`         // of each site
 }
 

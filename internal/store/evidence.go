@@ -27,14 +27,18 @@ func writeEvidence(ctx context.Context, tx *tx, iv *upkeep.Intervention) error {
 	case !errors.Is(err, sql.ErrNoRows):
 		return err
 	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO environment (intervention, body) VALUES ($1, $2) ON CONFLICT (intervention) DO NOTHING`,
+		iv.ID, document{environment}); err != nil {
+		return err
+	}
 	for _, o := range iv.Outcomes {
 		if o.Result == upkeep.NotApplied && o.Detail != "" { // it was not tried, for a reason of its own
 			continue
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO evidence (intervention, site, cms, component, from_version, version, result, environment, at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+		if _, err := tx.ExecContext(ctx, `INSERT INTO evidence (intervention, site, cms, component, from_version, version, result, at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 			ON CONFLICT (intervention, component) DO UPDATE SET result = excluded.result, at = excluded.at`,
-			iv.ID, iv.Site, site.CMS, o.Ref, o.From, o.To, o.Result, document{environment}, stamp(iv.Ended)); err != nil {
+			iv.ID, iv.Site, site.CMS, o.Ref, o.From, o.To, o.Result, stamp(iv.Ended)); err != nil {
 			return err
 		}
 	}
@@ -49,7 +53,8 @@ func (db *DB) Evidence(ctx context.Context, cms upkeep.CMS, component string, ve
 		w.add(true, "cms = ?", cms)
 		w.add(component != "", "component = ?", component)
 		w.add(component != "", "version = ?", version)
-		query, args := w.query(`SELECT intervention, site, cms, component, from_version, version, result, environment, at FROM evidence`, "at, intervention, component", 0)
+		query, args := w.query(`SELECT intervention, site, cms, component, from_version, version, result, body, at
+			FROM evidence JOIN environment USING (intervention)`, "at, intervention, component", 0)
 		found, err = collect(ctx, tx, query, args, func(row scanner) (e upkeep.Evidence, err error) {
 			err = row.Scan(&e.Intervention, &e.Site, &e.CMS, &e.Component, &e.From, &e.To, &e.Result, document{&e.Environment}, (*stamp)(&e.At))
 			return e, err
@@ -102,10 +107,9 @@ func (db *DB) FailedRollouts(ctx context.Context) (found []*upkeep.Rollout, err 
 	return found, err
 }
 
-// MarkRolloutHeld notes that a release was held for what is known by now.
+// MarkRolloutHeld keeps when a release was last held because a wave failed.
 func (db *DB) MarkRolloutHeld(ctx context.Context, r *upkeep.Rollout) error {
 	return db.write(ctx, func(tx *tx) error {
-		r.Held = tx.now
 		_, err := tx.ExecContext(ctx, `UPDATE rollout SET held = $1 WHERE cms = $2 AND component = $3 AND version = $4`,
 			stamp(r.Held), r.CMS, r.Component, r.Version)
 		return err

@@ -58,5 +58,6 @@ func (p *Planner) hold(ctx context.Context, f *rollout.Failure, holds []upkeep.R
 	if err := p.Enter(ctx, fleet.BySchedule, kindWaveFailed, f.Last.Site, facts); err != nil {
 		return err
 	}
+	f.Held = f.Newest
 	return p.Waves.MarkRolloutHeld(ctx, f.Rollout)
 }

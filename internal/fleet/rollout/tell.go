@@ -16,6 +16,7 @@ type Failure struct {
 	Wave       upkeep.Wave
 	Confidence upkeep.Confidence
 	Last       upkeep.Evidence // the last failure in it
+	Newest     time.Time       // of all failures
 }
 
 // Failures returns the releases that have to be held for what is known since
@@ -38,7 +39,11 @@ func Failures(ctx context.Context, records Records, now time.Time) ([]Failure, e
 		}
 		f := Failure{Rollout: r, Wave: waves[at], Confidence: wave.Assess(r.Component, r.Version, evidence)}
 		for _, e := range evidence {
-			if e.Result == upkeep.Guilty && waveOf(r, e.Site) == f.Wave.Number {
+			if e.Result != upkeep.Guilty {
+				continue
+			}
+			f.Newest = e.At // they come oldest first
+			if waveOf(r, e.Site) == f.Wave.Number {
 				f.Last = e
 			}
 		}

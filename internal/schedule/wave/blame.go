@@ -88,14 +88,15 @@ func Blame(component string, failed, works []upkeep.Environment) *upkeep.Combina
 	return combine(shared)
 }
 
-// trait is one thing that a site has: a branch of the CMS or of PHP, or an
-// extension.
+// trait is one thing that a site has: a branch of the CMS, of PHP or of its
+// database, or an extension.
 type trait struct{ kind, value string }
 
 const (
 	traitExtension = "extension"
 	traitPHP       = "php"
 	traitCore      = "core"
+	traitDatabase  = "database"
 )
 
 // traits are those of an environment, extensions first.
@@ -112,6 +113,9 @@ func traits(component string, env *upkeep.Environment) []trait {
 	if env.Core != "" {
 		found = append(found, trait{traitCore, string(env.Core.Branch())})
 	}
+	if env.Database != "" {
+		found = append(found, trait{traitDatabase, string(upkeep.Version(env.Database).Branch())})
+	}
 	return found
 }
 
@@ -123,6 +127,8 @@ func combine(some []trait) *upkeep.Combination {
 			c.PHP = upkeep.Version(t.value)
 		case traitCore:
 			c.Core = upkeep.Version(t.value)
+		case traitDatabase:
+			c.Database = upkeep.Version(t.value)
 		default:
 			c.Extensions = append(c.Extensions, t.value)
 		}
