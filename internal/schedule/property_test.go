@@ -141,6 +141,9 @@ func TestTurnsKeepEveryPromise(t *testing.T) {
 			if !u.Security && (!on(open, turn.At) || turn.At.Before(u.Seen.AddDate(0, 0, in.Plan.SoakDays))) {
 				t.Fatalf("%s goes outside of windows, or young, at %s because %v", turn.Ref, turn.At, turn.Reasons)
 			}
+			if !u.Security && u.Wait != nil && (u.Wait.Until.IsZero() || turn.At.Before(u.Wait.Until)) {
+				t.Fatalf("%s goes before its wave, at %s because %v", turn.Ref, turn.At, turn.Reasons)
+			}
 			if late := later(in.Now, in.Retry.Until, turn.Deadline); u.Security && !turn.Deadline.IsZero() &&
 				turn.At.After(late) && !has(turn.Reasons, schedule.WouldMiss) {
 				t.Fatalf("%s goes at %s, after %s, because %v", turn.Ref, turn.At, late, turn.Reasons)

@@ -20,8 +20,9 @@ func (d *decider) deadline(u *Update) time.Time {
 }
 
 // securityTurn waits for its wave and a window that opens within the
-// contractual delay, and else for the last moment, wave or not. Closed dates count more than windows: it begins
-// before them, or on them by the plan's leave, or a person decides.
+// contractual delay, and else for the last moment, wave or not. Closed dates
+// count more than windows: it begins before them, or on them by the plan's
+// leave, or a person decides.
 func (d *decider) securityTurn(u *Update, turn *upkeep.Turn) {
 	if from, because := d.inWave(u, d.earliest, d.retrying()); from.IsZero() {
 		turn.Reasons = because

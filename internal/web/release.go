@@ -50,7 +50,7 @@ func (s *Server) releaseRollout(w http.ResponseWriter, r *http.Request) error {
 
 // Rollout implements Releases.
 func (c *Client) Rollout(ctx context.Context, cms upkeep.CMS, component string, version upkeep.Version) (*upkeep.RolloutView, error) {
-	path := "/v1/releases/rollout" + params("cms", string(cms), "component", component, "version", string(version))
+	path := "/v1/releases" + params("cms", string(cms), "component", component, "version", string(version))
 	return object[upkeep.RolloutView](ctx, c, request{method: http.MethodGet, path: path})
 }
 
