@@ -118,6 +118,7 @@ func siteUpdateList(e *console.Env, several bool) *terminal.List[siteUpdate] {
 	}
 	list.Columns = append(list.Columns, terminal.Column[siteUpdate]{
 		Title: e.Text("col.confidence"), Name: "confidence", Wrap: true, Cell: func(u *siteUpdate) string { return show.Confidence(e, u.Confidence) },
+		Raw: func(u *siteUpdate) string { return show.Trials(u.Confidence) },
 	})
 	return list
 }

@@ -1,11 +1,21 @@
 package show
 
 import (
+	"strconv"
 	"strings"
 
 	"upkeep"
 	"upkeep/cmd/upkeep/console"
 )
+
+// Trials writes for machines on how many sites a release works, of how many on
+// which that is known: "12/13".
+func Trials(c *upkeep.Confidence) string {
+	if c == nil {
+		return ""
+	}
+	return strconv.Itoa(c.Applied) + "/" + strconv.Itoa(c.Applied+c.Failed)
+}
 
 // Confidence says what is known of a release, "" when nothing is.
 func Confidence(e *console.Env, c *upkeep.Confidence) string {

@@ -122,47 +122,60 @@ const (
 
 // Progress says where the waves of a release stand at an instant, the first of
 // them first. The next opens a soak after the last of the one before ended
-// well. A wave that failed opens none until people allowed it.
+// well. A wave that failed opens none until people allowed it. What comes of a
+// site later than anybody waited for closes none that was open.
 func Progress(members []Member, pace Pace, now time.Time) []upkeep.Wave {
 	waves := make([]upkeep.Wave, 0, upkeep.Everyone)
 	opens := pace.Began
 	for number := upkeep.Canaries; number <= upkeep.Everyone; number++ {
-		w := upkeep.Wave{Number: number, Opens: opens}
-		size, left, fresh, last := 0, 0, 0, opens
-		for i := range members {
-			m := &members[i]
-			if m.Wave != number {
-				continue
-			}
-			size++
-			switch {
-			case m.Result == upkeep.Applied:
-				w.Applied++
-			case m.Result == upkeep.Guilty:
-				w.Failed++
-				if m.At.After(pace.Held) {
-					fresh++
-				}
-			case !m.Away:
-				left++
-				continue
-			}
-			if m.At.After(last) {
-				last = m.At
-			}
-		}
-		w.Broken = failing(number, fresh, size)
-		w.Ended = ended(&w, left, last, pace, now)
-		opens = time.Time{}
-		if !w.Ended.IsZero() && !w.Broken {
-			opens = w.Ended
-			if w.Applied+w.Failed > 0 {
-				opens = opens.Add(pace.Soak)
-			}
+		t := count(members, number, pace.Held)
+		w := upkeep.Wave{Number: number, Opens: opens, Applied: t.applied, Failed: t.failed, Broken: failing(number, t.fresh, t.size)}
+		w.Ended = t.ended(&w, pace.Soak, now)
+		if opens = w.Ended; !opens.IsZero() && !t.first.IsZero() && !t.first.After(w.Ended) {
+			opens = opens.Add(pace.Soak)
 		}
 		waves = append(waves, w)
 	}
 	return waves
+}
+
+// tally is what came of the sites of a wave.
+type tally struct {
+	size, applied, failed int
+	fresh                 int       // failures that nobody knows of
+	left                  int       // sites that are waited for
+	first, last           time.Time // conclusions
+}
+
+func count(members []Member, number int, held time.Time) (t tally) {
+	for i := range members {
+		m := &members[i]
+		if m.Wave != number {
+			continue
+		}
+		t.size++
+		switch {
+		case m.Result == upkeep.Applied:
+			t.applied++
+		case m.Result == upkeep.Guilty:
+			t.failed++
+			if m.At.After(held) {
+				t.fresh++
+			}
+		case !m.Away:
+			t.left++
+		}
+		if m.Result == "" {
+			continue
+		}
+		if t.first.IsZero() || m.At.Before(t.first) {
+			t.first = m.At
+		}
+		if m.At.After(t.last) {
+			t.last = m.At
+		}
+	}
+	return t
 }
 
 // failing reports whether so many sites of a wave failed that the release is
@@ -176,19 +189,19 @@ func failing(number, failed, size int) bool {
 
 // ended is when a wave ended well, zero when it did not: when nobody is left to
 // wait for, or when it has waited long enough for those who are.
-func ended(w *upkeep.Wave, left int, last time.Time, pace Pace, now time.Time) time.Time {
+func (t *tally) ended(w *upkeep.Wave, soak time.Duration, now time.Time) time.Time {
 	if w.Opens.IsZero() || w.Broken {
 		return time.Time{}
 	}
-	if left == 0 {
-		return last
+	end, given := w.Opens, w.Opens.Add(max(patience*soak, leastPatience))
+	if t.last.After(end) {
+		end = t.last
 	}
-	given := w.Opens.Add(max(patience*pace.Soak, leastPatience))
-	if now.Before(given) {
+	switch {
+	case t.left == 0 && !end.After(given):
+		return end
+	case now.Before(given):
 		return time.Time{}
-	}
-	if last.After(given) {
-		return last
 	}
 	return given
 }

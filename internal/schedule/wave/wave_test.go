@@ -216,6 +216,15 @@ func TestProgressStands(t *testing.T) {
 			}
 			failed = failed || first[i].Broken
 		}
+		if late := slices.IndexFunc(members, func(m wave.Member) bool { return m.Result == "" && !m.Away }); late >= 0 {
+			more := slices.Clone(members)
+			more[late].Result, more[late].At = upkeep.Applied, now
+			for i, w := range wave.Progress(more, pace, now) {
+				if open := first[i].Opens; !open.IsZero() && !open.After(now) && w.Opens.After(now) {
+					t.Fatalf("wave %d was open since %s, and is not any more: %s", i+1, open, w.Opens)
+				}
+			}
+		}
 		if last := wave.Progress(members, pace, now.AddDate(2, 0, 0)); !failed && last[2].Opens.IsZero() {
 			t.Fatalf("it never gets to all: %+v", last)
 		}
