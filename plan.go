@@ -15,6 +15,8 @@ type Plan struct {
 	CadenceDays   int    `json:"cadence_days"`   // from one intervention with ordinary updates to the next; 0 is each window
 	SoakDays      int    `json:"soak_days"`      // how long an ordinary release is known before it is applied
 	SecurityHours int    `json:"security_hours"` // contractual: security updates are applied within them; 0 is the next window
+	WaveHours     int    `json:"wave_hours"`     // how long a wave of an ordinary release is watched before the next; 0 is no waves
+	UrgentHours   int    `json:"urgent_hours"`   // the same of a security update
 	Insist        bool   `json:"insist"`         // a security update that would miss its delay goes ahead on closed dates, unasked
 }
 
@@ -46,6 +48,7 @@ func (p *Plan) Validate() error {
 	}{
 		{"extensions", p.Extensions, 1_000_000}, {"cadence_days", p.CadenceDays, mostDays},
 		{"soak_days", p.SoakDays, mostDays}, {"security_hours", p.SecurityHours, mostHours},
+		{"wave_hours", p.WaveHours, mostHours}, {"urgent_hours", p.UrgentHours, mostHours},
 	} {
 		if figure.value < 0 || figure.value > figure.most {
 			return Errorf(CodeInvalid, "%s %d: want 0 to %d", figure.name, figure.value, figure.most)
@@ -70,6 +73,7 @@ type Subscription struct {
 	Plan    string    `json:"plan"`
 	Client  string    `json:"client,omitempty"`  // short name of whoever owns the site; "" when nobody said
 	Consent Consent   `json:"consent,omitempty"` // what the client wants to be asked about
+	Canary  Canary    `json:"canary,omitempty"`  // whether it may get releases first
 	Since   time.Time `json:"since"`             // under this plan
 }
 
@@ -77,6 +81,11 @@ type Subscription struct {
 func (s *Subscription) Validate() error {
 	if s.Client != "" && !shortName.MatchString(s.Client) {
 		return Errorf(CodeInvalid, "client %q: want 1 to 63 of a-z, 0-9, '.' and '-'", s.Client)
+	}
+	switch s.Canary {
+	case MayBeCanary, Willing, NeverCanary:
+	default:
+		return Errorf(CodeInvalid, "canary %q: want willing or never, or none", s.Canary)
 	}
 	switch s.Consent {
 	case NoConsent, OrdinaryConsent, FullConsent:

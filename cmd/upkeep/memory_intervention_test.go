@@ -16,6 +16,8 @@ func (m *memory) Updates(ctx context.Context, site string, _ bool) (*web.UpdateL
 	}
 	list := &web.UpdateList{Site: site, Checked: time.Now().Add(-3 * time.Minute)}
 	if s.Pending > 0 {
+		list.Confidence = []upkeep.Confidence{{Component: "plugin:akismet/akismet.php", Version: "5.3.1", Applied: 12, Failed: 1, Spared: 2,
+			Fails: &upkeep.Combination{PHP: "8.1", Extensions: []string{"plugin:shop/shop.php"}}}}
 		list.Updates, list.Findings, list.Offline = sampleUpdates(), sampleFindings(), []string{"wordpress.org"}
 	}
 	return list, nil

@@ -141,3 +141,19 @@ func (m *memory) AllowRelease(_ context.Context, _ string, hold upkeep.ReleaseHo
 	m.changed("release allowed", hold.Component, string(hold.Version))
 	return nil
 }
+
+func (m *memory) Rollout(_ context.Context, cms upkeep.CMS, component string, version upkeep.Version) (*upkeep.RolloutView, error) {
+	if cms != upkeep.WordPress {
+		return nil, upkeep.NotMaintained(cms)
+	}
+	return &upkeep.RolloutView{
+		Rollout:    upkeep.Rollout{CMS: cms, Component: component, Version: version, Began: day(1, 0, 0)},
+		Confidence: upkeep.Confidence{Applied: 2, Failed: 1, Fails: &upkeep.Combination{PHP: "8.1", Extensions: []string{"plugin:shop/shop.php"}}},
+		Hold:       &upkeep.ReleaseHold{CMS: cms, Component: component, Version: version, Because: "wave_failed", Created: day(6, 0, 0)},
+		Stages: []upkeep.Wave{
+			{Number: upkeep.Canaries, Opens: day(1, 0, 0), Failed: 1, Broken: true, Sites: []upkeep.WaveSite{{Site: "shop.example", Result: upkeep.Guilty, At: day(2, 0, 0)}}},
+			{Number: upkeep.Tenth, Sites: []upkeep.WaveSite{{Site: "café-blog", Away: true}}},
+			{Number: upkeep.Everyone},
+		},
+	}, nil
+}

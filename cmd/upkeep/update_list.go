@@ -51,6 +51,7 @@ func newUpdateProposeCommand(e *console.Env) *cobra.Command {
 type siteUpdate struct {
 	Site string `json:"site"`
 	upkeep.Update
+	Confidence *upkeep.Confidence `json:"confidence,omitempty"`
 }
 
 func runUpdateList(ctx context.Context, e *console.Env, c *web.Client, names []string, opts updateListOptions) error {
@@ -67,7 +68,7 @@ func runUpdateList(ctx context.Context, e *console.Env, c *web.Client, names []s
 		}
 		for _, u := range list.Updates {
 			if !opts.Security || u.Security {
-				all = append(all, siteUpdate{name, u})
+				all = append(all, siteUpdate{name, u, confidenceIn(list, &u)})
 			}
 		}
 		notes = append(notes, updateNotes(e, list)...)
@@ -82,6 +83,16 @@ func runUpdateList(ctx context.Context, e *console.Env, c *web.Client, names []s
 		fmt.Fprintln(e.Stdout)
 	}
 	return e.Out.Fields("", notes)
+}
+
+// confidenceIn is what a list knows of the release of an update, nil for nothing.
+func confidenceIn(list *web.UpdateList, u *upkeep.Update) *upkeep.Confidence {
+	for i := range list.Confidence {
+		if c := &list.Confidence[i]; c.Component == u.Ref() && c.Version == u.Release.Version {
+			return c
+		}
+	}
+	return nil
 }
 
 // siteUpdateList is the list of updates, with the site where there are
@@ -105,6 +116,10 @@ func siteUpdateList(e *console.Env, several bool) *terminal.List[siteUpdate] {
 		}
 		list.Columns = append(list.Columns, column)
 	}
+	list.Columns = append(list.Columns, terminal.Column[siteUpdate]{
+		Title: e.Text("col.confidence"), Name: "confidence", Wrap: true, Cell: func(u *siteUpdate) string { return show.Confidence(e, u.Confidence) },
+		Raw: func(u *siteUpdate) string { return show.Trials(u.Confidence) },
+	})
 	return list
 }
 

@@ -40,7 +40,7 @@ func names() []string {
 	return strings.Fields(`address all application argument back backup because branch bytes check checks client code command component components database differences digest
 		dir failed files finding flag from go gone got have head held hint host id kept locale moment most names new note one other page pages plan
 		publishers rate root rows scope security seq since site sites slug source span state status subject target title to trial type
-		uncovered until updates uri value version want what when where who why word`)
+		uncovered until updates uri value version want wave what when where who why word`)
 }
 
 var param = regexp.MustCompile(`\{[a-z]+\}`)
@@ -93,7 +93,7 @@ func TestTypography(t *testing.T) {
 
 // families are the prefixes of keys that are built from codes.
 func families() []string {
-	return strings.Fields(`state status moment result disposition cms change unit progress event check reason because finding task ledger requirement scope consent standing cut`)
+	return strings.Fields(`state status moment result disposition cms change unit progress event check reason because finding task ledger requirement scope consent standing cut canary`)
 }
 
 // TestKeysAreUsedAndThere reads the sources of the programs: a key in a call

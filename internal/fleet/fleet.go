@@ -11,6 +11,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/custody"
+	"upkeep/internal/fleet/rollout"
 	"upkeep/internal/ledger"
 	"upkeep/internal/resolve"
 	"upkeep/internal/schedule"
@@ -143,6 +144,7 @@ type Config struct {
 	Windows       Windows
 	Turns         Turns
 	Releases      Releases
+	Waves         rollout.Records
 	Limits        schedule.Limits // of interventions under way that begin by themselves
 	Custody       *custody.Custody
 	Ledger        *ledger.Ledger

@@ -78,7 +78,7 @@ func (f Contracts) Subscribe(ctx context.Context, actor, name string, req upkeep
 		return nil, f.suggestPlan(ctx, err)
 	}
 	f.changes.Add(1)
-	facts := map[string]any{"plan": req.Plan, "client": req.Client, "consent": req.Consent, "since": req.Since}
+	facts := map[string]any{"plan": req.Plan, "client": req.Client, "consent": req.Consent, "canary": req.Canary, "since": req.Since}
 	if err := f.Enter(ctx, actor, kindSubscribed, site.ID, facts); err != nil {
 		return nil, err
 	}

@@ -39,3 +39,25 @@ func (f Shelf) AllowRelease(ctx context.Context, actor string, hold upkeep.Relea
 	facts := map[string]any{"cms": hold.CMS, "component": hold.Component, "version": hold.Version}
 	return f.Enter(ctx, actor, kindReleaseAllowed, 0, facts)
 }
+
+// Rollout returns a release's way through the fleet.
+func (f Shelf) Rollout(ctx context.Context, cms upkeep.CMS, component string, version upkeep.Version) (*upkeep.RolloutView, error) {
+	if _, known := f.Publishers[cms]; !known {
+		return nil, upkeep.NotMaintained(cms)
+	}
+	o, err := f.Outlook(ctx)
+	if err != nil {
+		return nil, err
+	}
+	shown, err := o.waves.Show(ctx, cms, component, version)
+	if err != nil {
+		return nil, err
+	}
+	holds, err := f.Config.Releases.ReleaseHolds(ctx, cms)
+	for i := range holds {
+		if h := &holds[i]; h.Component == component && (h.Version == "" || h.Version == version) {
+			shown.Hold = h
+		}
+	}
+	return shown, err
+}

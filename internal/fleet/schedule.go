@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/fleet/rollout"
 	"upkeep/internal/schedule"
 	"upkeep/internal/web"
 )
@@ -28,6 +29,7 @@ type Outlook struct {
 	plans         map[string]*upkeep.Plan
 	subscriptions map[upkeep.SiteID]*upkeep.Subscription
 	windows       []upkeep.Window
+	waves         *rollout.View
 }
 
 // Outlook reads what decisions rest on now.
@@ -50,8 +52,18 @@ func (f *Fleet) Outlook(ctx context.Context) (*Outlook, error) {
 	if o.windows, err = f.Config.Windows.Windows(ctx); err != nil {
 		return nil, err
 	}
+	o.waves = rollout.New(rollout.Config{Records: f.Waves, Sites: f.Config.Sites, Inventories: f.Inventories, Holds: f.Notes,
+		Plans: o.plans, Subscriptions: o.subscriptions, Compare: f.compare, Now: o.Now})
 	o.Hold, err = f.Config.Windows.FleetHold(ctx)
 	return o, err
+}
+
+// compare is the order of versions of a CMS, nil when nobody publishes for it.
+func (f *Fleet) compare(cms upkeep.CMS) func(a, b upkeep.Version) int {
+	if publisher, ok := f.Publishers[cms]; ok {
+		return publisher.Rules().Compare
+	}
+	return nil
 }
 
 // Client names whoever a site belongs to, "" when nobody said.
@@ -75,6 +87,9 @@ func (f *Fleet) appointment(ctx context.Context, o *Outlook, site *upkeep.Site, 
 	if in.Updates, err = f.waiting(ctx, site, plan, in.Subscription); err != nil {
 		return a, err
 	}
+	if err := o.inWaves(ctx, site, in.Plan, in.Updates); err != nil {
+		return a, err
+	}
 	history, err := f.Interventions.Interventions(ctx, upkeep.InterventionFilter{Site: site.ID, Limit: remembered})
 	if err != nil {
 		return a, err
@@ -92,6 +107,22 @@ func (f *Fleet) appointment(ctx context.Context, o *Outlook, site *upkeep.Site, 
 		in.Stop = &stop
 	}
 	return schedule.Decide(in), nil
+}
+
+// inWaves says of updates which wave of their release they wait for.
+func (o *Outlook) inWaves(ctx context.Context, site *upkeep.Site, plan *upkeep.Plan, updates []schedule.Update) (err error) {
+	if plan == nil {
+		return nil
+	}
+	for i := range updates {
+		u := &updates[i]
+		u.Wait, err = o.waves.Wait(ctx, rollout.Asked{Site: site.ID, CMS: site.CMS, Component: u.Ref, Version: u.Version, Security: u.Security,
+			Soaked: u.Security || !u.Seen.AddDate(0, 0, plan.SoakDays).After(o.Now)})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // waiting lists the updates of a plan that are ready, with since when they are

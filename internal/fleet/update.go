@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/fleet/rollout"
 	"upkeep/internal/resolve"
 	"upkeep/internal/web"
 )
@@ -116,7 +117,9 @@ func (f *Fleet) Updates(ctx context.Context, name string, refresh bool) (*web.Up
 	if err != nil {
 		return nil, err
 	}
-	return listOf(name, plan), nil
+	list := listOf(name, plan)
+	list.Confidence, err = rollout.Confidence(ctx, f.Waves, site.CMS, plan.Updates)
+	return list, err
 }
 
 func listOf(name string, plan *resolved) *web.UpdateList {

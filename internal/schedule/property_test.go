@@ -66,6 +66,13 @@ func drawInput(t *rapid.T) schedule.Input {
 		if rapid.Bool().Draw(t, "needs") {
 			u.Needs = []string{fmt.Sprintf("plugin:%d", rapid.IntRange(0, 3).Draw(t, "needed"))}
 		}
+		switch rapid.IntRange(0, 3).Draw(t, "wave") {
+		case 0:
+			u.Wait = &schedule.Wait{Because: schedule.Reason(schedule.WaveBefore, "wave", "1")}
+		case 1:
+			u.Wait = &schedule.Wait{Until: in.Now.Add(time.Duration(rapid.IntRange(-24*60, 10*24*60).Draw(t, "opens")) * time.Minute),
+				Because: schedule.Reason(schedule.WaveSoaks, "wave", "1")}
+		}
 		in.Updates = append(in.Updates, u)
 	}
 	return in
@@ -133,6 +140,9 @@ func TestTurnsKeepEveryPromise(t *testing.T) {
 			}
 			if !u.Security && (!on(open, turn.At) || turn.At.Before(u.Seen.AddDate(0, 0, in.Plan.SoakDays))) {
 				t.Fatalf("%s goes outside of windows, or young, at %s because %v", turn.Ref, turn.At, turn.Reasons)
+			}
+			if !u.Security && u.Wait != nil && (u.Wait.Until.IsZero() || turn.At.Before(u.Wait.Until)) {
+				t.Fatalf("%s goes before its wave, at %s because %v", turn.Ref, turn.At, turn.Reasons)
 			}
 			if late := later(in.Now, in.Retry.Until, turn.Deadline); u.Security && !turn.Deadline.IsZero() &&
 				turn.At.After(late) && !has(turn.Reasons, schedule.WouldMiss) {

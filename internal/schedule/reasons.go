@@ -13,6 +13,9 @@ const (
 	InWindow      = "in_window"      // a window opens then {scope, subject}
 	Soaking       = "soaking"        // the release is young {days, until}
 	Cadence       = "cadence"        // the last intervention is not long ago {count, until}
+	WaveSoaks     = "wave_soaks"     // the wave before ended well not long ago {wave, until}
+	WaveBefore    = "wave_before"    // the wave before has not ended {wave}
+	WaveBroken    = "wave_broken"    // too many failed in a wave {wave, count}
 	ClosedDates   = "closed_dates"   // no intervention begins on these dates {note, until}
 	Retrying      = "retrying"       // the last attempt went wrong {because, until}
 	WithNeeded    = "with_needed"    // an update that it needs has to wait {component}
@@ -37,7 +40,8 @@ const (
 const (
 	TaskConsent = "approve_updates"
 	TaskDecide  = "decide_security"
-	TaskExamine = "examine_site" // it could not be visited, again and again {why}
+	TaskRelease = "examine_release" // a wave failed, the release is held {version, failed, sites, why}
+	TaskExamine = "examine_site"    // it could not be visited, again and again {why}
 )
 
 // Reason returns a reason with params given as name, value pairs.

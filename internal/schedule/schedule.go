@@ -5,6 +5,7 @@
 package schedule
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -41,6 +42,13 @@ type Update struct {
 	Flagged  time.Time // … as a security update
 	Approved bool
 	Needs    []string // refs of those without which it is not applied
+	Wait     *Wait    // for the wave of the site; nil is none
+}
+
+// Wait says that an update waits for a wave of its release.
+type Wait struct {
+	Until   time.Time // zero: what has to come first has no date yet
+	Because upkeep.Reason
 }
 
 // Decide decides. It is total, and stays with what it said: asked again later,
@@ -89,7 +97,7 @@ func (d *decider) turn(u *Update) upkeep.Turn {
 	case !u.Approved && d.asks(u):
 		turn.Reasons = []upkeep.Reason{Reason(NeedsConsent, "task", TaskConsent)}
 	case u.Security:
-		d.securityTurn(&turn)
+		d.securityTurn(u, &turn)
 	default:
 		d.ordinaryTurn(u, &turn)
 	}
@@ -114,7 +122,25 @@ func (d *decider) ordinaryTurn(u *Update, turn *upkeep.Turn) {
 		from = next
 		because = []upkeep.Reason{Reason(Cadence, "count", strconv.Itoa(d.Plan.CadenceDays), "until", instant(next, zone))}
 	}
+	if from, because = d.inWave(u, from, because); from.IsZero() {
+		turn.Reasons = because
+		return
+	}
 	d.inWindow(from, because, turn)
+}
+
+// inWave is from, or when the wave of an update opens when that is later, and
+// because of what; zero when that has no date yet.
+func (d *decider) inWave(u *Update, from time.Time, because []upkeep.Reason) (time.Time, []upkeep.Reason) {
+	if u.Wait == nil || !u.Wait.Until.IsZero() && !u.Wait.Until.After(from) {
+		return from, because
+	}
+	reason := u.Wait.Because
+	if !u.Wait.Until.IsZero() {
+		reason.Params = maps.Clone(reason.Params)
+		reason.Params["until"] = instant(u.Wait.Until, d.zone())
+	}
+	return u.Wait.Until, []upkeep.Reason{reason}
 }
 
 // cadence is the beginning of the day on which the next intervention with
@@ -192,8 +218,9 @@ func (d *decider) gather(out *upkeep.Appointment) {
 	chosen := make(map[int]bool)
 	for i := range out.Turns {
 		turn := &out.Turns[i]
-		// A site that is worked on for one security update gets all.
-		if turn.At.IsZero() || !turn.Security && turn.At.After(out.At) {
+		// A site that is worked on for one security update gets all but those
+		// that wait for their wave.
+		if turn.At.IsZero() || turn.At.After(out.At) && (!turn.Security || d.Updates[i].Wait != nil) {
 			continue
 		}
 		out.Until = earlierEnd(out.Until, turn, out.At)

@@ -19,11 +19,16 @@ func (d *decider) deadline(u *Update) time.Time {
 	return later(u.Flagged, d.Subscription.Since).Add(time.Duration(d.Plan.SecurityHours) * time.Hour)
 }
 
-// securityTurn waits for a window that opens within the contractual delay, and
-// else for the last moment. Closed dates count more than windows: it begins
-// before them, or on them by the plan's leave, or a person decides.
-func (d *decider) securityTurn(turn *upkeep.Turn) {
-	d.inWindow(d.earliest, d.retrying(), turn)
+// securityTurn waits for its wave and a window that opens within the
+// contractual delay, and else for the last moment, wave or not. Closed dates
+// count more than windows: it begins before them, or on them by the plan's
+// leave, or a person decides.
+func (d *decider) securityTurn(u *Update, turn *upkeep.Turn) {
+	if from, because := d.inWave(u, d.earliest, d.retrying()); from.IsZero() {
+		turn.Reasons = because
+	} else {
+		d.inWindow(from, because, turn)
+	}
 	last := later(d.earliest, turn.Deadline.Add(-margin))
 	if turn.Deadline.IsZero() || !turn.At.IsZero() && !turn.At.After(last) {
 		return

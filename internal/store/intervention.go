@@ -63,7 +63,8 @@ func (db *DB) CreateIntervention(ctx context.Context, iv *upkeep.Intervention) (
 
 // AdvanceIntervention changes the state of an intervention from change[0] to
 // change[1], applies edit (which may be nil) and writes the event "state", all
-// or nothing. Started and Ended are set from the change. CodeConflict when
+// or nothing. Started and Ended are set from the change; what it proved is kept
+// with the end. CodeConflict when
 // holder does not have the lease, the state is not change[0] any more, or
 // there is no such transition; the database itself refuses the last.
 func (db *DB) AdvanceIntervention(
@@ -93,6 +94,11 @@ func (db *DB) AdvanceIntervention(
 		}
 		if err := writeIntervention(ctx, tx, iv); err != nil {
 			return err
+		}
+		if to.Ended() {
+			if err := writeEvidence(ctx, tx, iv); err != nil {
+				return err
+			}
 		}
 		event := upkeep.Event{Intervention: id, State: to, Code: "state", Params: map[string]any{"from": from}}
 		return createEvent(ctx, tx, &event)

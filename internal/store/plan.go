@@ -6,7 +6,7 @@ import (
 	"upkeep"
 )
 
-const planColumns = `SELECT name, title, extensions, customised, cadence_days, soak_days, security_hours, insist FROM plan`
+const planColumns = `SELECT name, title, extensions, customised, cadence_days, soak_days, security_hours, wave_hours, urgent_hours, insist FROM plan`
 
 // Plans returns every plan, the one for the fewest extensions first.
 func (db *DB) Plans(ctx context.Context) (plans []upkeep.Plan, err error) {
@@ -25,22 +25,25 @@ func (db *DB) PutPlan(ctx context.Context, plan *upkeep.Plan) (err error) {
 	}
 	return db.write(ctx, func(tx *tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO plan
-			(name, title, extensions, customised, cadence_days, soak_days, security_hours, insist)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+			(name, title, extensions, customised, cadence_days, soak_days, security_hours, insist, wave_hours, urgent_hours)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 			ON CONFLICT (name) DO UPDATE SET title = excluded.title, extensions = excluded.extensions,
 				customised = excluded.customised, cadence_days = excluded.cadence_days, soak_days = excluded.soak_days,
-				security_hours = excluded.security_hours, insist = excluded.insist`,
-			plan.Name, plan.Title, plan.Extensions, plan.Customised, plan.CadenceDays, plan.SoakDays, plan.SecurityHours, plan.Insist)
+				security_hours = excluded.security_hours, insist = excluded.insist,
+				wave_hours = excluded.wave_hours, urgent_hours = excluded.urgent_hours`,
+			plan.Name, plan.Title, plan.Extensions, plan.Customised, plan.CadenceDays, plan.SoakDays, plan.SecurityHours, plan.Insist,
+			plan.WaveHours, plan.UrgentHours)
 		return err
 	})
 }
 
 func scanPlan(row scanner) (p upkeep.Plan, err error) {
-	err = row.Scan(&p.Name, &p.Title, &p.Extensions, &p.Customised, &p.CadenceDays, &p.SoakDays, &p.SecurityHours, &p.Insist)
+	err = row.Scan(&p.Name, &p.Title, &p.Extensions, &p.Customised, &p.CadenceDays, &p.SoakDays, &p.SecurityHours,
+		&p.WaveHours, &p.UrgentHours, &p.Insist)
 	return p, err
 }
 
-const subscriptionColumns = `SELECT site, plan, client, consent, since FROM subscription`
+const subscriptionColumns = `SELECT site, plan, client, consent, canary, since FROM subscription`
 
 // Subscriptions returns which site is under which plan, by the site's number.
 func (db *DB) Subscriptions(ctx context.Context) (found []upkeep.Subscription, err error) {
@@ -62,16 +65,16 @@ func (db *DB) PutSubscription(ctx context.Context, s *upkeep.Subscription) (err 
 		if _, err := single(tx.QueryRowContext(ctx, planColumns+` WHERE name = $1`, s.Plan), scanPlan, "plan", s.Plan); err != nil {
 			return err
 		}
-		return tx.QueryRowContext(ctx, `INSERT INTO subscription (site, plan, client, consent, since) VALUES ($1, $2, $3, $4, $5)
+		return tx.QueryRowContext(ctx, `INSERT INTO subscription (site, plan, client, consent, since, canary) VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT (site) DO UPDATE SET
 				since = CASE WHEN subscription.plan = excluded.plan THEN subscription.since ELSE excluded.since END,
-				plan = excluded.plan, client = excluded.client, consent = excluded.consent
+				plan = excluded.plan, client = excluded.client, consent = excluded.consent, canary = excluded.canary
 			RETURNING since`,
-			s.Site, s.Plan, s.Client, s.Consent, stamp(tx.now)).Scan((*stamp)(&s.Since))
+			s.Site, s.Plan, s.Client, s.Consent, stamp(tx.now), s.Canary).Scan((*stamp)(&s.Since))
 	})
 }
 
 func scanSubscription(row scanner) (s upkeep.Subscription, err error) {
-	err = row.Scan(&s.Site, &s.Plan, &s.Client, &s.Consent, (*stamp)(&s.Since))
+	err = row.Scan(&s.Site, &s.Plan, &s.Client, &s.Consent, &s.Canary, (*stamp)(&s.Since))
 	return s, err
 }

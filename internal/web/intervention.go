@@ -41,6 +41,8 @@ type UpdateList struct {
 	Checked  time.Time        `json:"checked,omitzero"`  // the oldest answer of a publisher that this rests on
 	Offline  []string         `json:"offline,omitempty"` // publishers that did not answer the last time
 	Findings []upkeep.Finding `json:"findings,omitempty"`
+	// Confidence is what is known of the releases, of those of which anything is.
+	Confidence []upkeep.Confidence `json:"confidence,omitempty"`
 }
 
 // InterventionRequest chooses among a site's ready updates. The zero value

@@ -16,6 +16,8 @@ type Releases interface {
 	HoldRelease(ctx context.Context, actor string, hold upkeep.ReleaseHold) (*upkeep.ReleaseHold, error)
 	// AllowRelease lifts a hold, by its CMS, component and version.
 	AllowRelease(ctx context.Context, actor string, hold upkeep.ReleaseHold) error
+	// Rollout returns a release's way through the fleet.
+	Rollout(ctx context.Context, cms upkeep.CMS, component string, version upkeep.Version) (*upkeep.RolloutView, error)
 }
 
 func (s *Server) releaseShow(w http.ResponseWriter, r *http.Request) error {
@@ -38,6 +40,18 @@ func (s *Server) releaseAllow(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return respondOr(w, struct{}{}, s.Releases.AllowRelease(r.Context(), actor(r), req))
+}
+
+func (s *Server) releaseRollout(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	shown, err := s.Releases.Rollout(r.Context(), upkeep.CMS(q.Get("cms")), q.Get("component"), upkeep.Version(q.Get("version")))
+	return respondOr(w, shown, err)
+}
+
+// Rollout implements Releases.
+func (c *Client) Rollout(ctx context.Context, cms upkeep.CMS, component string, version upkeep.Version) (*upkeep.RolloutView, error) {
+	path := "/v1/releases" + params("cms", string(cms), "component", component, "version", string(version))
+	return object[upkeep.RolloutView](ctx, c, request{method: http.MethodGet, path: path})
 }
 
 // ReleaseHolds implements Releases.

@@ -90,6 +90,7 @@ func (s *Server) routes() {
 		"POST /v1/windows":        s.windowAdd,
 		"DELETE /v1/windows/{id}": s.windowRemove,
 		"GET /v1/schedule":        s.scheduleShow,
+		"GET /v1/releases":        s.releaseRollout,
 		"GET /v1/releases/holds":  s.releaseShow,
 		"POST /v1/releases/hold":  s.releaseHold,
 		"POST /v1/releases/allow": s.releaseAllow,

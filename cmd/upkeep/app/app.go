@@ -160,7 +160,7 @@ func (a *app) newCustody(packages *feed.Packages) *custody.Custody {
 func (a *app) newFleet(client *feed.Client, packages *feed.Packages) *fleet.Fleet {
 	return fleet.New(fleet.Config{
 		Sites: a.db, Hosts: a.db, Applications: a.db, Inventories: a.db, Interventions: a.db, Notes: a.db,
-		Plans: a.db, Windows: a.db, Turns: a.db, Releases: a.db, Limits: a.settings.Limits.asked(),
+		Plans: a.db, Windows: a.db, Turns: a.db, Releases: a.db, Waves: a.db, Limits: a.settings.Limits.asked(),
 		Custody: a.custody, Ledger: a.ledger,
 		Publishers: publishers(&a.settings, client, packages),
 		Enqueue: func(ctx context.Context, id upkeep.InterventionID) error {

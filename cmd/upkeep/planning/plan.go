@@ -108,6 +108,8 @@ func showPlan(e *console.Env, p *upkeep.Plan, windows []upkeep.Window, format st
 		{Label: e.Text("col.cadence"), Value: figureText(e, p.CadenceDays, "plan.days")},
 		{Label: e.Text("col.soak"), Value: figureText(e, p.SoakDays, "plan.days")},
 		{Label: e.Text("col.security_delay"), Value: figureText(e, p.SecurityHours, "plan.hours")},
+		{Label: e.Text("col.wave_soak"), Value: figureText(e, p.WaveHours, "plan.hours")},
+		{Label: e.Text("col.urgent_soak"), Value: figureText(e, p.UrgentHours, "plan.hours")},
 		{Label: e.Text("col.insist"), Value: yesNo(e, p.Insist)},
 	}
 	for i := range windows {
@@ -137,6 +139,8 @@ func newPlanSet(e *console.Env) *cobra.Command {
 	f.IntVar(&wanted.CadenceDays, "cadence", 0, e.Text("flag.cadence"))
 	f.IntVar(&wanted.SoakDays, "soak", 0, e.Text("flag.soak"))
 	f.IntVar(&wanted.SecurityHours, "security", 0, e.Text("flag.security_hours"))
+	f.IntVar(&wanted.WaveHours, "waves", 0, e.Text("flag.waves"))
+	f.IntVar(&wanted.UrgentHours, "security-waves", 0, e.Text("flag.security_waves"))
 	f.BoolVar(&wanted.Insist, "insist", false, e.Text("flag.insist"))
 	e.TextFormat(f, &format)
 	cmd.RunE = e.Calling(func(ctx context.Context, c *web.Client, args []string) error {
@@ -159,7 +163,10 @@ func changed(f *pflag.FlagSet, wanted *upkeep.Plan) func(*upkeep.Plan) {
 			"cadence":    func() { p.CadenceDays = wanted.CadenceDays },
 			"soak":       func() { p.SoakDays = wanted.SoakDays },
 			"security":   func() { p.SecurityHours = wanted.SecurityHours },
+			"waves":      func() { p.WaveHours = wanted.WaveHours },
 			"insist":     func() { p.Insist = wanted.Insist },
+
+			"security-waves": func() { p.UrgentHours = wanted.UrgentHours },
 		} {
 			if f.Changed(name) {
 				set()
@@ -172,7 +179,7 @@ func changed(f *pflag.FlagSet, wanted *upkeep.Plan) func(*upkeep.Plan) {
 func setPlan(ctx context.Context, e *console.Env, c web.Plans, name string, change func(*upkeep.Plan)) (*upkeep.Plan, error) {
 	plan, err := planOf(ctx, c, name)
 	if upkeep.CodeOf(err) == upkeep.CodeNotFound {
-		plan, err = &upkeep.Plan{Name: name, Title: name}, nil
+		plan, err = &upkeep.Plan{Name: name, Title: name, WaveHours: 24, UrgentHours: 1}, nil
 	}
 	if err != nil {
 		return nil, err

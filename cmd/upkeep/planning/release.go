@@ -19,9 +19,21 @@ func NewRelease(e *console.Env) *cobra.Command {
 
 func newReleaseShow(e *console.Env) *cobra.Command {
 	var format string
-	cmd := e.Command("release.show", "show", console.PlainExits)
+	cmd := e.Command("release.show", "show [cms] [component] [version]", console.PlainExits)
+	cmd.Example = e.Text("cmd.release.show.example")
 	e.ListFormat(cmd.Flags(), &format)
-	cmd.RunE = e.Calling(func(ctx context.Context, c *web.Client, _ []string) error {
+	cmd.RunE = e.Calling(func(ctx context.Context, c *web.Client, args []string) error {
+		switch len(args) {
+		case 0:
+		case 3:
+			rollout, err := c.Rollout(ctx, upkeep.CMS(args[0]), args[1], upkeep.Version(args[2]))
+			if err != nil {
+				return err
+			}
+			return showRollout(e, rollout, format)
+		default:
+			return console.Usagef("%s", e.Text("usage.release", "command", console.Words(cmd)))
+		}
 		holds, err := c.ReleaseHolds(ctx)
 		if err != nil {
 			return err
@@ -44,7 +56,8 @@ func releaseList(e *console.Env) *terminal.List[upkeep.ReleaseHold] {
 				Raw: func(x *h) string { return string(x.Version) }},
 			{Title: e.Text("col.at"), Name: "created", Cell: func(x *h) string { return terminal.Instant(x.Created) },
 				Raw: func(x *h) string { return show.Instant(x.Created) }},
-			{Title: e.Text("col.why"), Name: "because", Wrap: true, Cell: func(x *h) string { return x.Because }},
+			{Title: e.Text("col.why"), Name: "because", Wrap: true, Cell: func(x *h) string { return e.Texts.Code("because", x.Because, nil) },
+				Raw: func(x *h) string { return x.Because }},
 			{Title: e.Text("col.actor"), Name: "actor", Wrap: true, Cell: func(x *h) string { return x.Actor }},
 		},
 	}

@@ -13,17 +13,21 @@ import (
 	"upkeep/internal/web"
 )
 
-// noConsent is the word for upkeep.NoConsent.
-const noConsent = "none"
+// Words for what is not asked of a site.
+const (
+	noConsent = "none"   // upkeep.NoConsent
+	noMark    = "may-be" // upkeep.MayBeCanary
+)
 
 // NewSubscribe returns the command that puts a site under a plan.
 func NewSubscribe(e *console.Env) *cobra.Command {
 	var req upkeep.Subscription
-	var consent, format string
+	var consent, canary, format string
 	cmd := e.Command("site.subscribe", "subscribe <site> <plan>", console.PlainExits)
 	cmd.ValidArgsFunction = e.CompleteSite
 	cmd.Flags().StringVar(&req.Client, "client", "", e.Text("flag.client"))
 	cmd.Flags().Var(console.OneOf(&consent, []string{noConsent, string(upkeep.OrdinaryConsent), string(upkeep.FullConsent)}), "consent", e.Text("flag.consent"))
+	cmd.Flags().Var(console.OneOf(&canary, []string{noMark, string(upkeep.Willing), string(upkeep.NeverCanary)}), "canary", e.Text("flag.canary"))
 	e.TextFormat(cmd.Flags(), &format)
 	cmd.RunE = e.Calling(func(ctx context.Context, c *web.Client, args []string) error {
 		site, err := c.Site(ctx, args[0])
@@ -31,12 +35,16 @@ func NewSubscribe(e *console.Env) *cobra.Command {
 			return err
 		}
 		req.Plan, req.Consent = args[1], upkeep.Consent(strings.TrimPrefix(consent, noConsent))
+		req.Canary = upkeep.Canary(strings.TrimPrefix(canary, noMark))
 		if before := site.Subscription; before != nil { // what is not given stays
 			if !cmd.Flags().Changed("client") {
 				req.Client = before.Client
 			}
 			if !cmd.Flags().Changed("consent") {
 				req.Consent = before.Consent
+			}
+			if !cmd.Flags().Changed("canary") {
+				req.Canary = before.Canary
 			}
 		}
 		if site, err = c.Subscribe(ctx, e.Actor(), args[0], req); err != nil {

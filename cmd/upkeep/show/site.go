@@ -49,6 +49,9 @@ func plan(e *console.Env, s *web.Site) string {
 		if sub.Consent != upkeep.NoConsent {
 			text += " · " + e.Texts.Code("consent", string(sub.Consent), nil)
 		}
+		if sub.Canary != upkeep.MayBeCanary {
+			text += " · " + e.Texts.Code("canary", string(sub.Canary), nil)
+		}
 	}
 	if s.Recommended != "" && (s.Subscription == nil || s.Subscription.Plan != s.Recommended) {
 		text += " · " + e.Text("site.recommended", "count", s.Extensions, "plan", s.Recommended)

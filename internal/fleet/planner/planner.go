@@ -64,6 +64,9 @@ func (p *Planner) Tick(ctx context.Context) (again time.Duration, err error) {
 	if err != nil {
 		return 0, err
 	}
+	if err := p.holdBroken(ctx, o); err != nil {
+		return 0, err
+	}
 	if o.Hold != nil {
 		return pace, nil
 	}

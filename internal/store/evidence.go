@@ -1,0 +1,123 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"upkeep"
+)
+
+// writeEvidence keeps what an intervention that has ended proved. One that
+// never touched the site proved nothing. An incident that ends anew proves
+// what it proves then.
+func writeEvidence(ctx context.Context, tx *tx, iv *upkeep.Intervention) error {
+	if iv.FrozenAt.IsZero() {
+		return nil
+	}
+	site, err := findSite(ctx, tx, iv.Site)
+	if err != nil {
+		return err
+	}
+	var environment upkeep.Environment
+	row := tx.QueryRowContext(ctx, inventoryColumns+` WHERE site = $1 AND taken <= $2 ORDER BY id DESC LIMIT 1`, iv.Site, stamp(iv.Created))
+	switch inventory, err := scanInventory(row); {
+	case err == nil:
+		environment = inventory.Environment()
+	case !errors.Is(err, sql.ErrNoRows):
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO environment (intervention, body) VALUES ($1, $2) ON CONFLICT (intervention) DO NOTHING`,
+		iv.ID, document{environment}); err != nil {
+		return err
+	}
+	for _, o := range iv.Outcomes {
+		if o.Result == upkeep.NotApplied && o.Detail != "" { // it was not tried, for a reason of its own
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO evidence (intervention, site, cms, component, from_version, version, result, at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+			ON CONFLICT (intervention, component) DO UPDATE SET result = excluded.result, at = excluded.at`,
+			iv.ID, iv.Site, site.CMS, o.Ref, o.From, o.To, o.Result, stamp(iv.Ended)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Evidence returns what was proven of a release, oldest first; of all releases
+// of the CMS when component is "".
+func (db *DB) Evidence(ctx context.Context, cms upkeep.CMS, component string, version upkeep.Version) (found []upkeep.Evidence, err error) {
+	err = db.read(ctx, func(tx *tx) error {
+		var w where
+		w.add(true, "cms = ?", cms)
+		w.add(component != "", "component = ?", component)
+		w.add(component != "", "version = ?", version)
+		query, args := w.query(`SELECT intervention, site, cms, component, from_version, version, result, body, at
+			FROM evidence JOIN environment USING (intervention)`, "at, intervention, component", 0)
+		found, err = collect(ctx, tx, query, args, func(row scanner) (e upkeep.Evidence, err error) {
+			err = row.Scan(&e.Intervention, &e.Site, &e.CMS, &e.Component, &e.From, &e.To, &e.Result, document{&e.Environment}, (*stamp)(&e.At))
+			return e, err
+		})
+		return err
+	})
+	return found, err
+}
+
+const rolloutColumns = `SELECT cms, component, version, security, began, held, waves FROM rollout`
+
+// Rollout returns the waves of a release. CodeNotFound while it has none.
+func (db *DB) Rollout(ctx context.Context, cms upkeep.CMS, component string, version upkeep.Version) (found *upkeep.Rollout, err error) {
+	err = db.read(ctx, func(tx *tx) error {
+		row := tx.QueryRowContext(ctx, rolloutColumns+` WHERE cms = $1 AND component = $2 AND version = $3`, cms, component, version)
+		found, err = single(row, scanRollout, "rollout of", component)
+		return err
+	})
+	return found, err
+}
+
+// CreateRollout keeps the waves of a release and sets Began. Those that were
+// laid down first stay, and are returned in r.
+func (db *DB) CreateRollout(ctx context.Context, r *upkeep.Rollout) (err error) {
+	defer upkeep.Wrap(&err, "lay down the waves of %s %s", r.Component, r.Version)
+	return db.write(ctx, func(tx *tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO rollout (cms, component, version, security, began, waves) VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (cms, component, version) DO NOTHING`, r.CMS, r.Component, r.Version, r.Security, stamp(tx.now), document{r.Waves})
+		if err != nil {
+			return err
+		}
+		row := tx.QueryRowContext(ctx, rolloutColumns+` WHERE cms = $1 AND component = $2 AND version = $3`, r.CMS, r.Component, r.Version)
+		kept, err := scanRollout(row)
+		if err == nil {
+			*r = *kept
+		}
+		return err
+	})
+}
+
+// FailedRollouts returns the releases that broke a site since they were last
+// held for it.
+func (db *DB) FailedRollouts(ctx context.Context) (found []*upkeep.Rollout, err error) {
+	err = db.read(ctx, func(tx *tx) error {
+		found, err = collect(ctx, tx, rolloutColumns+` WHERE EXISTS (SELECT 1 FROM evidence e
+			WHERE e.cms = rollout.cms AND e.component = rollout.component AND e.version = rollout.version
+			AND e.result = 'guilty' AND e.at > coalesce(rollout.held, 0)) ORDER BY cms, component, version`, nil, scanRollout)
+		return err
+	})
+	return found, err
+}
+
+// MarkRolloutHeld keeps when a release was last held because a wave failed.
+func (db *DB) MarkRolloutHeld(ctx context.Context, r *upkeep.Rollout) error {
+	return db.write(ctx, func(tx *tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE rollout SET held = $1 WHERE cms = $2 AND component = $3 AND version = $4`,
+			stamp(r.Held), r.CMS, r.Component, r.Version)
+		return err
+	})
+}
+
+func scanRollout(row scanner) (*upkeep.Rollout, error) {
+	var r upkeep.Rollout
+	err := row.Scan(&r.CMS, &r.Component, &r.Version, &r.Security, (*stamp)(&r.Began), (*stamp)(&r.Held), document{&r.Waves})
+	return &r, err
+}
