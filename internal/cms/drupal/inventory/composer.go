@@ -11,6 +11,7 @@ import (
 	"upkeep/internal/cms/drupal/composer"
 	"upkeep/internal/cms/drupal/info"
 	"upkeep/internal/cms/drupal/layout"
+	"upkeep/internal/cms/recall"
 )
 
 // composed is what Composer installed, and which of it the project wants
@@ -32,7 +33,16 @@ func (s *survey) composer() composed {
 		return all
 	}
 	defer project.Close()
-	if all.Packages, _, err = composer.ReadInstalled(project); err != nil {
+	folder, err := recall.Within(project)
+	if err != nil {
+		return all
+	}
+	defer folder.Close()
+	all.Packages, err = s.known.packages.Read(folder, composer.Installed, composer.MaxList, func(text []byte) (composer.Packages, error) {
+		packages, _, err := composer.ParseInstalled(text)
+		return packages, err
+	})
+	if err != nil {
 		return all
 	}
 	var says struct {

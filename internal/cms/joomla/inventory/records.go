@@ -18,7 +18,7 @@ type record struct {
 	enabled, protected, locked bool
 	state                      string // "0" installed, "-1" only found on disk
 	cache                      struct{ Version, Name string }
-	params                     map[string]any
+	params                     []byte // JSON
 	sites                      []site
 }
 
@@ -49,10 +49,10 @@ type records struct {
 	keys       map[string]string // by their names
 }
 
-// readRecords asks the database in as few queries as can be.
-func readRecords(ctx context.Context, h cms.Host, l *cms.Layout) (_ *records, err error) {
+// read asks the database in as few queries as can be. listed is called when the
+// extensions are known.
+func (r *records) read(ctx context.Context, h cms.Host, l *cms.Layout, listed func()) (err error) {
 	defer upkeep.Wrap(&err, "database %s", l.Database.Name)
-	r := &records{defaults: map[string]bool{}, keys: map[string]string{}}
 	ask := func(query string) [][][]byte {
 		if err != nil {
 			return nil
@@ -73,6 +73,10 @@ func readRecords(ctx context.Context, h cms.Host, l *cms.Layout) (_ *records, er
 		r.extensions = append(r.extensions, e)
 		byID[e.id] = e
 	}
+	if err != nil {
+		return err
+	}
+	listed()
 	sites := layout.Table(l, "update_sites")
 	for _, row := range ask("SELECT m.extension_id, s.type, s.location, s.enabled, s.extra_query, s.update_site_id FROM " + sites + " s JOIN " +
 		layout.Table(l, "update_sites_extensions") + " m ON m.update_site_id = s.update_site_id ORDER BY s.update_site_id") {
@@ -93,7 +97,7 @@ func readRecords(ctx context.Context, h cms.Host, l *cms.Layout) (_ *records, er
 	for _, row := range ask("SELECT version()") {
 		r.version = string(row[0])
 	}
-	return r, err
+	return err
 }
 
 func readRecord(row [][]byte) *record {
@@ -104,7 +108,7 @@ func readRecord(row [][]byte) *record {
 		enabled: text(7) == "1", protected: text(8) == "1", locked: text(9) == "1", state: text(10),
 	}
 	_ = json.Unmarshal(row[11], &e.cache) // what is no JSON says no version
-	_ = json.Unmarshal(row[12], &e.params)
+	e.params = row[12]
 	return e
 }
 
@@ -114,7 +118,9 @@ func (r *records) param(element, name string) string {
 		if e.Type != "component" || e.Element != element {
 			continue
 		}
-		switch value := e.params[name].(type) {
+		var params map[string]any
+		_ = json.Unmarshal(e.params, &params) // what is no JSON sets nothing
+		switch value := params[name].(type) {
 		case string:
 			return value
 		case float64:
