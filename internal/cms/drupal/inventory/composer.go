@@ -58,16 +58,16 @@ func (s *survey) composer() composed {
 
 // compose adds what Composer knows of a component: a version where its files
 // say none, as one that was cloned, and whether it is patched.
-func (s *survey) compose(c *upkeep.Component, all composed) {
+func (s *survey) compose(c *upkeep.Component) {
 	name := "drupal/" + cmp.Or(c.Slug, c.ID)
 	if c.Kind == upkeep.Core {
 		name = composer.Core
 	}
-	p := all.Packages[name]
+	p := s.composed.Packages[name]
 	if p != nil && (c.Version == "" || c.Kind == upkeep.Core && strings.HasSuffix(string(c.Version), "-dev") && p.Version != "") {
 		c.Version = upkeep.Version(p.Version) // tags of core were released that called themselves -dev
 	}
-	if p != nil && p.Patched() || all.patched[name] != nil {
+	if p != nil && p.Patched() || s.composed.patched[name] != nil {
 		s.find(upkeep.Finding{Code: "patched", Component: c.Ref(), Paths: []string{filepath.Join(filepath.Dir(s.layout.Dirs[layout.DirVendor]), "composer.json")}, Blocks: true})
 	}
 }

@@ -257,20 +257,31 @@ const longest = 400
 // highestUpdate looks for functions line by line, which is many times as fast as
 // a search of the whole text for the pattern.
 func highestUpdate(text []byte, machine string) (highest int) {
-	word := []byte("function")
-	for len(text) > 0 {
-		line := bytes.TrimLeft(text, " \t\r\n\f")
-		if len(line) > len(word) && bytes.EqualFold(line[:len(word)], word) {
-			if match := hookUpdate.FindSubmatch(line[:min(len(line), longest)]); match != nil && strings.EqualFold(string(match[1]), machine) {
-				n, _ := strconv.Atoi(string(match[2])) // digits, nine at most
-				highest = max(highest, n)
-			}
-		}
-		end := bytes.IndexByte(line, '\n')
+	for {
+		text = bytes.TrimLeft(text, " \t\r\n\f")
+		highest = max(highest, updateOf(text[:min(len(text), longest)], machine))
+		end := bytes.IndexByte(text, '\n')
 		if end < 0 {
 			return highest
 		}
-		text = line[end+1:]
+		text = text[end+1:]
 	}
-	return highest
+}
+
+// updateOf is the N of the hook_update_N that text begins with, 0 for none.
+func updateOf(text []byte, machine string) int {
+	word := "function"
+	if len(text) < len(word) || !strings.EqualFold(string(text[:len(word)]), word) {
+		return 0
+	}
+	name, _, _ := bytes.Cut(text, []byte("("))
+	if !bytes.Contains(bytes.ToLower(name), []byte("_update_")) {
+		return 0 // most functions, and the pattern takes its time
+	}
+	match := hookUpdate.FindSubmatch(text)
+	if match == nil || !strings.EqualFold(string(match[1]), machine) {
+		return 0
+	}
+	n, _ := strconv.Atoi(string(match[2])) // digits, nine at most
+	return n
 }

@@ -48,6 +48,7 @@ type survey struct {
 	folders int
 
 	found    []extension
+	composed composed
 	records  *records
 	findings []upkeep.Finding
 }
@@ -94,6 +95,10 @@ func (s *survey) readAll(ctx context.Context) (interpreter upkeep.Version, err e
 	group.Go(func() (err error) {
 		interpreter, err = PHPVersion(ctx, s.host, s.layout)
 		return err
+	})
+	group.Go(func() error {
+		s.composed = s.composer()
+		return nil
 	})
 	group.Go(func() (err error) {
 		generation := s.layout.Options[layout.OptionGeneration]
@@ -178,8 +183,7 @@ func (s *survey) components() []upkeep.Component {
 			s.find(upkeep.Finding{Code: "file_missing", Detail: name})
 		}
 	}
-	composed := s.composer()
-	s.compose(&core, composed)
+	s.compose(&core)
 	if strings.HasSuffix(string(core.Version), "-dev") {
 		s.find(upkeep.Finding{Code: "snapshot", Component: core.Ref(), Paths: []string{core.Path}, Detail: string(core.Version), Blocks: true})
 	}
@@ -193,7 +197,7 @@ func (s *survey) components() []upkeep.Component {
 			continue
 		}
 		taken[c.Ref()] = true
-		s.compose(&c, composed)
+		s.compose(&c)
 		all = append(all, c)
 	}
 	return all

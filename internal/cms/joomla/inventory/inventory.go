@@ -69,7 +69,7 @@ func Take(ctx context.Context, h cms.Host, l *cms.Layout, now time.Time, known *
 		return nil, err
 	}
 	defer folder.Close()
-	s := &survey{root: root, folder: folder, layout: l, known: known, folders: map[string]string{}}
+	s := &survey{folder: folder, layout: l, known: known, folders: map[string]string{}}
 	version, err := s.read(ctx, h)
 	if err != nil {
 		return nil, err
@@ -135,8 +135,7 @@ func PHP(ctx context.Context, h cms.Host, l *cms.Layout) (version upkeep.Version
 // survey is an inventory being taken.
 type survey struct {
 	*records
-	root       *os.Root
-	folder     *recall.Folder // the same
+	folder     *recall.Folder // the root
 	layout     *cms.Layout
 	known      *Manifests
 	manifests  []*Head           // of the records
@@ -178,8 +177,8 @@ func (s *survey) core() {
 			HeaderLeast:     cmp.Or(s.param("com_installer", "minimum_stability"), "4"),
 		},
 	}
-	text, err := cms.ReadBounded(s.root, layout.VersionFile, maxManifest)
-	if code := CodeVersion(text); err == nil && code != "" && code != version {
+	code, err := s.known.versions.Read(s.folder, layout.VersionFile, maxManifest, func(text []byte) (string, error) { return CodeVersion(text), nil })
+	if err == nil && code != "" && code != version {
 		s.find(upkeep.Finding{Code: "version_differs", Component: c.Ref(), Paths: []string{filepath.Join(s.layout.Root, layout.VersionFile)}, Detail: code})
 	}
 	if s.param("com_joomlaupdate", "autoupdate") == "1" {
@@ -244,24 +243,28 @@ func (e *record) counts() bool {
 }
 
 // resolved is where links lead that a path goes by, the path itself when that
-// cannot be told. Most lie in few folders, whose own links are followed once.
+// cannot be told. Most lie in few folders: each is looked at once.
 func (s *survey) resolved(path string) string {
-	dir := filepath.Dir(path)
-	target, known := s.folders[dir]
-	if !known {
-		var err error
-		if target, err = filepath.EvalSymlinks(dir); err != nil {
-			target = dir
+	if path == s.layout.Root {
+		return path
+	}
+	target, known := s.folders[path]
+	if known {
+		return target
+	}
+	target = path
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil: // not there
+	case info.Mode()&fs.ModeSymlink == 0:
+		target = filepath.Join(s.resolved(filepath.Dir(path)), filepath.Base(path))
+	default:
+		if link, err := filepath.EvalSymlinks(path); err == nil {
+			target = link
 		}
-		s.folders[dir] = target
 	}
-	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink == 0 {
-		return filepath.Join(target, filepath.Base(path))
-	}
-	if link, err := filepath.EvalSymlinks(path); err == nil {
-		return link
-	}
-	return path
+	s.folders[path] = target
+	return target
 }
 
 // describe fills in what tells the publisher and the operator more.

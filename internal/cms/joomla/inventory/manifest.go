@@ -134,8 +134,9 @@ func (id Identity) Places() (dir string, manifests []string) {
 
 // Manifests remembers what manifests say, and what folders hold.
 type Manifests struct {
-	heads recall.Files[*Head]
-	lists recall.Lists
+	heads    recall.Files[*Head]
+	versions recall.Files[string] // that code says
+	lists    recall.Lists
 }
 
 // Of returns what an extension's manifest says, nil when none is where it may be.
