@@ -100,7 +100,7 @@ func (s *survey) read(ctx context.Context, h cms.Host) (version upkeep.Version, 
 	s.records = &records{defaults: map[string]bool{}, keys: map[string]string{}}
 	group, ctx := errgroup.WithContext(ctx)
 	listed := make(chan struct{})
-	group.Go(func() error { return s.records.read(ctx, h, s.layout, func() { close(listed) }) })
+	group.Go(func() error { return s.records.read(ctx, h, s.layout, &s.known.cached, func() { close(listed) }) })
 	group.Go(func() (err error) {
 		version, err = PHP(ctx, h, s.layout)
 		return err
@@ -187,9 +187,9 @@ func (s *survey) core() {
 	for _, e := range s.records.extensions {
 		if e.Type == "file" && e.Element == "joomla" {
 			s.describe(&c, e, nil)
-			if e.cache.Version != version {
+			if e.version != version {
 				c.Headers[HeaderDisk] = version
-				s.find(upkeep.Finding{Code: "version_differs", Component: c.Ref(), Detail: e.cache.Version})
+				s.find(upkeep.Finding{Code: "version_differs", Component: c.Ref(), Detail: e.version})
 			}
 		}
 	}
@@ -211,7 +211,7 @@ func (s *survey) extensions() {
 		kind := kinds[e.Type]
 		dir, _ := e.Places()
 		c := upkeep.Component{
-			Kind: kind, ID: e.ID(), Slug: e.Element, Name: e.name, Version: upkeep.Version(e.cache.Version),
+			Kind: kind, ID: e.ID(), Slug: e.Element, Name: e.name, Version: upkeep.Version(e.version),
 			Path: filepath.Join(s.layout.Root, dir), Active: e.enabled && e.state == "0", Headers: map[string]string{},
 		}
 		if kind == upkeep.Language {
@@ -221,7 +221,7 @@ func (s *survey) extensions() {
 		switch {
 		case manifest == nil:
 			s.find(upkeep.Finding{Code: "manifest_missing", Component: c.Ref(), Paths: []string{c.Path}})
-		case manifest.Version != e.cache.Version && manifest.Version != "" && kind != upkeep.Language:
+		case manifest.Version != e.version && manifest.Version != "" && kind != upkeep.Language:
 			c.Headers[HeaderDisk] = manifest.Version
 			s.find(upkeep.Finding{Code: "version_differs", Component: c.Ref(), Paths: []string{c.Path}, Detail: manifest.Version})
 		}

@@ -137,6 +137,7 @@ type Manifests struct {
 	heads    recall.Files[*Head]
 	versions recall.Files[string] // that code says
 	lists    recall.Lists
+	cached   cached
 }
 
 // Of returns what an extension's manifest says, nil when none is where it may be.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"sync"
 
 	"upkeep"
 	"upkeep/internal/cms"
@@ -17,7 +18,7 @@ type record struct {
 	id, parent, name           string // of the package that brought it: its id, "0" for none
 	enabled, protected, locked bool
 	state                      string // "0" installed, "-1" only found on disk
-	cache                      struct{ Version, Name string }
+	version                    string // in the database's copy of the manifest
 	params                     []byte // JSON
 	sites                      []site
 }
@@ -51,7 +52,7 @@ type records struct {
 
 // read asks the database in as few queries as can be. listed is called when the
 // extensions are known.
-func (r *records) read(ctx context.Context, h cms.Host, l *cms.Layout, listed func()) (err error) {
+func (r *records) read(ctx context.Context, h cms.Host, l *cms.Layout, versions *cached, listed func()) (err error) {
 	defer upkeep.Wrap(&err, "database %s", l.Database.Name)
 	ask := func(query string) [][][]byte {
 		if err != nil {
@@ -69,7 +70,7 @@ func (r *records) read(ctx context.Context, h cms.Host, l *cms.Layout, listed fu
 	}
 	for _, row := range ask("SELECT extension_id, package_id, name, type, element, folder, client_id, enabled, protected, " + locked +
 		", state, manifest_cache, params FROM " + layout.Table(l, "extensions") + " ORDER BY type, folder, element, client_id") {
-		e := readRecord(row)
+		e := readRecord(row, versions)
 		r.extensions = append(r.extensions, e)
 		byID[e.id] = e
 	}
@@ -100,15 +101,40 @@ func (r *records) read(ctx context.Context, h cms.Host, l *cms.Layout, listed fu
 	return err
 }
 
-func readRecord(row [][]byte) *record {
+// cached remembers which version a copy of a manifest in the database says. It is
+// safe for concurrent use.
+type cached struct {
+	mu    sync.Mutex
+	known map[string]string
+}
+
+// mostCached bounds how many copies are remembered, which have some hundred
+// bytes each; past that it begins anew.
+const mostCached = 5_000
+
+func (c *cached) version(text []byte) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if version, known := c.known[string(text)]; known {
+		return version
+	}
+	var says struct{ Version string }
+	_ = json.Unmarshal(text, &says) // what is no JSON says no version
+	if c.known == nil || len(c.known) >= mostCached {
+		c.known = map[string]string{}
+	}
+	c.known[string(text)] = says.Version
+	return says.Version
+}
+
+func readRecord(row [][]byte, versions *cached) *record {
 	text := func(i int) string { return strings.ToValidUTF8(string(row[i]), "?") }
 	e := &record{
 		Identity: Identity{Type: text(3), Element: text(4), Folder: text(5), Client: text(6)},
 		id:       text(0), parent: text(1), name: text(2),
 		enabled: text(7) == "1", protected: text(8) == "1", locked: text(9) == "1", state: text(10),
 	}
-	_ = json.Unmarshal(row[11], &e.cache) // what is no JSON says no version
-	e.params = row[12]
+	e.version, e.params = versions.version(row[11]), row[12]
 	return e
 }
 
