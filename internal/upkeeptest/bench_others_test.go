@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"upkeep"
-	"upkeep/internal/agent"
+	"upkeep/internal/agent/post"
 	"upkeep/internal/demo"
 	"upkeep/internal/demo/fixtures"
 	"upkeep/internal/demo/wikimedia"
@@ -57,7 +57,8 @@ func TestBenchOtherInventories(t *testing.T) {
 			for range 5 {
 				boots = append(boots, clock(func() { s.ask(t, site) }))
 			}
-			client, err := agent.Start(t.Context(), agent.Launch{Dir: p.AgentDir(), Root: site.Root, Command: []string{"/bin/false"}})
+			at := &post.Local{Dir: filepath.Dir(p.AgentDir()), Guard: []string{"/bin/false"}}
+			client, err := at.Start(t.Context(), filepath.Base(p.AgentDir()), site.Root)
 			must(t, err)
 			defer client.Close()
 			take := func() {

@@ -15,6 +15,8 @@ import (
 type Driver struct {
 	// Clock tells the time; time.Now unless a test sets it.
 	Clock upkeep.Clock
+
+	known memory
 }
 
 var _ cms.Driver = (*Driver)(nil)

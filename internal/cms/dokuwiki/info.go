@@ -8,27 +8,28 @@ import (
 // info is what a plugin.info.txt or template.info.txt says, by key.
 type info map[string]string
 
-var (
-	comment = regexp.MustCompile(`(^|[^&\\])#.*$`)
-	blanks  = regexp.MustCompile(`[ \t\r\n\f\v]+`)
-)
+var comment = regexp.MustCompile(`(^|[^&\\])#.*$`)
+
+// blanks stand between a key and its value.
+const blanks = " \t\r\n\f\v"
 
 // parseInfo reads lines of a key, blanks and a value as confToHash does: a #
 // that no & or \ precedes begins a comment, the last line of a key counts.
 func parseInfo(text []byte) info {
 	found := info{}
 	for line := range strings.SplitSeq(strings.TrimPrefix(string(text), "\xef\xbb\xbf"), "\n") {
-		line = comment.ReplaceAllString(line, "$1")
-		line = strings.TrimSpace(strings.ReplaceAll(line, `\#`, "#"))
+		if strings.Contains(line, "#") {
+			line = strings.ReplaceAll(comment.ReplaceAllString(line, "$1"), `\#`, "#")
+		}
+		line = strings.TrimSpace(line)
 		if line == "" {
 			continue
 		}
-		parts := blanks.Split(line, 2)
-		value := ""
-		if len(parts) == 2 {
-			value = parts[1]
+		key, value := line, ""
+		if end := strings.IndexAny(line, blanks); end >= 0 {
+			key, value = line[:end], strings.TrimLeft(line[end:], blanks)
 		}
-		found[strings.ToLower(parts[0])] = value
+		found[strings.ToLower(key)] = value
 	}
 	return found
 }

@@ -17,6 +17,7 @@ import (
 	"upkeep/internal/cms"
 	"upkeep/internal/cms/area"
 	"upkeep/internal/cms/dokuwiki/layout"
+	"upkeep/internal/cms/recall"
 )
 
 //go:embed scripts/version.php
@@ -33,7 +34,7 @@ const HeaderBundled = "bundled"
 // version and no version control would.
 func (d *Driver) Inventory(ctx context.Context, h cms.Host, l *cms.Layout) (_ *upkeep.Inventory, err error) {
 	defer upkeep.Wrap(&err, "inventory of %s", l.Root)
-	s := &survey{host: h, layout: l}
+	s := &survey{host: h, layout: l, known: &d.known}
 	if s.states, s.protected, err = layout.States(h, l); err != nil {
 		return nil, err
 	}
@@ -74,10 +75,17 @@ func phpVersion(ctx context.Context, h cms.Host, l *cms.Layout) (version upkeep.
 	return version, err
 }
 
+// memory is what files were found to say, and folders to hold.
+type memory struct {
+	infos recall.Files[info]
+	lists recall.Lists
+}
+
 // survey is an inventory being taken.
 type survey struct {
 	host              cms.Host
 	layout            *cms.Layout
+	known             *memory
 	states, protected map[string]bool
 	components        []upkeep.Component
 	findings          []upkeep.Finding
@@ -132,26 +140,32 @@ func (s *survey) readExtensions(kind upkeep.Kind) (err error) {
 		return err
 	}
 	defer root.Close()
-	entries, err := fs.ReadDir(root.FS(), ".")
+	folder, err := recall.Within(root)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	entries, err := s.known.lists.Read(folder, ".")
 	if err != nil {
 		return err
 	}
 	for _, entry := range entries {
-		name := entry.Name()
-		if strings.HasPrefix(name, ".") {
+		if strings.HasPrefix(entry.Name, ".") {
 			continue
 		}
-		e := extension{survey: s, kind: kind, name: name, path: filepath.Join(dir, name)}
-		if entry.Type()&fs.ModeSymlink != 0 {
+		e := extension{survey: s, kind: kind, name: entry.Name, path: filepath.Join(dir, entry.Name)}
+		there := entry.IsDir()
+		if entry.Type&fs.ModeSymlink != 0 {
 			if e.link, err = filepath.EvalSymlinks(e.path); err != nil {
 				s.find(upkeep.Finding{Code: "link_broken", Paths: []string{e.path}})
 				continue
 			}
+			info, err := os.Stat(e.path)
+			there = err == nil && info.IsDir()
 		}
-		if info, err := os.Stat(e.path); err != nil || !info.IsDir() {
-			continue
+		if there {
+			e.read(folder)
 		}
-		e.read(root)
 	}
 	return nil
 }
@@ -178,26 +192,38 @@ type extension struct {
 	name, path, link string
 }
 
-func (e *extension) read(parent *os.Root) {
-	folder, err := e.open(parent)
+func (e *extension) read(parent *recall.Folder) {
 	c := upkeep.Component{Kind: e.kind, ID: e.name, Slug: e.name, Name: e.name, Path: e.path, Link: e.link, Active: e.active()}
+	in, below := parent, e.name
+	if e.link != "" { // it may be in another area
+		root, err := e.host.Open(e.link)
+		if err == nil {
+			defer root.Close()
+			in, err = recall.Within(root)
+		}
+		if err != nil {
+			e.unreadable(&c, err)
+			return
+		}
+		defer in.Close()
+		below = "."
+	}
+	holds, err := e.known.lists.Read(in, below)
 	if err != nil {
-		e.components = append(e.components, c)
-		e.find(upkeep.Finding{Code: "unreadable", Component: c.Ref(), Paths: []string{e.path}}.Because(err))
+		e.unreadable(&c, err)
 		return
 	}
-	defer folder.Close()
-	text, err := cms.ReadBounded(folder, infoFile(e.kind), maxInfo)
+	says, err := e.known.infos.Read(in, filepath.Join(below, infoFile(e.kind)), maxInfo, func(text []byte) (info, error) { return parseInfo(text), nil })
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		e.find(upkeep.Finding{Code: "info_missing", Component: c.Ref(), Paths: []string{filepath.Join(e.path, infoFile(e.kind))}})
 	case err != nil:
 		e.find(upkeep.Finding{Code: "unreadable", Component: c.Ref(), Paths: []string{filepath.Join(e.path, infoFile(e.kind))}}.Because(err))
 	}
-	e.describe(&c, parseInfo(text))
+	e.describe(&c, says)
 	e.components = append(e.components, c)
 	for _, name := range area.VersionControl {
-		if _, err := folder.Lstat(name); err == nil {
+		if slices.ContainsFunc(holds, func(entry recall.Entry) bool { return entry.Name == name }) {
 			e.find(upkeep.Finding{Code: "version_control", Component: c.Ref(), Paths: []string{filepath.Join(e.path, name)}, Blocks: true})
 		}
 	}
@@ -206,11 +232,10 @@ func (e *extension) read(parent *os.Root) {
 	}
 }
 
-func (e *extension) open(parent *os.Root) (*os.Root, error) {
-	if e.link != "" {
-		return e.host.Open(e.link)
-	}
-	return parent.OpenRoot(e.name)
+// unreadable adds an extension of which no more than the name is known.
+func (e *extension) unreadable(c *upkeep.Component, err error) {
+	e.components = append(e.components, *c)
+	e.find(upkeep.Finding{Code: "unreadable", Component: c.Ref(), Paths: []string{e.path}}.Because(err))
 }
 
 // describe fills in what the extension says of itself. One whose base is

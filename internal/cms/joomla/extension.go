@@ -11,6 +11,7 @@ import (
 	"upkeep/internal/cms/joomla/inventory"
 	"upkeep/internal/cms/parcel"
 	"upkeep/internal/cms/php"
+	"upkeep/internal/cms/recall"
 )
 
 // extension checks that a package is the extension and the version promised.
@@ -45,7 +46,12 @@ func (p *staging) extension() error {
 	if err := p.needsPHP(m.PHP); err != nil {
 		return err
 	}
-	if installed := new(inventory.Manifests).Of(want, p.site); installed != nil && paid(installed) && !paid(&m.Manifest) {
+	site, err := recall.Within(p.site)
+	if err != nil {
+		return err
+	}
+	defer site.Close()
+	if installed := new(inventory.Manifests).Of(want, site); installed != nil && paid(installed.Name, installed.Version) && !paid(m.Name, m.Version) {
 		return parcel.Refused("is the free edition, installed is the paid one: %s", installed.Name).
 			WithHint("Enter the vendor's download key in Joomla's update sites.")
 	}
@@ -55,9 +61,9 @@ func (p *staging) extension() error {
 // paidWords are how vendors call the edition that costs something.
 var paidWords = regexp.MustCompile(`(?i)\b(pro|professional|premium|paid|business|enterprise|developer)\b|[a-z0-9](Pro|PRO)\b`)
 
-// paid reports whether a manifest says that it is of the paid edition.
-func paid(m *inventory.Manifest) bool {
-	return paidWords.MatchString(m.Name) || paidWords.MatchString(m.Version)
+// paid reports whether name and version are of the paid edition.
+func paid(name, version string) bool {
+	return paidWords.MatchString(name) || paidWords.MatchString(version)
 }
 
 func clientNumber(name string) string {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -14,6 +13,7 @@ import (
 	"upkeep/internal/cms"
 	"upkeep/internal/cms/area"
 	"upkeep/internal/cms/mediawiki/layout"
+	"upkeep/internal/cms/recall"
 )
 
 // nameForm is what the folder of an extension or skin is called.
@@ -70,21 +70,27 @@ func (s *survey) readExtensions(kind upkeep.Kind) (err error) {
 		return err
 	}
 	defer root.Close()
-	entries, err := fs.ReadDir(root.FS(), ".")
+	folder, err := recall.Within(root)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	entries, err := s.known.lists.Read(folder, ".")
 	if err != nil {
 		return err
 	}
 	for _, entry := range entries {
-		name := entry.Name()
-		e := extension{survey: s, kind: kind, name: name, path: filepath.Join(dir, name)}
-		if entry.Type()&fs.ModeSymlink != 0 {
+		e := extension{survey: s, kind: kind, name: entry.Name, path: filepath.Join(dir, entry.Name)}
+		there := entry.IsDir()
+		if entry.Type&fs.ModeSymlink != 0 {
 			if e.link, err = filepath.EvalSymlinks(e.path); err != nil {
 				s.find(upkeep.Finding{Code: "link_broken", Paths: []string{e.path}})
 				continue
 			}
+			there = isFolder(e.path)
 		}
-		if nameForm.MatchString(name) && isFolder(e.path) {
-			e.read(root)
+		if there && nameForm.MatchString(e.name) {
+			e.read(folder)
 		}
 	}
 	for _, name := range s.on[kind] {
@@ -100,26 +106,31 @@ type extension struct {
 	*survey
 	kind             upkeep.Kind
 	name, path, link string
+
+	in     *recall.Folder // that the folder is reached by
+	below  string         // its name there
+	holds  []recall.Entry
+	closes func()
 }
 
-func (e *extension) read(parent *os.Root) {
+func (e *extension) read(parent *recall.Folder) {
 	c := upkeep.Component{
 		Kind: e.kind, ID: e.name, Slug: e.name, Name: e.name, Path: e.path, Link: e.link, Headers: map[string]string{},
 		Active: slices.Contains(e.on[e.kind], e.name),
 	}
-	folder, err := e.open(parent)
+	err := e.open(parent)
 	if err != nil {
 		e.components = append(e.components, c)
 		e.find(upkeep.Finding{Code: "unreadable", Component: c.Ref(), Paths: []string{e.path}}.Because(err))
 		return
 	}
-	defer folder.Close()
-	if !e.describe(&c, folder) {
+	defer e.closes()
+	if !e.describe(&c) {
 		return // a folder that is no extension
 	}
 	e.components = append(e.components, c)
 	for _, name := range area.VersionControl {
-		if _, err := folder.Lstat(name); err == nil {
+		if e.has(name) {
 			e.find(upkeep.Finding{Code: "version_control", Component: c.Ref(), Paths: []string{filepath.Join(e.path, name)}, Blocks: true})
 		}
 	}
@@ -132,11 +143,26 @@ func (e *extension) read(parent *os.Root) {
 	}
 }
 
-func (e *extension) open(parent *os.Root) (*os.Root, error) {
+// open lists the folder. One that is a link may be in another area.
+func (e *extension) open(parent *recall.Folder) (err error) {
+	e.in, e.below, e.closes = parent, e.name, func() {}
 	if e.link != "" {
-		return e.host.Open(e.link)
+		root, err := e.host.Open(e.link)
+		if err != nil {
+			return err
+		}
+		if e.in, err = recall.Within(root); err != nil {
+			return errors.Join(err, root.Close())
+		}
+		e.below, e.closes = ".", func() { _ = errors.Join(e.in.Close(), root.Close()) } // were only read
 	}
-	return parent.OpenRoot(e.name)
+	e.holds, err = e.known.lists.Read(e.in, e.below)
+	return err
+}
+
+// has reports whether the folder has something of that name.
+func (e *extension) has(name string) bool {
+	return slices.ContainsFunc(e.holds, func(entry recall.Entry) bool { return entry.Name == name })
 }
 
 // legacyVersion is where an extension of before 2015 says its version.
@@ -144,19 +170,20 @@ var legacyVersion = regexp.MustCompile(`['"]version['"]\s*=>\s*['"]([^'"\n]{1,60
 
 // describe fills in what the folder says of itself; false when it is neither an
 // extension nor switched on.
-func (e *extension) describe(c *upkeep.Component, folder *os.Root) bool {
-	says, err := readManifest(folder, e.kind)
-	legacy, noLegacy := cms.ReadBounded(folder, e.name+".php", maxInfo)
+func (e *extension) describe(c *upkeep.Component) bool {
+	says, err := e.manifest()
 	switch {
 	case err == nil:
 		c.Name, c.Version = strings.TrimSpace(says.Name), upkeep.Version(says.Version)
 		c.Headers["url"], c.Headers["license"] = string(says.URL), string(says.License)
 	case !errors.Is(err, fs.ErrNotExist):
 		e.find(upkeep.Finding{Code: "unreadable", Component: c.Ref(), Paths: []string{filepath.Join(e.path, manifestName(e.kind))}}.Because(err))
-	case noLegacy == nil:
-		c.Version, c.Headers["legacy"] = upkeep.Version(match(legacyVersion, legacy)), "1"
-	case !c.Active:
-		return false
+	default:
+		if legacy, err := e.line(e.name+".php", func(text []byte) string { return match(legacyVersion, text) }); err == nil {
+			c.Version, c.Headers["legacy"] = upkeep.Version(legacy), "1"
+		} else if !c.Active {
+			return false
+		}
 	}
 	if c.Name == "" {
 		c.Name = e.name
@@ -165,8 +192,8 @@ func (e *extension) describe(c *upkeep.Component, folder *os.Root) bool {
 		c.Headers[HeaderBundled] = "1"
 	}
 	c.Headers["says"] = string(c.Version)
-	if stamp, err := cms.ReadBounded(folder, "version", maxInfo); err == nil {
-		if version, revision := snapshot([]byte(strings.TrimSpace(string(stamp)))); version != "" {
+	if stamp, err := e.line("version", func(text []byte) string { return strings.TrimSpace(string(text)) }); err == nil {
+		if version, revision := snapshot([]byte(stamp)); version != "" {
 			c.Version, c.Headers["revision"] = upkeep.Version(version), revision
 		}
 	}
@@ -178,15 +205,24 @@ func (e *extension) describe(c *upkeep.Component, folder *os.Root) bool {
 	return true
 }
 
-// readManifest reads extension.json or skin.json.
-func readManifest(folder *os.Root, kind upkeep.Kind) (*manifest, error) {
-	raw, err := cms.ReadBounded(folder, manifestName(kind), maxInfo)
-	if err != nil {
-		return nil, err
+// manifest reads extension.json or skin.json.
+func (e *extension) manifest() (*manifest, error) {
+	if !e.has(manifestName(e.kind)) {
+		return nil, fs.ErrNotExist
 	}
-	var says manifest
-	if err := json.Unmarshal(raw, &says); err != nil {
-		return nil, upkeep.Errorf(upkeep.CodeInvalid, "no JSON: %w", err)
+	return e.known.manifests.Read(e.in, filepath.Join(e.below, manifestName(e.kind)), maxInfo, func(raw []byte) (*manifest, error) {
+		var says manifest
+		if err := json.Unmarshal(raw, &says); err != nil {
+			return nil, upkeep.Errorf(upkeep.CodeInvalid, "no JSON: %w", err)
+		}
+		return &says, nil
+	})
+}
+
+// line reads what of a file counts. fs.ErrNotExist when it is not there.
+func (e *extension) line(name string, parse func(text []byte) string) (string, error) {
+	if !e.has(name) {
+		return "", fs.ErrNotExist
 	}
-	return &says, nil
+	return e.known.lines.Read(e.in, filepath.Join(e.below, name), maxInfo, func(text []byte) (string, error) { return parse(text), nil })
 }

@@ -13,9 +13,12 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"upkeep"
 	"upkeep/internal/cms"
 	"upkeep/internal/cms/mediawiki/layout"
+	"upkeep/internal/cms/recall"
 )
 
 //go:embed scripts/version.php
@@ -35,7 +38,7 @@ const HeaderBundled = "bundled"
 // say its version.
 func (d *Driver) Inventory(ctx context.Context, h cms.Host, l *cms.Layout) (_ *upkeep.Inventory, err error) {
 	defer upkeep.Wrap(&err, "inventory of %s", l.Root)
-	s := &survey{host: h, layout: l, on: map[upkeep.Kind][]string{}}
+	s := &survey{host: h, layout: l, known: &d.known, on: map[upkeep.Kind][]string{}}
 	for kind, option := range map[upkeep.Kind]string{upkeep.Plugin: layout.OptionExtensions, upkeep.Theme: layout.OptionSkins} {
 		var names []string
 		if text := l.Options[option]; text != "" {
@@ -45,29 +48,13 @@ func (d *Driver) Inventory(ctx context.Context, h cms.Host, l *cms.Layout) (_ *u
 		}
 		s.on[kind] = names
 	}
-	version, err := s.readCore()
-	if err != nil {
-		return nil, err
-	}
-	if err := s.readComposer(); err != nil {
-		return nil, err
-	}
-	for _, kind := range []upkeep.Kind{upkeep.Plugin, upkeep.Theme} {
-		if err := s.readExtensions(kind); err != nil {
-			return nil, err
-		}
-	}
-	interpreter, err := phpVersion(ctx, h, l)
-	if err != nil {
-		return nil, err
-	}
-	schema, err := schemaOf(ctx, h, l, version)
+	answers, err := s.read(ctx)
 	if err != nil {
 		return nil, err
 	}
 	inv := &upkeep.Inventory{
-		Taken: d.now().UTC(), CMS: upkeep.MediaWiki, Components: s.components, PHP: interpreter, Schema: schema,
-		Database: databaseVersion(ctx, h, l), HomeURL: l.Options[layout.OptionHome], Pages: s.pages(), Findings: s.findings,
+		Taken: d.now().UTC(), CMS: upkeep.MediaWiki, Components: s.components, PHP: answers.php, Schema: s.schema(answers.lacking),
+		Database: answers.server, HomeURL: l.Options[layout.OptionHome], Pages: s.pages(), Findings: s.findings,
 	}
 	slices.SortStableFunc(inv.Components[1:], func(a, b upkeep.Component) int {
 		return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.ID, b.ID))
@@ -76,6 +63,55 @@ func (d *Driver) Inventory(ctx context.Context, h cms.Host, l *cms.Layout) (_ *u
 		return cmp.Or(strings.Compare(a.Code, b.Code), strings.Compare(a.Component, b.Component))
 	})
 	return inv, nil
+}
+
+// answers are what is not in the files.
+type answers struct {
+	php     upkeep.Version
+	server  string // what the database calls itself
+	lacking string // the first column that the files want and the database has not
+}
+
+// read reads files and database at the same time.
+func (s *survey) read(ctx context.Context) (a answers, err error) {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(s.readFiles)
+	group.Go(func() (err error) {
+		a.php, err = phpVersion(ctx, s.host, s.layout)
+		return err
+	})
+	group.Go(func() (err error) {
+		defer upkeep.Wrap(&err, "level of the database")
+		if !unreachable(s.layout) {
+			a.lacking, err = s.lackingColumns(ctx)
+		}
+		a.server = databaseVersion(ctx, s.host, s.layout)
+		return err
+	})
+	return a, group.Wait()
+}
+
+func (s *survey) readFiles() error {
+	if err := s.readCore(); err != nil {
+		return err
+	}
+	if err := s.readComposer(); err != nil {
+		return err
+	}
+	for _, kind := range []upkeep.Kind{upkeep.Plugin, upkeep.Theme} {
+		if err := s.readExtensions(kind); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// memory is what files were found to say, and folders to hold.
+type memory struct {
+	manifests recall.Files[*manifest]
+	lines     recall.Files[string]
+	tables    recall.Files[[]table]
+	lists     recall.Lists
 }
 
 // phpVersion is that of the site's interpreter, "" when there is none.
@@ -107,6 +143,8 @@ func databaseVersion(ctx context.Context, h cms.Host, l *cms.Layout) string {
 type survey struct {
 	host       cms.Host
 	layout     *cms.Layout
+	known      *memory
+	version    string                   // of core
 	on         map[upkeep.Kind][]string // names that the configuration switches on
 	composed   map[string]bool          // folders below the root that Composer manages
 	components []upkeep.Component
@@ -115,20 +153,20 @@ type survey struct {
 
 func (s *survey) find(f upkeep.Finding) { s.findings = append(s.findings, f) }
 
-func (s *survey) readCore() (string, error) {
-	version, err := coreVersion(s.host, s.layout.Dirs[layout.DirProgram])
+func (s *survey) readCore() (err error) {
+	s.version, err = coreVersion(s.host, s.layout.Dirs[layout.DirProgram])
 	if err != nil {
-		return "", err
+		return err
 	}
-	if version == "" {
-		return "", upkeep.Errorf(upkeep.CodeDamaged, "includes/Defines.php names no version").
+	if s.version == "" {
+		return upkeep.Errorf(upkeep.CodeDamaged, "includes/Defines.php names no version").
 			WithHint("MediaWiki is damaged; restore its files from a backup or the release.")
 	}
 	s.components = append(s.components, upkeep.Component{
-		Kind: upkeep.Core, ID: "core", Slug: "mediawiki", Name: "MediaWiki", Version: upkeep.Version(version),
+		Kind: upkeep.Core, ID: "core", Slug: "mediawiki", Name: "MediaWiki", Version: upkeep.Version(s.version),
 		Path: s.layout.Root, Active: true, Headers: map[string]string{},
 	})
-	return version, nil
+	return nil
 }
 
 // coreVersion is what the files in program say, "" when they do not.

@@ -32,6 +32,15 @@ func (h *host) Open(dir string) (*os.Root, error) { return h.places.Open(dir) }
 
 func (h *host) Query(_ context.Context, _ *cms.Database, query string, _ ...any) ([][][]byte, error) {
 	var rows [][][]byte
+	for _, part := range strings.Split(query, " UNION ALL ") {
+		table, columns, _ := strings.Cut(strings.TrimPrefix(part, "SELECT 1 FROM `"), "` WHERE FALSE AND (FALSE OR ")
+		for name := range strings.SplitSeq(strings.TrimSuffix(columns, ")"), " OR ") {
+			name, _, ok := strings.Cut(strings.TrimPrefix(name, "`"), "` IS NULL")
+			if ok && !slices.Contains(h.columns, table+"."+name) {
+				return nil, upkeep.Errorf(upkeep.CodeInternal, "unknown column %s.%s", table, name)
+			}
+		}
+	}
 	if strings.Contains(query, "column_name") || strings.Contains(query, "pragma_table_info") {
 		for _, name := range h.columns {
 			table, column, _ := strings.Cut(name, ".")

@@ -5,34 +5,32 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"regexp"
 	"strings"
 
 	"upkeep"
 	"upkeep/internal/cms"
 	"upkeep/internal/cms/mediawiki/layout"
+	"upkeep/internal/cms/recall"
 )
 
 // schemaFiles are where releases say which tables and columns they use, newest
 // form first.
 var schemaFiles = [...]string{"sql/tables.json", "maintenance/tables.json"}
 
-// schemaOf compares what the files of version want of the database with what is
-// there. The database does not say its level: what tells is whether it has every
-// table and column that the files name.
-func schemaOf(ctx context.Context, h cms.Host, l *cms.Layout, version string) (_ upkeep.Schema, err error) {
-	defer upkeep.Wrap(&err, "level of the database")
-	schema := upkeep.Schema{Files: version}
-	if len(l.Findings) > 0 && unreachable(l) {
-		return schema, nil
+// schema is the level of a database that lacks that column, "" for none. It does
+// not say its level itself: what tells is whether it has every table and column
+// that the files name.
+func (s *survey) schema(lacking string) upkeep.Schema {
+	level := upkeep.Schema{Files: s.version}
+	switch {
+	case unreachable(s.layout):
+	case lacking != "":
+		level.Database, level.Pending = "lacks "+lacking, true
+	default:
+		level.Database = s.version
 	}
-	lacking, err := lackingColumns(ctx, h, l)
-	if err != nil {
-		return schema, err
-	}
-	if schema.Database = version; lacking != "" {
-		schema.Database, schema.Pending = "lacks "+lacking, true
-	}
-	return schema, nil
+	return level
 }
 
 func unreachable(l *cms.Layout) bool {
@@ -55,10 +53,16 @@ func branch(version string) string {
 
 // lackingColumns names the first table or column that the files want and the
 // database has not, "" for none.
-func lackingColumns(ctx context.Context, h cms.Host, l *cms.Layout) (string, error) {
-	wanted, err := wantedTables(h, l)
+func (s *survey) lackingColumns(ctx context.Context) (string, error) {
+	h, l := s.host, s.layout
+	wanted, err := s.wantedTables()
 	if err != nil || wanted == nil {
 		return "", err
+	}
+	if question := forAll(l.Database, wanted); question != "" {
+		if _, err := h.Query(ctx, l.Database, question); err == nil {
+			return "", nil
+		}
 	}
 	query, args := "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = DATABASE()", []any(nil)
 	switch l.Database.Engine {
@@ -102,22 +106,52 @@ func (t *table) otherwise(engine string) bool {
 	return t.Name == "searchindex" || engine == "postgresql" && (t.Name == "user" || t.Name == "text")
 }
 
-func wantedTables(h cms.Host, l *cms.Layout) ([]table, error) {
-	root, err := h.Open(l.Dirs[layout.DirProgram])
+// plainName is what needs no care in a statement.
+var plainName = regexp.MustCompile(`^[A-Za-z0-9_]{0,64}$`)
+
+// forAll is a statement that MariaDB answers, with nothing, when every column is
+// there. It has most tables open, and its lists of columns open each anew. It is
+// "" where that does not go.
+func forAll(db *cms.Database, wanted []table) string {
+	if db.Engine != "mariadb" || !plainName.MatchString(db.Prefix) {
+		return ""
+	}
+	var parts []string
+	for _, table := range wanted {
+		if table.otherwise(db.Engine) || len(table.Columns) == 0 {
+			continue
+		}
+		part := "SELECT 1 FROM `" + db.Prefix + table.Name + "` WHERE FALSE AND (FALSE"
+		for _, column := range table.Columns {
+			if !plainName.MatchString(table.Name) || !plainName.MatchString(column.Name) {
+				return ""
+			}
+			part += " OR `" + column.Name + "` IS NULL"
+		}
+		parts = append(parts, part+")")
+	}
+	return strings.Join(parts, " UNION ALL ")
+}
+
+func (s *survey) wantedTables() ([]table, error) {
+	root, err := s.host.Open(s.layout.Dirs[layout.DirProgram])
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
+	folder, err := recall.Within(root)
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Close()
 	for _, name := range schemaFiles {
-		raw, err := cms.ReadBounded(root, name, maxSchema)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		var tables []table
-		if err == nil {
+		tables, err := s.known.tables.Read(folder, name, maxSchema, func(raw []byte) (tables []table, err error) {
 			err = json.Unmarshal(raw, &tables)
+			return tables, err
+		})
+		if !errors.Is(err, fs.ErrNotExist) {
+			return tables, err
 		}
-		return tables, err
 	}
 	return nil, nil // older than 1.35: nothing tells
 }

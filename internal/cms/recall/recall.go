@@ -4,12 +4,13 @@
 package recall
 
 import (
-	"io"
-	"io/fs"
+	"errors"
 	"os"
+	"slices"
 	"sync"
-	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"upkeep"
 )
@@ -36,28 +37,26 @@ type key struct {
 	mtime, ctime  int64
 }
 
-// Read returns what parse makes of the file name below root, or made of it when
+// Read returns what parse makes of the file name below d, or made of it when
 // it was as it is. CodeRefused when it is no regular file of at most limit
 // bytes; what opening, reading or parse says otherwise, which is not remembered.
-func (f *Files[T]) Read(root *os.Root, name string, limit int64, parse func(text []byte) (T, error)) (result T, err error) {
-	// A pipe in the place of a file must not keep us waiting for its other end.
-	file, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+func (f *Files[T]) Read(d *Folder, name string, limit int64, parse func(text []byte) (T, error)) (result T, err error) {
+	fd, err := d.open(name, 0)
 	if err != nil {
 		return result, err
 	}
-	defer file.Close()
-	info, err := file.Stat()
+	defer func() { _ = unix.Close(fd) }() // was only read
+	at, mode, sure, err := stat(fd)
 	if err != nil {
 		return result, err
 	}
-	if !info.Mode().IsRegular() || info.Size() > limit {
+	if mode != unix.S_IFREG || at.size > limit {
 		return result, upkeep.Errorf(upkeep.CodeRefused, "%s: want a regular file of at most %d bytes", name, limit)
 	}
-	at, sure := keyOf(info)
 	if result, known := f.get(at); sure && known {
 		return result, nil
 	}
-	text, err := io.ReadAll(io.LimitReader(file, limit))
+	text, err := read(fd, at.size, limit)
 	if err != nil {
 		return result, err
 	}
@@ -67,14 +66,37 @@ func (f *Files[T]) Read(root *os.Root, name string, limit int64, parse func(text
 	return result, err
 }
 
-// keyOf is false for a file whose times cannot vouch for its content.
-func keyOf(info fs.FileInfo) (key, bool) {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return key{}, false
+// stat returns what identifies an open file, and the type of its mode; not sure
+// is one whose times cannot vouch for its content.
+func stat(fd int) (at key, mode uint32, sure bool, err error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return at, 0, false, os.NewSyscallError("fstat", err)
 	}
-	k := key{uint64(st.Dev), st.Ino, st.Size, st.Mtim.Nano(), st.Ctim.Nano()}
-	return k, time.Now().UnixNano()-max(k.mtime, k.ctime) > int64(settled)
+	at = key{st.Dev, st.Ino, st.Size, st.Mtim.Nano(), st.Ctim.Nano()}
+	return at, st.Mode & unix.S_IFMT, time.Now().UnixNano()-max(at.mtime, at.ctime) > int64(settled), nil
+}
+
+// read returns what a file of size bytes holds now, at most limit bytes of it.
+func read(fd int, size, limit int64) ([]byte, error) {
+	text := make([]byte, 0, size+1)
+	for int64(len(text)) < limit {
+		if len(text) == cap(text) {
+			text = slices.Grow(text, len(text))
+		}
+		n, err := unix.Read(fd, text[len(text):cap(text)])
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return nil, os.NewSyscallError("read", err)
+		}
+		text = text[:len(text)+n]
+		if len(text) < cap(text) { // less than was asked for: it ends here
+			return text, nil
+		}
+	}
+	return text[:limit], nil
 }
 
 func (f *Files[T]) get(at key) (T, bool) {

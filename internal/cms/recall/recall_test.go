@@ -3,6 +3,7 @@ package recall_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +15,7 @@ import (
 // reader counts how often a file had to be read.
 type reader struct {
 	files recall.Files[string]
-	root  *os.Root
+	root  *recall.Folder
 	read  int
 }
 
@@ -25,7 +26,12 @@ func newReader(t *testing.T, dir string) *reader {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { root.Close() })
-	return &reader{root: root}
+	folder, err := recall.Within(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { folder.Close() })
+	return &reader{root: folder}
 }
 
 func (r *reader) say(t *testing.T, name string) string {
@@ -73,5 +79,63 @@ func TestAFileThatChangedIsReadAgain(t *testing.T) {
 	}
 	if _, err := r.files.Read(r.root, ".", 100, func([]byte) (string, error) { return "", nil }); upkeep.CodeOf(err) != upkeep.CodeRefused {
 		t.Errorf("a folder: %v", err)
+	}
+}
+
+// A link may lead within the folder and not out of it, in a file's path as well.
+func TestNoLinkLeadsOut(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"in/a", "out/a"} {
+		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for link, target := range map[string]string{"in/way": "../out", "in/file": "../out/a", "in/abs": "/etc/hostname", "in/self": ".", "in/b": "a"} {
+		if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := newReader(t, filepath.Join(dir, "in"))
+	for _, name := range []string{"a", "b", "self/a", "self/self/b"} {
+		if said := r.say(t, name); said != "in/a" {
+			t.Errorf("%s says %q", name, said)
+		}
+	}
+	for _, name := range []string{"way/a", "file", "abs", "../out/a"} {
+		if said, err := r.files.Read(r.root, name, 100, func(text []byte) (string, error) { return string(text), nil }); err == nil {
+			t.Errorf("%s says %q", name, said)
+		}
+	}
+	var lists recall.Lists
+	if _, err := lists.Read(r.root, "way"); err == nil {
+		t.Error("listed a folder outside")
+	}
+}
+
+// What a folder holds is remembered until a name comes or goes.
+func TestListsAreReadAgain(t *testing.T) {
+	dir := t.TempDir()
+	r := newReader(t, dir)
+	var lists recall.Lists
+	names := func(dir string) (all []string) {
+		entries, err := lists.Read(r.root, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, entry := range entries {
+			all = append(all, entry.Name)
+		}
+		return all
+	}
+	for _, name := range []string{"b", "a", "c"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if got := names("."); !slices.IsSorted(got) || !slices.Contains(got, name) {
+			t.Errorf("holds %v", got)
+		}
 	}
 }

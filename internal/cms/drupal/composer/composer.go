@@ -21,11 +21,11 @@ const (
 	File      = "composer.json"
 	Lock      = "composer.lock"
 	vendor    = "vendor"
-	installed = "vendor/composer/installed.json"
+	Installed = "vendor/composer/installed.json"
 )
 
-// maxList bounds what Composer writes about packages, which are hundreds.
-const maxList = 64 << 20
+// MaxList bounds what Composer writes about packages, which are hundreds.
+const MaxList = 64 << 20
 
 // Package is what a list of Composer's says of one package.
 type Package struct {
@@ -75,14 +75,19 @@ func listOf(all ...Package) Packages {
 // includes what only development needs. fs.ErrNotExist when Composer was not
 // there.
 func ReadInstalled(project *os.Root) (_ Packages, dev bool, err error) {
-	defer upkeep.Wrap(&err, "%s", installed)
+	defer upkeep.Wrap(&err, "%s", Installed)
+	text, err := cms.ReadBounded(project, Installed, MaxList)
+	if err != nil {
+		return nil, false, err
+	}
+	return ParseInstalled(text)
+}
+
+// ParseInstalled reads the text of Installed.
+func ParseInstalled(text []byte) (_ Packages, dev bool, err error) {
 	var list struct {
 		Packages []Package `json:"packages"`
 		Dev      bool      `json:"dev"`
-	}
-	text, err := cms.ReadBounded(project, installed, maxList)
-	if err != nil {
-		return nil, false, err
 	}
 	if json.Unmarshal(text, &list) != nil { // Composer 1 wrote the list alone
 		if err := json.Unmarshal(text, &list.Packages); err != nil {
@@ -95,7 +100,7 @@ func ReadInstalled(project *os.Root) (_ Packages, dev bool, err error) {
 // ReadLock reads what a project is to consist of.
 func ReadLock(project *os.Root, dev bool) (_ Packages, err error) {
 	defer upkeep.Wrap(&err, "%s", Lock)
-	text, err := cms.ReadBounded(project, Lock, maxList)
+	text, err := cms.ReadBounded(project, Lock, MaxList)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +159,7 @@ type manifest struct {
 
 func readManifest(project *os.Root) (m manifest, err error) {
 	defer upkeep.Wrap(&err, "%s", File)
-	text, err := cms.ReadBounded(project, File, maxList)
+	text, err := cms.ReadBounded(project, File, MaxList)
 	if err == nil {
 		err = json.Unmarshal(text, &m)
 	}

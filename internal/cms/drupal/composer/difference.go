@@ -19,7 +19,7 @@ func (w *Workshop) Difference() (string, error) {
 		if err != nil {
 			return "", err
 		}
-		text, err := cms.ReadBounded(root, Lock, maxList)
+		text, err := cms.ReadBounded(root, Lock, MaxList)
 		root.Close()
 		if err != nil {
 			return "", err

@@ -85,7 +85,7 @@ func (w *Workshop) State() (*State, error) {
 		return nil, err
 	}
 	defer base.Close()
-	text, err := cms.ReadBounded(base, stateFile, maxList)
+	text, err := cms.ReadBounded(base, stateFile, MaxList)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -119,7 +119,7 @@ func (w *Workshop) lockSum() (string, error) {
 		return "", err
 	}
 	defer project.Close()
-	text, err := cms.ReadBounded(project, Lock, maxList)
+	text, err := cms.ReadBounded(project, Lock, MaxList)
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:]), err
 }
@@ -270,7 +270,7 @@ func (l *locking) update(ctx context.Context, want Wanted) error {
 	if err != nil {
 		return err
 	}
-	text, err := cms.ReadBounded(l.root, Lock, maxList)
+	text, err := cms.ReadBounded(l.root, Lock, MaxList)
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,14 @@ type Info struct {
 // ReadYAML reads an info file of Drupal 8 and later. CodeInvalid when it is no
 // mapping.
 func ReadYAML(text []byte) (Info, error) {
+	if said, plain := plainYAML(text); plain {
+		return said, nil
+	}
+	return wholeYAML(text)
+}
+
+// wholeYAML reads a file that may use all of YAML.
+func wholeYAML(text []byte) (Info, error) {
 	var says struct {
 		Name, Type, Version, Project, Datestamp, Core, PHP string
 		Constraint                                         string `yaml:"core_version_requirement"`

@@ -11,6 +11,7 @@ import (
 	"upkeep/internal/cms/drupal/composer"
 	"upkeep/internal/cms/drupal/info"
 	"upkeep/internal/cms/drupal/layout"
+	"upkeep/internal/cms/recall"
 )
 
 // composed is what Composer installed, and which of it the project wants
@@ -32,7 +33,16 @@ func (s *survey) composer() composed {
 		return all
 	}
 	defer project.Close()
-	if all.Packages, _, err = composer.ReadInstalled(project); err != nil {
+	folder, err := recall.Within(project)
+	if err != nil {
+		return all
+	}
+	defer folder.Close()
+	all.Packages, err = s.known.packages.Read(folder, composer.Installed, composer.MaxList, func(text []byte) (composer.Packages, error) {
+		packages, _, err := composer.ParseInstalled(text)
+		return packages, err
+	})
+	if err != nil {
 		return all
 	}
 	var says struct {
@@ -48,16 +58,16 @@ func (s *survey) composer() composed {
 
 // compose adds what Composer knows of a component: a version where its files
 // say none, as one that was cloned, and whether it is patched.
-func (s *survey) compose(c *upkeep.Component, all composed) {
+func (s *survey) compose(c *upkeep.Component) {
 	name := "drupal/" + cmp.Or(c.Slug, c.ID)
 	if c.Kind == upkeep.Core {
 		name = composer.Core
 	}
-	p := all.Packages[name]
+	p := s.composed.Packages[name]
 	if p != nil && (c.Version == "" || c.Kind == upkeep.Core && strings.HasSuffix(string(c.Version), "-dev") && p.Version != "") {
 		c.Version = upkeep.Version(p.Version) // tags of core were released that called themselves -dev
 	}
-	if p != nil && p.Patched() || all.patched[name] != nil {
+	if p != nil && p.Patched() || s.composed.patched[name] != nil {
 		s.find(upkeep.Finding{Code: "patched", Component: c.Ref(), Paths: []string{filepath.Join(filepath.Dir(s.layout.Dirs[layout.DirVendor]), "composer.json")}, Blocks: true})
 	}
 }

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"bytes"
 	"context"
 	"io/fs"
 	"os"
@@ -13,6 +14,8 @@ import (
 
 	"upkeep"
 	"upkeep/internal/cms"
+	"upkeep/internal/cms/area"
+	"upkeep/internal/cms/drupal/composer"
 	"upkeep/internal/cms/drupal/info"
 	"upkeep/internal/cms/drupal/layout"
 	"upkeep/internal/cms/recall"
@@ -30,10 +33,14 @@ type extension struct {
 	level   int // the highest N of its hook_update_N; 0 when it has none
 }
 
-// Memory is what files were found to say. The zero value knows nothing.
+// Memory is what files were found to say, and folders to hold. The zero value
+// knows nothing.
 type Memory struct {
-	infos  recall.Files[info.Info]
-	levels recall.Files[int]
+	infos    recall.Files[info.Info]
+	levels   recall.Files[int]
+	versions recall.Files[string]
+	packages recall.Files[composer.Packages]
+	lists    recall.Lists
 }
 
 // Bounds of the search for info files.
@@ -95,21 +102,20 @@ func (s *survey) search(ctx context.Context, dir, top string, depth int) error {
 		suffix = ".info.yml"
 	}
 	for _, entry := range entries {
-		machine, isInfo := strings.CutSuffix(entry.Name(), suffix)
+		machine, isInfo := strings.CutSuffix(entry.Name, suffix)
 		if !isInfo || entry.IsDir() || !info.IsMachine(machine) {
 			continue
 		}
 		if top == "" {
 			top = dir
 		}
-		s.read(dir, top, machine, entry.Name())
+		s.read(dir, top, machine, entries)
 	}
 	for _, entry := range entries {
-		name := entry.Name()
-		if s.skipped(dir, name) || !s.isFolder(dir, entry) {
+		if s.skipped(dir, entry.Name) || !s.isFolder(dir, entry) {
 			continue
 		}
-		if err := s.search(ctx, path.Join(dir, name), top, depth+1); err != nil {
+		if err := s.search(ctx, path.Join(dir, entry.Name), top, depth+1); err != nil {
 			return err
 		}
 	}
@@ -137,11 +143,11 @@ func (s *survey) skipped(dir, name string) bool {
 }
 
 // isFolder follows a link to a folder that is the site's.
-func (s *survey) isFolder(dir string, entry fs.DirEntry) bool {
-	if entry.Type()&fs.ModeSymlink == 0 {
+func (s *survey) isFolder(dir string, entry recall.Entry) bool {
+	if entry.Type&fs.ModeSymlink == 0 {
 		return entry.IsDir()
 	}
-	name := filepath.Join(s.layout.Root, dir, entry.Name())
+	name := filepath.Join(s.layout.Root, dir, entry.Name)
 	target, err := filepath.EvalSymlinks(name)
 	if err != nil || name == target || strings.HasPrefix(name, target+"/") {
 		return false // it leads nowhere, or around
@@ -156,72 +162,126 @@ func (s *survey) isFolder(dir string, entry fs.DirEntry) bool {
 	return folder.Close() == nil
 }
 
-// list reads a folder that may lie behind a link.
-func (s *survey) list(dir string) ([]fs.DirEntry, error) {
-	folder, err := s.open(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer folder.Close()
-	return fs.ReadDir(folder.FS(), ".")
-}
-
-// open opens a folder below the root, following links to what is the site's.
-func (s *survey) open(dir string) (*os.Root, error) {
-	if folder, err := s.root.OpenRoot(dir); err == nil {
-		return folder, nil
+// list reads a folder that may lie behind a link, to what is the site's.
+func (s *survey) list(dir string) ([]recall.Entry, error) {
+	in, name := s.at(dir)
+	entries, err := s.known.lists.Read(in, name)
+	if err == nil {
+		return entries, nil
 	}
 	target, err := filepath.EvalSymlinks(filepath.Join(s.layout.Root, dir))
 	if err != nil {
 		return nil, err
 	}
-	return s.host.Open(target)
+	root, err := s.host.Open(target)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	folder, err := recall.Within(root)
+	if err != nil {
+		return nil, err
+	}
+	if s.outside == nil {
+		s.outside = map[string]*recall.Folder{}
+	}
+	s.outside[dir] = folder
+	return s.known.lists.Read(folder, ".")
 }
 
-// hookUpdate is a hook_update_N.
-var hookUpdate = regexp.MustCompile(`(?mi)^\s*function\s+([a-z0-9_]+)_update_(\d{1,9})\s*\(`)
+// at returns the open folder that dir, which was listed, is reached by, and its
+// name there.
+func (s *survey) at(dir string) (*recall.Folder, string) {
+	in, name, longest := s.folder, dir, -1
+	for behind, folder := range s.outside {
+		if rel, ok := area.Relative(behind, dir); ok && len(behind) > longest {
+			in, name, longest = folder, rel, len(behind)
+		}
+	}
+	return in, name
+}
 
-// read adds one extension.
-func (s *survey) read(dir, top, machine, name string) {
+// close releases the folders.
+func (s *survey) close() {
+	for _, folder := range s.outside {
+		_ = folder.Close() // was only read
+	}
+	_ = s.folder.Close()
+	_ = s.root.Close()
+}
+
+// read adds one extension of a folder.
+func (s *survey) read(dir, top, machine string, entries []recall.Entry) {
 	e := extension{machine: machine, dir: dir, top: top}
-	folder, err := s.open(dir)
-	if err != nil {
-		return // was readable a moment ago
-	}
-	defer folder.Close()
-	parse := func(text []byte) (info.Info, error) { return info.Read(text), nil }
+	parse, suffix := func(text []byte) (info.Info, error) { return info.Read(text), nil }, ".info"
 	if s.layout.Options[layout.OptionGeneration] == layout.Eight {
-		parse = info.ReadYAML
+		parse, suffix = info.ReadYAML, ".info.yml"
 	}
-	if e.Info, err = s.known.infos.Read(folder, name, info.MaxBytes, parse); err != nil {
-		s.find(upkeep.Finding{Code: "unreadable", Paths: []string{filepath.Join(s.layout.Root, dir, name)}}.Because(err))
+	in, name := s.at(dir)
+	var err error
+	if e.Info, err = s.known.infos.Read(in, path.Join(name, machine+suffix), info.MaxBytes, parse); err != nil {
+		s.find(upkeep.Finding{Code: "unreadable", Paths: []string{filepath.Join(s.layout.Root, dir, machine+suffix)}}.Because(err))
 	}
-	e.theme = e.Type == "theme" || e.Type == "" && slices.Contains(strings.Split(dir, "/"), "themes") && !s.hasModule(folder, machine)
+	e.theme = e.Type == "theme" || e.Type == "" && slices.Contains(strings.Split(dir, "/"), "themes") && !holds(entries, machine+".module")
 	e.core = strings.HasPrefix(dir, "core/") || e.Version == "VERSION" || e.Project == "drupal"
 	if e.Version == "VERSION" {
 		e.Version = s.version
 	}
-	e.level = s.known.level(folder, machine)
+	if holds(entries, machine+".install") { // most have none
+		e.level = s.known.level(in, name, machine)
+	}
 	s.found = append(s.found, e)
 }
 
-func (s *survey) hasModule(folder *os.Root, machine string) bool {
-	_, err := folder.Lstat(machine + ".module")
-	return err == nil
+// holds reports whether a folder has something of that name.
+func holds(entries []recall.Entry, name string) bool {
+	_, found := slices.BinarySearchFunc(entries, name, func(e recall.Entry, name string) int { return strings.Compare(e.Name, name) })
+	return found
 }
 
-// level is the highest N of an extension's hook_update_N.
-func (known *Memory) level(folder *os.Root, machine string) int {
-	highest, err := known.levels.Read(folder, machine+".install", 4<<20, func(text []byte) (highest int, _ error) {
-		for _, match := range hookUpdate.FindAllSubmatch(text, -1) {
-			if n, err := strconv.Atoi(string(match[2])); err == nil && strings.EqualFold(string(match[1]), machine) {
-				highest = max(highest, n)
-			}
-		}
-		return highest, nil
-	})
+// level is the highest N of an extension's hook_update_N, 0 for none.
+func (known *Memory) level(in *recall.Folder, dir, machine string) int {
+	highest, err := known.levels.Read(in, path.Join(dir, machine+".install"), 4<<20, func(text []byte) (int, error) { return highestUpdate(text, machine), nil })
 	if err != nil {
-		return 0 // most have none
+		return 0
 	}
 	return highest
+}
+
+// hookUpdate is a hook_update_N, from the beginning of its line.
+var hookUpdate = regexp.MustCompile(`(?i)^\s*function\s+([a-z0-9_]+)_update_(\d{1,9})\s*\(`)
+
+// longest bounds what is looked at for the name of a function.
+const longest = 400
+
+// highestUpdate looks for functions line by line, which is many times as fast as
+// a search of the whole text for the pattern.
+func highestUpdate(text []byte, machine string) (highest int) {
+	for {
+		text = bytes.TrimLeft(text, " \t\r\n\f")
+		highest = max(highest, updateOf(text[:min(len(text), longest)], machine))
+		end := bytes.IndexByte(text, '\n')
+		if end < 0 {
+			return highest
+		}
+		text = text[end+1:]
+	}
+}
+
+// updateOf is the N of the hook_update_N that text begins with, 0 for none.
+func updateOf(text []byte, machine string) int {
+	word := "function"
+	if len(text) < len(word) || !strings.EqualFold(string(text[:len(word)]), word) {
+		return 0
+	}
+	name, _, _ := bytes.Cut(text, []byte("("))
+	if !bytes.Contains(bytes.ToLower(name), []byte("_update_")) {
+		return 0 // most functions, and the pattern takes its time
+	}
+	match := hookUpdate.FindSubmatch(text)
+	if match == nil || !strings.EqualFold(string(match[1]), machine) {
+		return 0
+	}
+	n, _ := strconv.Atoi(string(match[2])) // digits, nine at most
+	return n
 }

@@ -3,9 +3,11 @@
 package inventory
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	_ "embed"
+	"errors"
 	"maps"
 	"os"
 	"path"
@@ -16,10 +18,13 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"upkeep"
 	"upkeep/internal/cms"
 	"upkeep/internal/cms/area"
 	"upkeep/internal/cms/drupal/layout"
+	"upkeep/internal/cms/recall"
 )
 
 //go:embed scripts/version.php
@@ -37,10 +42,13 @@ type survey struct {
 	layout  *cms.Layout
 	known   *Memory
 	root    *os.Root
-	version string // of core
+	folder  *recall.Folder            // the same
+	outside map[string]*recall.Folder // folders behind links that lead out of it, by where they are linked
+	version string                    // of core
 	folders int
 
 	found    []extension
+	composed composed
 	records  *records
 	findings []upkeep.Finding
 }
@@ -55,22 +63,17 @@ func Take(ctx context.Context, h cms.Host, l *cms.Layout, now time.Time, known *
 	if s.root, err = h.Open(l.Root); err != nil {
 		return nil, err
 	}
-	defer s.root.Close()
-	if s.version, err = CoreVersion(s.root, l.Options[layout.OptionGeneration]); err != nil {
-		return nil, err
+	if s.folder, err = recall.Within(s.root); err != nil {
+		return nil, errors.Join(err, s.root.Close())
 	}
-	if s.records, err = readSites(ctx, h, l); err != nil {
-		return nil, err
-	}
-	if err := s.extensions(ctx); err != nil {
+	defer s.close()
+	interpreter, err := s.readAll(ctx)
+	if err != nil {
 		return nil, err
 	}
 	inv := &upkeep.Inventory{
-		Taken: now.UTC(), CMS: upkeep.Drupal, HomeURL: l.Options[layout.OptionHome], Database: s.records.server,
+		Taken: now.UTC(), CMS: upkeep.Drupal, HomeURL: l.Options[layout.OptionHome], Database: s.records.server, PHP: interpreter,
 		Components: s.components(), Schema: s.schema(), Pages: s.pages(), Multisite: len(s.records.sites) > 0,
-	}
-	if inv.PHP, err = PHPVersion(ctx, h, l); err != nil {
-		return nil, err
 	}
 	inv.Findings = s.findings
 	slices.SortStableFunc(inv.Components[1:], func(a, b upkeep.Component) int {
@@ -82,21 +85,62 @@ func Take(ctx context.Context, h cms.Host, l *cms.Layout, now time.Time, known *
 	return inv, nil
 }
 
-// versionIn is how the two generations write their version.
-var versionIn = map[string]*regexp.Regexp{
-	layout.Seven: regexp.MustCompile(`(?m)^\s*define\('VERSION',\s*'([^']+)'\)`),
-	layout.Eight: regexp.MustCompile(`(?m)^\s*const VERSION = '([^']+)'`),
+// readAll reads files and database at the same time.
+func (s *survey) readAll(ctx context.Context) (interpreter upkeep.Version, err error) {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		s.records, err = readSites(ctx, s.host, s.layout)
+		return err
+	})
+	group.Go(func() (err error) {
+		interpreter, err = PHPVersion(ctx, s.host, s.layout)
+		return err
+	})
+	group.Go(func() error {
+		s.composed = s.composer()
+		return nil
+	})
+	group.Go(func() (err error) {
+		generation := s.layout.Options[layout.OptionGeneration]
+		s.version, err = s.known.versions.Read(s.folder, layout.VersionFile(generation), maxVersion, func(text []byte) (string, error) {
+			return versionOf(text, generation)
+		})
+		if err != nil {
+			return err
+		}
+		return s.extensions(ctx)
+	})
+	return interpreter, group.Wait()
 }
+
+// versionIn is how the two generations write their version, on a line of its
+// own, and versionMark how that begins.
+var (
+	versionIn = map[string]*regexp.Regexp{
+		layout.Seven: regexp.MustCompile(`(?m)^\s*define\('VERSION',\s*'([^']+)'\)`),
+		layout.Eight: regexp.MustCompile(`(?m)^\s*const VERSION = '([^']+)'`),
+	}
+	versionMark = map[string][]byte{layout.Seven: []byte("define('VERSION'"), layout.Eight: []byte("const VERSION =")}
+)
+
+// maxVersion bounds the file that says core's version.
+const maxVersion = 4 << 20
 
 // CoreVersion reads the version of the Drupal below a folder.
 func CoreVersion(root *os.Root, generation string) (string, error) {
-	name := layout.VersionFile(generation)
-	text, err := cms.ReadBounded(root, name, 4<<20)
+	text, err := cms.ReadBounded(root, layout.VersionFile(generation), maxVersion)
 	if err != nil {
 		return "", err
 	}
-	match := versionIn[generation].FindSubmatch(text)
+	return versionOf(text, generation)
+}
+
+func versionOf(text []byte, generation string) (string, error) {
+	// The pattern alone takes long over so large a file.
+	at := max(bytes.Index(text, versionMark[generation]), 0)
+	match := versionIn[generation].FindSubmatch(text[bytes.LastIndexByte(text[:at], '\n')+1:])
 	if match == nil {
+		name := layout.VersionFile(generation)
 		return "", upkeep.Errorf(upkeep.CodeDamaged, "%s names no version", name).
 			WithHint("Drupal is damaged; restore %s from a backup or the release.", name)
 	}
@@ -139,8 +183,7 @@ func (s *survey) components() []upkeep.Component {
 			s.find(upkeep.Finding{Code: "file_missing", Detail: name})
 		}
 	}
-	composed := s.composer()
-	s.compose(&core, composed)
+	s.compose(&core)
 	if strings.HasSuffix(string(core.Version), "-dev") {
 		s.find(upkeep.Finding{Code: "snapshot", Component: core.Ref(), Paths: []string{core.Path}, Detail: string(core.Version), Blocks: true})
 	}
@@ -154,7 +197,7 @@ func (s *survey) components() []upkeep.Component {
 			continue
 		}
 		taken[c.Ref()] = true
-		s.compose(&c, composed)
+		s.compose(&c)
 		all = append(all, c)
 	}
 	return all
@@ -231,23 +274,18 @@ func (s *survey) examine(c *upkeep.Component) {
 	if strings.HasSuffix(string(c.Version), "dev") {
 		s.find(upkeep.Finding{Code: "snapshot", Component: c.Ref(), Paths: []string{c.Path}, Detail: string(c.Version), Blocks: true})
 	}
-	folder, err := s.open(strings.TrimPrefix(c.Path, s.layout.Root+"/"))
-	if err != nil {
-		return
-	}
-	defer folder.Close()
-	for _, name := range area.VersionControl {
-		if _, err := folder.Lstat(name); err == nil {
-			s.find(upkeep.Finding{Code: "version_control", Component: c.Ref(), Paths: []string{filepath.Join(c.Path, name)}, Blocks: true})
-		}
-	}
-	var patches []string
 	entries, err := s.list(strings.TrimPrefix(c.Path, s.layout.Root+"/"))
 	if err != nil {
 		return
 	}
+	for _, name := range area.VersionControl {
+		if holds(entries, name) {
+			s.find(upkeep.Finding{Code: "version_control", Component: c.Ref(), Paths: []string{filepath.Join(c.Path, name)}, Blocks: true})
+		}
+	}
+	var patches []string
 	for _, entry := range entries {
-		if name := entry.Name(); name == "PATCHES.txt" || strings.HasSuffix(name, ".patch") || strings.HasSuffix(name, ".diff") {
+		if name := entry.Name; name == "PATCHES.txt" || strings.HasSuffix(name, ".patch") || strings.HasSuffix(name, ".diff") {
 			patches = append(patches, filepath.Join(c.Path, name))
 		}
 	}

@@ -16,10 +16,13 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"upkeep"
 	"upkeep/internal/cms"
 	"upkeep/internal/cms/joomla/layout"
 	"upkeep/internal/cms/php"
+	"upkeep/internal/cms/recall"
 )
 
 //go:embed scripts/version.php
@@ -52,8 +55,8 @@ var kinds = map[string]upkeep.Kind{
 // clients are the names of Joomla's applications.
 var clients = map[string]string{"0": "site", "1": "administrator", "3": "api"}
 
-// Take reads the inventory. The keys of vendors go to the layout, which is kept
-// sealed.
+// Take reads the inventory, from files and database at the same time. The keys
+// of vendors go to the layout, which is kept sealed.
 func Take(ctx context.Context, h cms.Host, l *cms.Layout, now time.Time, known *Manifests) (_ *upkeep.Inventory, err error) {
 	defer upkeep.Wrap(&err, "inventory of %s", l.Root)
 	root, err := h.Open(l.Root)
@@ -61,18 +64,20 @@ func Take(ctx context.Context, h cms.Host, l *cms.Layout, now time.Time, known *
 		return nil, err
 	}
 	defer root.Close()
-	s := &survey{root: root, layout: l, manifests: known, folders: map[string]string{}}
-	if s.records, err = readRecords(ctx, h, l); err != nil {
+	folder, err := recall.Within(root)
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Close()
+	s := &survey{folder: folder, layout: l, known: known, folders: map[string]string{}}
+	version, err := s.read(ctx, h)
+	if err != nil {
 		return nil, err
 	}
 	l.Keys = s.keys
 	s.core()
 	s.extensions()
 	s.strangers()
-	version, err := PHP(ctx, h, l)
-	if err != nil {
-		return nil, err
-	}
 	if layout.Legacy(l) && php.CompareVersions(string(version), "8.2") >= 0 {
 		s.find(upkeep.Finding{Code: "php_too_new", Component: s.components[0].Ref(), Detail: string(version)})
 	}
@@ -89,6 +94,35 @@ func Take(ctx context.Context, h cms.Host, l *cms.Layout, now time.Time, known *
 	return inv, nil
 }
 
+// read asks the database and, as soon as it has said which extensions there are,
+// reads their manifests beside the other answers.
+func (s *survey) read(ctx context.Context, h cms.Host) (version upkeep.Version, err error) {
+	s.records = &records{defaults: map[string]bool{}, keys: map[string]string{}}
+	group, ctx := errgroup.WithContext(ctx)
+	listed := make(chan struct{})
+	group.Go(func() error { return s.records.read(ctx, h, s.layout, &s.known.cached, func() { close(listed) }) })
+	group.Go(func() (err error) {
+		version, err = PHP(ctx, h, s.layout)
+		return err
+	})
+	group.Go(func() error {
+		s.levels, _ = s.known.lists.Read(s.folder, path.Join(updates, engineOf(s.layout))) // none is no level
+		select {
+		case <-listed:
+		case <-ctx.Done():
+			return nil // the one that failed says why
+		}
+		s.manifests = make([]*Head, len(s.records.extensions))
+		for i, e := range s.records.extensions {
+			if e.counts() {
+				s.manifests[i] = s.known.Of(e.Identity, s.folder)
+			}
+		}
+		return nil
+	})
+	return version, group.Wait()
+}
+
 // PHP is the version of the site's interpreter, "" when there is none.
 func PHP(ctx context.Context, h cms.Host, l *cms.Layout) (version upkeep.Version, err error) {
 	err = h.PHP(ctx, cms.Script{Name: "version.php", Source: versionSource, Dir: l.Root, Fixed: true}, struct{}{}, &version)
@@ -101,9 +135,11 @@ func PHP(ctx context.Context, h cms.Host, l *cms.Layout) (version upkeep.Version
 // survey is an inventory being taken.
 type survey struct {
 	*records
-	root       *os.Root
+	folder     *recall.Folder // the root
 	layout     *cms.Layout
-	manifests  *Manifests
+	known      *Manifests
+	manifests  []*Head           // of the records
+	levels     []recall.Entry    // changes of core's tables that the files bring
 	folders    map[string]string // where links on the way to them lead
 	components []upkeep.Component
 	findings   []upkeep.Finding
@@ -141,8 +177,8 @@ func (s *survey) core() {
 			HeaderLeast:     cmp.Or(s.param("com_installer", "minimum_stability"), "4"),
 		},
 	}
-	text, err := cms.ReadBounded(s.root, layout.VersionFile, maxManifest)
-	if code := CodeVersion(text); err == nil && code != "" && code != version {
+	code, err := s.known.versions.Read(s.folder, layout.VersionFile, maxManifest, func(text []byte) (string, error) { return CodeVersion(text), nil })
+	if err == nil && code != "" && code != version {
 		s.find(upkeep.Finding{Code: "version_differs", Component: c.Ref(), Paths: []string{filepath.Join(s.layout.Root, layout.VersionFile)}, Detail: code})
 	}
 	if s.param("com_joomlaupdate", "autoupdate") == "1" {
@@ -151,9 +187,9 @@ func (s *survey) core() {
 	for _, e := range s.records.extensions {
 		if e.Type == "file" && e.Element == "joomla" {
 			s.describe(&c, e, nil)
-			if e.cache.Version != version {
+			if e.version != version {
 				c.Headers[HeaderDisk] = version
-				s.find(upkeep.Finding{Code: "version_differs", Component: c.Ref(), Detail: e.cache.Version})
+				s.find(upkeep.Finding{Code: "version_differs", Component: c.Ref(), Detail: e.version})
 			}
 		}
 	}
@@ -168,24 +204,24 @@ func (s *survey) extensions() {
 			packages[e.id] = string(upkeep.Package) + ":" + e.ID()
 		}
 	}
-	for _, e := range s.records.extensions {
-		kind, known := kinds[e.Type]
-		if !known || e.Type == "file" && e.Element == "joomla" || e.state == "-1" || !fs.ValidPath(e.ID()) {
+	for i, e := range s.records.extensions {
+		if !e.counts() {
 			continue
 		}
+		kind := kinds[e.Type]
 		dir, _ := e.Places()
 		c := upkeep.Component{
-			Kind: kind, ID: e.ID(), Slug: e.Element, Name: e.name, Version: upkeep.Version(e.cache.Version),
+			Kind: kind, ID: e.ID(), Slug: e.Element, Name: e.name, Version: upkeep.Version(e.version),
 			Path: filepath.Join(s.layout.Root, dir), Active: e.enabled && e.state == "0", Headers: map[string]string{},
 		}
 		if kind == upkeep.Language {
 			c.Locale = e.Element
 		}
-		manifest := s.manifests.Of(e.Identity, s.root)
+		manifest := s.manifests[i]
 		switch {
 		case manifest == nil:
 			s.find(upkeep.Finding{Code: "manifest_missing", Component: c.Ref(), Paths: []string{c.Path}})
-		case manifest.Version != e.cache.Version && manifest.Version != "" && kind != upkeep.Language:
+		case manifest.Version != e.version && manifest.Version != "" && kind != upkeep.Language:
 			c.Headers[HeaderDisk] = manifest.Version
 			s.find(upkeep.Finding{Code: "version_differs", Component: c.Ref(), Paths: []string{c.Path}, Detail: manifest.Version})
 		}
@@ -200,29 +236,39 @@ func (s *survey) extensions() {
 	}
 }
 
+// counts reports whether a record is of an extension that is installed, core
+// apart.
+func (e *record) counts() bool {
+	return kinds[e.Type] != "" && !(e.Type == "file" && e.Element == "joomla") && e.state != "-1" && fs.ValidPath(e.ID())
+}
+
 // resolved is where links lead that a path goes by, the path itself when that
-// cannot be told. Most lie in few folders, whose own links are followed once.
+// cannot be told. Most lie in few folders: each is looked at once.
 func (s *survey) resolved(path string) string {
-	dir := filepath.Dir(path)
-	target, known := s.folders[dir]
-	if !known {
-		var err error
-		if target, err = filepath.EvalSymlinks(dir); err != nil {
-			target = dir
+	if path == s.layout.Root {
+		return path
+	}
+	target, known := s.folders[path]
+	if known {
+		return target
+	}
+	target = path
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil: // not there
+	case info.Mode()&fs.ModeSymlink == 0:
+		target = filepath.Join(s.resolved(filepath.Dir(path)), filepath.Base(path))
+	default:
+		if link, err := filepath.EvalSymlinks(path); err == nil {
+			target = link
 		}
-		s.folders[dir] = target
 	}
-	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink == 0 {
-		return filepath.Join(target, filepath.Base(path))
-	}
-	if link, err := filepath.EvalSymlinks(path); err == nil {
-		return link
-	}
-	return path
+	s.folders[path] = target
+	return target
 }
 
 // describe fills in what tells the publisher and the operator more.
-func (s *survey) describe(c *upkeep.Component, e *record, manifest *Manifest) {
+func (s *survey) describe(c *upkeep.Component, e *record, manifest *Head) {
 	set := func(name, value string, when bool) {
 		if when && value != "" {
 			c.Headers[name] = value
@@ -241,7 +287,7 @@ func (s *survey) describe(c *upkeep.Component, e *record, manifest *Manifest) {
 	raw, err := json.Marshal(e.sites)
 	set(HeaderSites, string(raw), err == nil)
 	keyed := slices.ContainsFunc(e.sites, func(u site) bool { return u.Key != "" })
-	set(HeaderKey, "missing", manifest != nil && manifest.Key != nil && !keyed)
+	set(HeaderKey, "missing", manifest != nil && manifest.Keyed && !keyed)
 	if !slices.ContainsFunc(e.sites, func(u site) bool { return u.Enabled }) {
 		s.find(upkeep.Finding{Code: "update_site_off", Component: c.Ref(), Detail: e.sites[0].Location})
 	}
@@ -257,21 +303,21 @@ func (s *survey) strangers() {
 	for _, parent := range []string{"administrator/components", "modules", "administrator/modules", "templates", "administrator/templates"} {
 		s.look(parent, known)
 	}
-	groups, _ := fs.ReadDir(s.root.FS(), "plugins") // none is no stranger
+	groups, _ := s.known.lists.Read(s.folder, "plugins") // none is no stranger
 	for _, group := range groups {
 		if group.IsDir() {
-			s.look(path.Join("plugins", group.Name()), known)
+			s.look(path.Join("plugins", group.Name), known)
 		}
 	}
 }
 
 func (s *survey) look(parent string, known map[string]bool) {
-	entries, err := fs.ReadDir(s.root.FS(), parent)
+	entries, err := s.known.lists.Read(s.folder, parent)
 	if err != nil {
 		return
 	}
 	for _, entry := range entries {
-		dir := path.Join(parent, entry.Name())
+		dir := path.Join(parent, entry.Name)
 		if !entry.IsDir() || known[dir] || dir == "templates/system" || dir == "administrator/templates/system" {
 			continue
 		}
@@ -279,16 +325,21 @@ func (s *survey) look(parent string, known map[string]bool) {
 	}
 }
 
+// updates is where core has the changes of its tables, for each engine.
+const updates = "administrator/components/com_admin/sql/updates"
+
+func engineOf(l *cms.Layout) string {
+	if l.Database.Engine == "postgresql" {
+		return "postgresql"
+	}
+	return "mysql"
+}
+
 // schema compares the level of core's tables with the newest change on disk.
 func (s *survey) schema() upkeep.Schema {
-	engine := "mysql"
-	if s.layout.Database.Engine == "postgresql" {
-		engine = "postgresql"
-	}
 	level := upkeep.Schema{Database: s.records.schema}
-	entries, _ := fs.ReadDir(s.root.FS(), path.Join("administrator/components/com_admin/sql/updates", engine)) // none is no level
-	for _, entry := range entries {
-		if name, ok := strings.CutSuffix(entry.Name(), ".sql"); ok && (level.Files == "" || php.CompareVersions(name, level.Files) > 0) {
+	for _, entry := range s.levels {
+		if name, ok := strings.CutSuffix(entry.Name, ".sql"); ok && (level.Files == "" || php.CompareVersions(name, level.Files) > 0) {
 			level.Files = name
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/xml"
 	"io"
-	"os"
 	"path"
 	"strings"
 
@@ -133,12 +132,17 @@ func (id Identity) Places() (dir string, manifests []string) {
 	return "", nil
 }
 
-// Manifests remembers what manifests say.
-type Manifests struct{ recall.Files[*Manifest] }
+// Manifests remembers what manifests say, and what folders hold.
+type Manifests struct {
+	heads    recall.Files[*Head]
+	versions recall.Files[string] // that code says
+	lists    recall.Lists
+	cached   cached
+}
 
-// Of returns an extension's manifest, nil when none is where it may be. A
-// component's may have any name.
-func (known *Manifests) Of(id Identity, root *os.Root) *Manifest {
+// Of returns what an extension's manifest says, nil when none is where it may be.
+// A component's may have any name.
+func (known *Manifests) Of(id Identity, root *recall.Folder) *Head {
 	dir, names := id.Places()
 	for _, name := range names {
 		if m := known.read(root, name); m != nil {
@@ -148,18 +152,13 @@ func (known *Manifests) Of(id Identity, root *os.Root) *Manifest {
 	if id.Type != "component" && id.Type != "plugin" && id.Type != "module" {
 		return nil
 	}
-	folder, err := root.Open(dir)
+	entries, err := known.lists.Read(root, dir)
 	if err != nil {
 		return nil
 	}
-	defer folder.Close()
-	entries, err := folder.ReadDir(200)
-	if err != nil {
-		return nil
-	}
-	for _, entry := range entries {
-		if strings.HasSuffix(entry.Name(), ".xml") {
-			if m := known.read(root, path.Join(dir, entry.Name())); m != nil && m.Type == id.Type {
+	for _, entry := range entries[:min(len(entries), maxEntries)] {
+		if strings.HasSuffix(entry.Name, ".xml") {
+			if m := known.read(root, path.Join(dir, entry.Name)); m != nil && m.Type == id.Type {
 				return m
 			}
 		}
@@ -167,8 +166,11 @@ func (known *Manifests) Of(id Identity, root *os.Root) *Manifest {
 	return nil
 }
 
-func (known *Manifests) read(root *os.Root, name string) *Manifest {
-	m, err := known.Read(root, name, maxManifest, func(text []byte) (*Manifest, error) { return ParseManifest(text), nil })
+// maxEntries bounds how far the folder of an extension is searched for one.
+const maxEntries = 200
+
+func (known *Manifests) read(root *recall.Folder, name string) *Head {
+	m, err := known.heads.Read(root, name, maxManifest, func(text []byte) (*Head, error) { return headOf(text), nil })
 	if err != nil {
 		return nil
 	}

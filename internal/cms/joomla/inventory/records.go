@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"sync"
 
 	"upkeep"
 	"upkeep/internal/cms"
@@ -17,8 +18,8 @@ type record struct {
 	id, parent, name           string // of the package that brought it: its id, "0" for none
 	enabled, protected, locked bool
 	state                      string // "0" installed, "-1" only found on disk
-	cache                      struct{ Version, Name string }
-	params                     map[string]any
+	version                    string // in the database's copy of the manifest
+	params                     []byte // JSON
 	sites                      []site
 }
 
@@ -49,10 +50,10 @@ type records struct {
 	keys       map[string]string // by their names
 }
 
-// readRecords asks the database in as few queries as can be.
-func readRecords(ctx context.Context, h cms.Host, l *cms.Layout) (_ *records, err error) {
+// read asks the database in as few queries as can be. listed is called when the
+// extensions are known.
+func (r *records) read(ctx context.Context, h cms.Host, l *cms.Layout, versions *cached, listed func()) (err error) {
 	defer upkeep.Wrap(&err, "database %s", l.Database.Name)
-	r := &records{defaults: map[string]bool{}, keys: map[string]string{}}
 	ask := func(query string) [][][]byte {
 		if err != nil {
 			return nil
@@ -69,10 +70,14 @@ func readRecords(ctx context.Context, h cms.Host, l *cms.Layout) (_ *records, er
 	}
 	for _, row := range ask("SELECT extension_id, package_id, name, type, element, folder, client_id, enabled, protected, " + locked +
 		", state, manifest_cache, params FROM " + layout.Table(l, "extensions") + " ORDER BY type, folder, element, client_id") {
-		e := readRecord(row)
+		e := readRecord(row, versions)
 		r.extensions = append(r.extensions, e)
 		byID[e.id] = e
 	}
+	if err != nil {
+		return err
+	}
+	listed()
 	sites := layout.Table(l, "update_sites")
 	for _, row := range ask("SELECT m.extension_id, s.type, s.location, s.enabled, s.extra_query, s.update_site_id FROM " + sites + " s JOIN " +
 		layout.Table(l, "update_sites_extensions") + " m ON m.update_site_id = s.update_site_id ORDER BY s.update_site_id") {
@@ -93,18 +98,43 @@ func readRecords(ctx context.Context, h cms.Host, l *cms.Layout) (_ *records, er
 	for _, row := range ask("SELECT version()") {
 		r.version = string(row[0])
 	}
-	return r, err
+	return err
 }
 
-func readRecord(row [][]byte) *record {
+// cached remembers which version a copy of a manifest in the database says. It is
+// safe for concurrent use.
+type cached struct {
+	mu    sync.Mutex
+	known map[string]string
+}
+
+// mostCached bounds how many copies are remembered, which have some hundred
+// bytes each; past that it begins anew.
+const mostCached = 5_000
+
+func (c *cached) version(text []byte) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if version, known := c.known[string(text)]; known {
+		return version
+	}
+	var says struct{ Version string }
+	_ = json.Unmarshal(text, &says) // what is no JSON says no version
+	if c.known == nil || len(c.known) >= mostCached {
+		c.known = map[string]string{}
+	}
+	c.known[string(text)] = says.Version
+	return says.Version
+}
+
+func readRecord(row [][]byte, versions *cached) *record {
 	text := func(i int) string { return strings.ToValidUTF8(string(row[i]), "?") }
 	e := &record{
 		Identity: Identity{Type: text(3), Element: text(4), Folder: text(5), Client: text(6)},
 		id:       text(0), parent: text(1), name: text(2),
 		enabled: text(7) == "1", protected: text(8) == "1", locked: text(9) == "1", state: text(10),
 	}
-	_ = json.Unmarshal(row[11], &e.cache) // what is no JSON says no version
-	_ = json.Unmarshal(row[12], &e.params)
+	e.version, e.params = versions.version(row[11]), row[12]
 	return e
 }
 
@@ -114,7 +144,9 @@ func (r *records) param(element, name string) string {
 		if e.Type != "component" || e.Element != element {
 			continue
 		}
-		switch value := e.params[name].(type) {
+		var params map[string]any
+		_ = json.Unmarshal(e.params, &params) // what is no JSON sets nothing
+		switch value := params[name].(type) {
 		case string:
 			return value
 		case float64:

@@ -160,9 +160,11 @@ func (s *scene) findCore() (string, error) {
 // holdsCore reports whether a WordPress is in dir, and not ClassicPress, which
 // went its own way and has releases of its own.
 func (s *scene) holdsCore(dir string) bool {
+	if !s.exists(filepath.Join(dir, "wp-load.php")) || !s.exists(filepath.Join(dir, "wp-includes/version.php")) {
+		return false
+	}
 	version, err := s.read(filepath.Join(dir, "wp-includes/version.php"), configBytes)
-	fork := err == nil && strings.Contains(string(version), "$cp_version")
-	return !fork && s.exists(filepath.Join(dir, "wp-load.php")) && s.exists(filepath.Join(dir, "wp-includes/version.php"))
+	return err != nil || !strings.Contains(string(version), "$cp_version")
 }
 
 // onlyChild finds a WordPress in a folder directly below the root, such as

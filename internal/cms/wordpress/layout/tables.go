@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"upkeep"
-	"upkeep/internal/cms"
 )
 
 // lookAtDatabase learns which other installations share the database, and
@@ -16,7 +15,7 @@ import (
 // finding: the files may still have to be restored.
 func (s *scene) lookAtDatabase(ctx context.Context) error {
 	l := s.layout
-	tables, err := tableNames(ctx, s.host, l)
+	said, err := s.askDatabase(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -24,27 +23,49 @@ func (s *scene) lookAtDatabase(ctx context.Context) error {
 		s.find(upkeep.Finding{Code: "database_unreachable", Blocks: true}.Because(err))
 		return nil
 	}
-	if !tables[l.Database.Prefix+"options"] {
+	if !said.tables[l.Database.Prefix+"options"] {
 		s.find(upkeep.Finding{Code: "table_missing", Detail: l.Database.Prefix + "options", Blocks: true})
 		return nil
 	}
-	l.Database.Neighbours = neighbours(tables, l.Database.Prefix)
-	return s.placeUploads(ctx)
+	l.Database.Neighbours = neighbours(said.tables, l.Database.Prefix)
+	if said.noOptions == nil {
+		s.placeUploads(said.uploads)
+	}
+	return said.noOptions
 }
 
-// tableNames returns the tables of the database that tell installations
-// apart.
-func tableNames(ctx context.Context, h cms.Host, l *cms.Layout) (map[string]bool, error) {
-	rows, err := h.Query(ctx, l.Database, `SELECT table_name FROM information_schema.tables
-		WHERE table_schema = DATABASE() AND (table_name LIKE '%options' OR table_name LIKE '%posts' OR table_name LIKE '%users')`)
+// tellingTables selects the tables of the database that tell installations apart.
+const tellingTables = `SELECT table_name, NULL FROM information_schema.tables
+	WHERE table_schema = DATABASE() AND (table_name LIKE '%options' OR table_name LIKE '%posts' OR table_name LIKE '%users')`
+
+// said is what the database says of a site.
+type said struct {
+	tables    map[string]bool // that tell installations apart
+	uploads   string          // the option upload_path
+	noOptions error           // why that could not be read
+}
+
+// askDatabase asks in one round trip where the site's own options are there.
+func (s *scene) askDatabase(ctx context.Context) (all said, err error) {
+	db := s.layout.Database
+	rows, err := s.host.Query(ctx, db, tellingTables+" UNION ALL SELECT NULL, option_value FROM "+Table(s.layout, "", "options")+
+		" WHERE option_name = 'upload_path'")
+	if err != nil && upkeep.CodeOf(err) != upkeep.CodeUnreachable && ctx.Err() == nil {
+		all.noOptions = err
+		rows, err = s.host.Query(ctx, db, tellingTables)
+	}
 	if err != nil {
-		return nil, err
+		return all, err
 	}
-	names := make(map[string]bool, len(rows))
+	all.tables = make(map[string]bool, len(rows))
 	for _, row := range rows {
-		names[string(row[0])] = true
+		if row[0] == nil {
+			all.uploads = string(row[1])
+			continue
+		}
+		all.tables[string(row[0])] = true
 	}
-	return names, nil
+	return all, nil
 }
 
 // blogSuffix is what the tables of one blog have behind the network's prefix.
@@ -75,20 +96,14 @@ func neighbours(tables map[string]bool, own string) []string {
 
 // placeUploads honours the option upload_path, which predates UPLOADS and
 // yields to it.
-func (s *scene) placeUploads(ctx context.Context) error {
+func (s *scene) placeUploads(dir string) {
 	l := s.layout
-	rows, err := s.host.Query(ctx, l.Database,
-		"SELECT option_value FROM "+Table(l, "", "options")+" WHERE option_name = 'upload_path'")
-	if err != nil || len(rows) == 0 {
-		return err
-	}
-	dir := strings.TrimSpace(string(rows[0][0]))
+	dir = strings.TrimSpace(dir)
 	if dir == "" || dir == "wp-content/uploads" || l.Options[OptionUploads] != "" {
-		return nil
+		return
 	}
 	if !strings.HasPrefix(dir, "/") {
 		dir = CoreDir(l) + "/" + dir
 	}
 	s.place(DirUploads, dir)
-	return nil
 }

@@ -1,0 +1,87 @@
+package info
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// alike reads a file in both ways.
+func alike(t *testing.T, name string, text []byte) (plain bool) {
+	t.Helper()
+	got, plain := plainYAML(text)
+	if !plain {
+		return false
+	}
+	if want, err := wholeYAML(text); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%s: plain %+v, YAML %+v, %v\n%s", name, got, want, err, text)
+	}
+	return true
+}
+
+func TestPlainInfo(t *testing.T) {
+	for text, plain := range map[string]bool{
+		"name: 'Views UI'\ntype: module\nversion: VERSION\ndependencies:\n  - drupal:views\n  - 'token:token (>=8.x-1.5)'\n": true,
+		"# one\nname: Thing\ncore_version_requirement: ^8 || ^9\n\nhidden: true\ndescription: \"A.\"\nlibraries:\n- a/b\n":   true,
+		"name: 7.4\nphp: 7.4\ncore: 8.x\nversion: 1e3\ndatestamp: 1600000000\nproject: 0x10\n":                               true,
+		"name: 2020-01-01\nversion: 1_000\n": true,
+		"version:\nname: A\n":                true,
+		"base theme: stable9\n":              false,
+		"base theme: claro\nhidden: false\n": true,
+		"base theme: false\n":                false,
+		"base theme: 'false'\n":              true,
+		"name: null\n":                       false,
+		"name: ~\n":                          false,
+		"name: a\nname: b\n":                 false,
+		"name: a\n  b\n":                     false,
+		"name: a # b\n":                      false,
+		"name: 'it''s'\n":                    false,
+		"name: \"a\\n\"\n":                   false,
+		"name: >\n  a\n":                     false,
+		"name: a: b\n":                       false,
+		"regions:\n  a: b\n":                 false,
+		"dependencies: a\n":                  false,
+		"dependencies:\n  - a\n - b\n":       false,
+		"name:\n  - a\n":                     false,
+		"---\nname: a\n":                     false,
+		"name: caf\xc3\xa9\n":                false,
+		"name: a\r\n":                        false,
+	} {
+		if alike(t, text, []byte(text)) != plain {
+			t.Errorf("plain is not %v: %s", plain, text)
+		}
+	}
+}
+
+// Every info file of a Drupal, and every beginning of them, is read as YAML is.
+func TestInfoOfARelease(t *testing.T) {
+	tree := os.Getenv("UPKEEP_TEST_DRUPAL_OLD")
+	if tree == "" {
+		t.Skip("UPKEEP_TEST_DRUPAL_OLD names no unpacked release")
+	}
+	files, plain := 0, 0
+	err := filepath.WalkDir(tree, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".info.yml") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if files++; alike(t, path, text) {
+			plain++
+		}
+		for i := range text {
+			alike(t, path, text[:i])
+		}
+		return err
+	})
+	if err != nil || files < 200 || plain < files*3/4 {
+		t.Errorf("%d of %d are plain: %v", plain, files, err)
+	}
+}
+
+func FuzzPlainInfo(f *testing.F) {
+	f.Add([]byte("name: 'Views UI'\ntype: module\nhidden: true\nbase theme: claro\ndependencies:\n  - drupal:views\n"))
+	f.Fuzz(func(t *testing.T, text []byte) { alike(t, "", text) })
+}
