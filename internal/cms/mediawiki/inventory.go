@@ -88,7 +88,8 @@ func (s *survey) read(ctx context.Context) (a answers, err error) {
 		a.server = databaseVersion(ctx, s.host, s.layout)
 		return err
 	})
-	return a, group.Wait()
+	err = group.Wait()
+	return a, err
 }
 
 func (s *survey) readFiles() error {

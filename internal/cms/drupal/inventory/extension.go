@@ -177,7 +177,7 @@ func (s *survey) list(dir string) ([]recall.Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close()
+	s.lent = append(s.lent, root)
 	folder, err := recall.Within(root)
 	if err != nil {
 		return nil, err
@@ -206,8 +206,10 @@ func (s *survey) close() {
 	for _, folder := range s.outside {
 		_ = folder.Close() // was only read
 	}
+	for _, root := range append(s.lent, s.root) {
+		_ = root.Close()
+	}
 	_ = s.folder.Close()
-	_ = s.root.Close()
 }
 
 // read adds one extension of a folder.

@@ -44,6 +44,7 @@ type survey struct {
 	root    *os.Root
 	folder  *recall.Folder            // the same
 	outside map[string]*recall.Folder // folders behind links that lead out of it, by where they are linked
+	lent    []*os.Root                // of those
 	version string                    // of core
 	folders int
 
@@ -110,7 +111,8 @@ func (s *survey) readAll(ctx context.Context) (interpreter upkeep.Version, err e
 		}
 		return s.extensions(ctx)
 	})
-	return interpreter, group.Wait()
+	err = group.Wait()
+	return interpreter, err
 }
 
 // versionIn is how the two generations write their version, on a line of its

@@ -120,7 +120,8 @@ func (s *survey) read(ctx context.Context, h cms.Host) (version upkeep.Version, 
 		}
 		return nil
 	})
-	return version, group.Wait()
+	err = group.Wait()
+	return version, err
 }
 
 // PHP is the version of the site's interpreter, "" when there is none.
