@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"upkeep"
+	"upkeep/internal/store/column"
 )
 
 const applicationColumns = `SELECT id, host, found, first, last, gone, dismissed FROM application`
@@ -54,7 +55,7 @@ func (db *DB) KeepScan(ctx context.Context, host upkeep.HostID, scan *upkeep.Sca
 			if len(gone) == 0 {
 				continue
 			}
-			if _, err := tx.ExecContext(ctx, `UPDATE application SET gone = $1 WHERE id = $2`, stamp(tx.now), gone[0].ID); err != nil {
+			if _, err := tx.ExecContext(ctx, `UPDATE application SET gone = $1 WHERE id = $2`, column.Stamp(tx.now), gone[0].ID); err != nil {
 				return err
 			}
 			gone[0].Gone = tx.now
@@ -75,7 +76,7 @@ func keepDiscovery(ctx context.Context, tx *tx, host upkeep.HostID, d *upkeep.Di
 	if len(had) == 0 {
 		changes.New = append(changes.New, now)
 		return tx.QueryRowContext(ctx, `INSERT INTO application (host, place, found, first, last, dismissed)
-			VALUES ($1, $2, $3, $4, $5, 'null') RETURNING id`, optional(host), place, document{d}, stamp(now.First), stamp(now.Last)).Scan(&now.ID)
+			VALUES ($1, $2, $3, $4, $5, 'null') RETURNING id`, column.Optional(host), place, column.Document{Of: d}, column.Stamp(now.First), column.Stamp(now.Last)).Scan(&now.ID)
 	}
 	before := had[0]
 	now.ID, now.First, now.Dismissed = before.ID, before.First, before.Dismissed
@@ -87,7 +88,7 @@ func keepDiscovery(ctx context.Context, tx *tx, host upkeep.HostID, d *upkeep.Di
 		changes.Back = append(changes.Back, now)
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE application SET found = $1, last = $2, gone = NULL, dismissed = $3 WHERE id = $4`,
-		document{d}, stamp(tx.now), document{now.Dismissed}, now.ID)
+		column.Document{Of: d}, column.Stamp(tx.now), column.Document{Of: now.Dismissed}, now.ID)
 	return err
 }
 
@@ -96,7 +97,7 @@ func (db *DB) DismissApplication(ctx context.Context, id upkeep.ApplicationID, d
 	defer upkeep.Wrap(&err, "dismiss application %s", id)
 	return db.write(ctx, func(tx *tx) error {
 		dismissal.At = tx.now
-		found, err := changed(tx.ExecContext(ctx, `UPDATE application SET dismissed = $1 WHERE id = $2`, document{dismissal}, id))
+		found, err := changed(tx.ExecContext(ctx, `UPDATE application SET dismissed = $1 WHERE id = $2`, column.Document{Of: dismissal}, id))
 		if err == nil && !found {
 			return upkeep.Errorf(upkeep.CodeNotFound, "application %s does not exist", id)
 		}
@@ -106,6 +107,6 @@ func (db *DB) DismissApplication(ctx context.Context, id upkeep.ApplicationID, d
 
 func scanApplication(row scanner) (*upkeep.Hosted, error) {
 	var a upkeep.Hosted
-	err := row.Scan(&a.ID, (*optional)(&a.Host), document{&a.Discovery}, (*stamp)(&a.First), (*stamp)(&a.Last), (*stamp)(&a.Gone), document{&a.Dismissed})
+	err := row.Scan(&a.ID, (*column.Optional)(&a.Host), column.Document{Of: &a.Discovery}, (*column.Stamp)(&a.First), (*column.Stamp)(&a.Last), (*column.Stamp)(&a.Gone), column.Document{Of: &a.Dismissed})
 	return &a, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"upkeep"
+	"upkeep/internal/store/column"
 )
 
 const backupColumns = `SELECT id, site, intervention, moment, snapshot, taken, frozen, complete, verified,
@@ -21,12 +22,12 @@ func (db *DB) Backup(ctx context.Context, id upkeep.BackupID) (backup *upkeep.Ba
 // Backups returns the backups that filter leaves, newest first.
 func (db *DB) Backups(ctx context.Context, filter upkeep.BackupFilter) (found []*upkeep.Backup, err error) {
 	err = db.read(ctx, func(tx *tx) error {
-		var w where
-		w.add(filter.Site != 0, "site = ?", filter.Site)
-		w.add(filter.Intervention != 0, "intervention = ?", filter.Intervention)
-		w.add(filter.Moment != "", "moment = ?", filter.Moment)
-		w.plain(filter.Complete, "complete")
-		query, args := w.query(backupColumns, "id DESC", filter.Limit)
+		var w column.Where
+		w.Add(filter.Site != 0, "site = ?", filter.Site)
+		w.Add(filter.Intervention != 0, "intervention = ?", filter.Intervention)
+		w.Add(filter.Moment != "", "moment = ?", filter.Moment)
+		w.Plain(filter.Complete, "complete")
+		query, args := w.Query(backupColumns, "id DESC", filter.Limit)
 		found, err = collect(ctx, tx, query, args, scanBackup)
 		return err
 	})
@@ -44,7 +45,7 @@ func (db *DB) CreateBackup(ctx context.Context, backup *upkeep.Backup) (err erro
 		return tx.QueryRowContext(ctx, `INSERT INTO backup (moment, snapshot, taken, frozen, complete, verified,
 				files, bytes, added, tables, manifest, note, site, intervention)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING id`,
-			append(backupValues(backup), backup.Site, optional(backup.Intervention))...).Scan(&backup.ID)
+			append(backupValues(backup), backup.Site, column.Optional(backup.Intervention))...).Scan(&backup.ID)
 	})
 }
 
@@ -85,13 +86,13 @@ func findBackup(ctx context.Context, tx *tx, id upkeep.BackupID) (*upkeep.Backup
 
 // backupValues lists what may change, in the order both statements name it.
 func backupValues(b *upkeep.Backup) []any {
-	return []any{b.Moment, b.Snapshot, stamp(b.Taken), b.Frozen, b.Complete, stamp(b.Verified),
+	return []any{b.Moment, b.Snapshot, column.Stamp(b.Taken), b.Frozen, b.Complete, column.Stamp(b.Verified),
 		b.Files, b.Bytes, b.Added, b.Tables, b.Manifest, b.Note}
 }
 
 func scanBackup(row scanner) (*upkeep.Backup, error) {
 	var b upkeep.Backup
-	err := row.Scan(&b.ID, &b.Site, (*optional)(&b.Intervention), &b.Moment, &b.Snapshot, (*stamp)(&b.Taken),
-		&b.Frozen, &b.Complete, (*stamp)(&b.Verified), &b.Files, &b.Bytes, &b.Added, &b.Tables, &b.Manifest, &b.Note)
+	err := row.Scan(&b.ID, &b.Site, (*column.Optional)(&b.Intervention), &b.Moment, &b.Snapshot, (*column.Stamp)(&b.Taken),
+		&b.Frozen, &b.Complete, (*column.Stamp)(&b.Verified), &b.Files, &b.Bytes, &b.Added, &b.Tables, &b.Manifest, &b.Note)
 	return &b, err
 }

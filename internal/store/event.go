@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"upkeep"
+	"upkeep/internal/store/column"
 )
 
 // Events returns events of an intervention whose ID is greater than after,
@@ -36,10 +37,10 @@ func createEvent(ctx context.Context, tx *tx, event *upkeep.Event) error {
 	}
 	return tx.QueryRowContext(ctx,
 		`INSERT INTO event (intervention, at, state, code, params) VALUES ($1, $2, $3, $4, $5) RETURNING id`,
-		event.Intervention, stamp(event.At), event.State, event.Code, document{event.Params}).Scan(&event.ID)
+		event.Intervention, column.Stamp(event.At), event.State, event.Code, column.Document{Of: event.Params}).Scan(&event.ID)
 }
 
 func scanEvent(row scanner) (event upkeep.Event, err error) {
-	err = row.Scan(&event.ID, &event.Intervention, (*stamp)(&event.At), &event.State, &event.Code, document{&event.Params})
+	err = row.Scan(&event.ID, &event.Intervention, (*column.Stamp)(&event.At), &event.State, &event.Code, column.Document{Of: &event.Params})
 	return event, err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"upkeep"
+	"upkeep/internal/store/column"
 )
 
 // writeEvidence keeps what an intervention that has ended proved. One that
@@ -20,7 +21,7 @@ func writeEvidence(ctx context.Context, tx *tx, iv *upkeep.Intervention) error {
 		return err
 	}
 	var environment upkeep.Environment
-	row := tx.QueryRowContext(ctx, inventoryColumns+` WHERE site = $1 AND taken <= $2 ORDER BY id DESC LIMIT 1`, iv.Site, stamp(iv.Created))
+	row := tx.QueryRowContext(ctx, inventoryColumns+` WHERE site = $1 AND taken <= $2 ORDER BY id DESC LIMIT 1`, iv.Site, column.Stamp(iv.Created))
 	switch inventory, err := scanInventory(row); {
 	case err == nil:
 		environment = inventory.Environment()
@@ -28,7 +29,7 @@ func writeEvidence(ctx context.Context, tx *tx, iv *upkeep.Intervention) error {
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, `INSERT INTO environment (intervention, body) VALUES ($1, $2) ON CONFLICT (intervention) DO NOTHING`,
-		iv.ID, document{environment}); err != nil {
+		iv.ID, column.Document{Of: environment}); err != nil {
 		return err
 	}
 	for _, o := range iv.Outcomes {
@@ -38,7 +39,7 @@ func writeEvidence(ctx context.Context, tx *tx, iv *upkeep.Intervention) error {
 		if _, err := tx.ExecContext(ctx, `INSERT INTO evidence (intervention, site, cms, component, from_version, version, result, at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 			ON CONFLICT (intervention, component) DO UPDATE SET result = excluded.result, at = excluded.at`,
-			iv.ID, iv.Site, site.CMS, o.Ref, o.From, o.To, o.Result, stamp(iv.Ended)); err != nil {
+			iv.ID, iv.Site, site.CMS, o.Ref, o.From, o.To, o.Result, column.Stamp(iv.Ended)); err != nil {
 			return err
 		}
 	}
@@ -49,14 +50,14 @@ func writeEvidence(ctx context.Context, tx *tx, iv *upkeep.Intervention) error {
 // of the CMS when component is "".
 func (db *DB) Evidence(ctx context.Context, cms upkeep.CMS, component string, version upkeep.Version) (found []upkeep.Evidence, err error) {
 	err = db.read(ctx, func(tx *tx) error {
-		var w where
-		w.add(true, "cms = ?", cms)
-		w.add(component != "", "component = ?", component)
-		w.add(component != "", "version = ?", version)
-		query, args := w.query(`SELECT intervention, site, cms, component, from_version, version, result, body, at
+		var w column.Where
+		w.Add(true, "cms = ?", cms)
+		w.Add(component != "", "component = ?", component)
+		w.Add(component != "", "version = ?", version)
+		query, args := w.Query(`SELECT intervention, site, cms, component, from_version, version, result, body, at
 			FROM evidence JOIN environment USING (intervention)`, "at, intervention, component", 0)
 		found, err = collect(ctx, tx, query, args, func(row scanner) (e upkeep.Evidence, err error) {
-			err = row.Scan(&e.Intervention, &e.Site, &e.CMS, &e.Component, &e.From, &e.To, &e.Result, document{&e.Environment}, (*stamp)(&e.At))
+			err = row.Scan(&e.Intervention, &e.Site, &e.CMS, &e.Component, &e.From, &e.To, &e.Result, column.Document{Of: &e.Environment}, (*column.Stamp)(&e.At))
 			return e, err
 		})
 		return err
@@ -82,7 +83,7 @@ func (db *DB) CreateRollout(ctx context.Context, r *upkeep.Rollout) (err error) 
 	defer upkeep.Wrap(&err, "lay down the waves of %s %s", r.Component, r.Version)
 	return db.write(ctx, func(tx *tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO rollout (cms, component, version, security, began, waves) VALUES ($1, $2, $3, $4, $5, $6)
-			ON CONFLICT (cms, component, version) DO NOTHING`, r.CMS, r.Component, r.Version, r.Security, stamp(tx.now), document{r.Waves})
+			ON CONFLICT (cms, component, version) DO NOTHING`, r.CMS, r.Component, r.Version, r.Security, column.Stamp(tx.now), column.Document{Of: r.Waves})
 		if err != nil {
 			return err
 		}
@@ -111,13 +112,13 @@ func (db *DB) FailedRollouts(ctx context.Context) (found []*upkeep.Rollout, err 
 func (db *DB) MarkRolloutHeld(ctx context.Context, r *upkeep.Rollout) error {
 	return db.write(ctx, func(tx *tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE rollout SET held = $1 WHERE cms = $2 AND component = $3 AND version = $4`,
-			stamp(r.Held), r.CMS, r.Component, r.Version)
+			column.Stamp(r.Held), r.CMS, r.Component, r.Version)
 		return err
 	})
 }
 
 func scanRollout(row scanner) (*upkeep.Rollout, error) {
 	var r upkeep.Rollout
-	err := row.Scan(&r.CMS, &r.Component, &r.Version, &r.Security, (*stamp)(&r.Began), (*stamp)(&r.Held), document{&r.Waves})
+	err := row.Scan(&r.CMS, &r.Component, &r.Version, &r.Security, (*column.Stamp)(&r.Began), (*column.Stamp)(&r.Held), column.Document{Of: &r.Waves})
 	return &r, err
 }

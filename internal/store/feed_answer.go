@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/store/column"
 )
 
 // FeedAnswers remembers what publishers answered, so that an unchanged answer
@@ -21,7 +22,7 @@ func (db *DB) FeedAnswers() FeedAnswers { return FeedAnswers{db} }
 func (f FeedAnswers) Get(ctx context.Context, key string) (body []byte, etag string, at time.Time, ok bool, err error) {
 	err = f.db.read(ctx, func(tx *tx) error {
 		return tx.QueryRowContext(ctx, `SELECT body, etag, at FROM feed_answer WHERE key = $1`, key).
-			Scan(&body, &etag, (*stamp)(&at))
+			Scan(&body, &etag, (*column.Stamp)(&at))
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, "", time.Time{}, false, nil
@@ -35,7 +36,7 @@ func (f FeedAnswers) Put(ctx context.Context, key string, body []byte, etag stri
 	return f.db.write(ctx, func(tx *tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO feed_answer (key, etag, at, body) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (key) DO UPDATE SET etag = excluded.etag, at = excluded.at, body = excluded.body`,
-			key, etag, stamp(at), body)
+			key, etag, column.Stamp(at), body)
 		return err
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"upkeep"
+	"upkeep/internal/store/column"
 )
 
 const holdColumns = `SELECT id, site, component, version, reason, created, lifted FROM hold`
@@ -20,11 +21,11 @@ func (db *DB) Hold(ctx context.Context, id int64) (hold *upkeep.Hold, err error)
 // Holds returns the holds that filter leaves, oldest first.
 func (db *DB) Holds(ctx context.Context, filter upkeep.HoldFilter) (found []*upkeep.Hold, err error) {
 	err = db.read(ctx, func(tx *tx) error {
-		var w where
-		w.add(filter.Site != 0, "site = ?", filter.Site)
-		w.add(filter.Component != "", "component = ?", filter.Component)
-		w.plain(filter.Current, "lifted IS NULL")
-		query, args := w.query(holdColumns, "id", filter.Limit)
+		var w column.Where
+		w.Add(filter.Site != 0, "site = ?", filter.Site)
+		w.Add(filter.Component != "", "component = ?", filter.Component)
+		w.Plain(filter.Current, "lifted IS NULL")
+		query, args := w.Query(holdColumns, "id", filter.Limit)
 		found, err = collect(ctx, tx, query, args, scanHold)
 		return err
 	})
@@ -41,8 +42,8 @@ func (db *DB) CreateHold(ctx context.Context, hold *upkeep.Hold) (err error) {
 			VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (site, component, version) WHERE lifted IS NULL DO UPDATE SET reason = excluded.reason
 			RETURNING id, created`,
-			hold.Site, hold.Component, hold.Version, document{hold.Reason}, stamp(tx.now)).
-			Scan(&hold.ID, (*stamp)(&hold.Created))
+			hold.Site, hold.Component, hold.Version, column.Document{Of: hold.Reason}, column.Stamp(tx.now)).
+			Scan(&hold.ID, (*column.Stamp)(&hold.Created))
 	})
 }
 
@@ -58,7 +59,7 @@ func (db *DB) UpdateHold(ctx context.Context, id int64, change func(*upkeep.Hold
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE hold SET reason = $1, lifted = $2 WHERE id = $3`,
-			document{hold.Reason}, stamp(hold.Lifted), id)
+			column.Document{Of: hold.Reason}, column.Stamp(hold.Lifted), id)
 		return err
 	})
 }
@@ -81,7 +82,7 @@ func findHold(ctx context.Context, tx *tx, id int64) (*upkeep.Hold, error) {
 
 func scanHold(row scanner) (*upkeep.Hold, error) {
 	var h upkeep.Hold
-	err := row.Scan(&h.ID, &h.Site, &h.Component, &h.Version, document{&h.Reason},
-		(*stamp)(&h.Created), (*stamp)(&h.Lifted))
+	err := row.Scan(&h.ID, &h.Site, &h.Component, &h.Version, column.Document{Of: &h.Reason},
+		(*column.Stamp)(&h.Created), (*column.Stamp)(&h.Lifted))
 	return &h, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"upkeep"
+	"upkeep/internal/store/column"
 )
 
 const hostColumns = `SELECT id, name, mark, sudo, way, created FROM host`
@@ -61,7 +62,7 @@ func (db *DB) CreateHost(ctx context.Context, host *upkeep.Host) (err error) {
 		host.Created = tx.now
 		return tx.QueryRowContext(ctx,
 			`INSERT INTO host (name, mark, sudo, way, created) VALUES ($1, $2, $3, $4, $5) RETURNING id`,
-			host.Name, host.Mark, host.Sudo, document{way{host.At, host.Jump, host.Keys}}, stamp(host.Created)).Scan(&host.ID)
+			host.Name, host.Mark, host.Sudo, column.Document{Of: way{host.At, host.Jump, host.Keys}}, column.Stamp(host.Created)).Scan(&host.ID)
 	})
 }
 
@@ -88,7 +89,7 @@ func (db *DB) DeleteHost(ctx context.Context, id upkeep.HostID) (err error) {
 func scanHost(row scanner) (*upkeep.Host, error) {
 	var host upkeep.Host
 	var way way
-	err := row.Scan(&host.ID, &host.Name, &host.Mark, &host.Sudo, document{&way}, (*stamp)(&host.Created))
+	err := row.Scan(&host.ID, &host.Name, &host.Mark, &host.Sudo, column.Document{Of: &way}, (*column.Stamp)(&host.Created))
 	host.At, host.Jump, host.Keys = way.At, way.Jump, way.Keys
 	return &host, err
 }

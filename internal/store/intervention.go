@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/store/column"
 )
 
 const interventionColumns = `SELECT id, site, state, requester, created, started, ended, cancel_at, body
@@ -26,13 +27,13 @@ func (db *DB) Interventions(
 	ctx context.Context, filter upkeep.InterventionFilter,
 ) (found []*upkeep.Intervention, err error) {
 	err = db.read(ctx, func(tx *tx) error {
-		var w where
-		w.add(filter.Site != 0, "site = ?", filter.Site)
-		w.plain(filter.Unended, "ended IS NULL")
-		w.add(!filter.EndedAfter.IsZero(), "ended > ?", stamp(filter.EndedAfter))
-		w.add(filter.Unleased, `NOT EXISTS (SELECT 1 FROM lease
-			WHERE lease.key = 'intervention/' || intervention.id AND lease.expires > ?)`, stamp(tx.now))
-		query, args := w.query(interventionColumns, "id DESC", filter.Limit)
+		var w column.Where
+		w.Add(filter.Site != 0, "site = ?", filter.Site)
+		w.Plain(filter.Unended, "ended IS NULL")
+		w.Add(!filter.EndedAfter.IsZero(), "ended > ?", column.Stamp(filter.EndedAfter))
+		w.Add(filter.Unleased, `NOT EXISTS (SELECT 1 FROM lease
+			WHERE lease.key = 'intervention/' || intervention.id AND lease.expires > ?)`, column.Stamp(tx.now))
+		query, args := w.Query(interventionColumns, "id DESC", filter.Limit)
 		found, err = collect(ctx, tx, query, args, scanIntervention)
 		return err
 	})
@@ -53,7 +54,7 @@ func (db *DB) CreateIntervention(ctx context.Context, iv *upkeep.Intervention) (
 		iv.State, iv.Created, iv.Started, iv.Ended = upkeep.Planned, tx.now, time.Time{}, time.Time{}
 		err := tx.QueryRowContext(ctx, `INSERT INTO intervention (site, state, requester, created, cancel_at, body)
 			VALUES ($1, $2, $3, $4, $5, $6) RETURNING id`,
-			iv.Site, iv.State, iv.Requester, stamp(iv.Created), stamp(iv.CancelAt), interventionBody(iv)).Scan(&iv.ID)
+			iv.Site, iv.State, iv.Requester, column.Stamp(iv.Created), column.Stamp(iv.CancelAt), interventionBody(iv)).Scan(&iv.ID)
 		if err != nil {
 			return err
 		}
@@ -137,7 +138,7 @@ func (db *DB) CancelIntervention(ctx context.Context, id upkeep.InterventionID, 
 		if !iv.CancelAt.IsZero() {
 			return nil
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE intervention SET cancel_at = $1 WHERE id = $2`, stamp(at), id); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE intervention SET cancel_at = $1 WHERE id = $2`, column.Stamp(at), id); err != nil {
 			return err
 		}
 		return createEvent(ctx, tx, &upkeep.Event{Intervention: id, State: iv.State, Code: "cancel_asked"})
@@ -175,16 +176,16 @@ func editIntervention(
 func writeIntervention(ctx context.Context, tx *tx, iv *upkeep.Intervention) error {
 	_, err := tx.ExecContext(ctx,
 		`UPDATE intervention SET state = $1, started = $2, ended = $3, body = $4 WHERE id = $5`,
-		iv.State, stamp(iv.Started), stamp(iv.Ended), interventionBody(iv), iv.ID)
+		iv.State, column.Stamp(iv.Started), column.Stamp(iv.Ended), interventionBody(iv), iv.ID)
 	return err
 }
 
 // interventionBody is iv without what the columns keep, so that no fact is
 // written twice.
-func interventionBody(iv *upkeep.Intervention) document {
+func interventionBody(iv *upkeep.Intervention) column.Document {
 	body := *iv
 	copyColumns(&body, &upkeep.Intervention{})
-	return document{body}
+	return column.Document{Of: body}
 }
 
 func copyColumns(to, from *upkeep.Intervention) {
@@ -194,8 +195,8 @@ func copyColumns(to, from *upkeep.Intervention) {
 
 func scanIntervention(row scanner) (*upkeep.Intervention, error) {
 	var iv, columns upkeep.Intervention
-	err := row.Scan(&columns.ID, &columns.Site, &columns.State, &columns.Requester, (*stamp)(&columns.Created),
-		(*stamp)(&columns.Started), (*stamp)(&columns.Ended), (*stamp)(&columns.CancelAt), document{&iv})
+	err := row.Scan(&columns.ID, &columns.Site, &columns.State, &columns.Requester, (*column.Stamp)(&columns.Created),
+		(*column.Stamp)(&columns.Started), (*column.Stamp)(&columns.Ended), (*column.Stamp)(&columns.CancelAt), column.Document{Of: &iv})
 	copyColumns(&iv, &columns)
 	return &iv, err
 }

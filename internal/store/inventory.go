@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/store/column"
 )
 
 const inventoryColumns = `SELECT seen, body FROM inventory`
@@ -29,9 +30,9 @@ func (db *DB) Inventory(ctx context.Context, site upkeep.SiteID) (inventory *upk
 // newest first.
 func (db *DB) Inventories(ctx context.Context, filter upkeep.InventoryFilter) (found []*upkeep.Inventory, err error) {
 	err = db.read(ctx, func(tx *tx) error {
-		var w where
-		w.add(filter.Site != 0, "site = ?", filter.Site)
-		query, args := w.query(inventoryColumns, "id DESC", filter.Limit)
+		var w column.Where
+		w.Add(filter.Site != 0, "site = ?", filter.Site)
+		query, args := w.Query(inventoryColumns, "id DESC", filter.Limit)
 		found, err = collect(ctx, tx, query, args, scanInventory)
 		return err
 	})
@@ -59,7 +60,7 @@ func (db *DB) CreateInventory(
 		var seen time.Time
 		err := tx.QueryRowContext(ctx,
 			`SELECT id, digest, seen FROM inventory WHERE site = $1 ORDER BY id DESC LIMIT 1`, site).
-			Scan(&id, &last, (*stamp)(&seen))
+			Scan(&id, &last, (*column.Stamp)(&seen))
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
@@ -67,13 +68,13 @@ func (db *DB) CreateInventory(
 			return nil
 		}
 		if last == digest {
-			_, err = tx.ExecContext(ctx, `UPDATE inventory SET seen = $1 WHERE id = $2`, stamp(inventory.Taken), id)
+			_, err = tx.ExecContext(ctx, `UPDATE inventory SET seen = $1 WHERE id = $2`, column.Stamp(inventory.Taken), id)
 			return err
 		}
 		isNew = true
 		_, err = tx.ExecContext(ctx,
 			`INSERT INTO inventory (site, digest, taken, seen, body) VALUES ($1, $2, $3, $4, $5)`,
-			site, digest, stamp(inventory.Taken), stamp(inventory.Taken), string(body))
+			site, digest, column.Stamp(inventory.Taken), column.Stamp(inventory.Taken), string(body))
 		return err
 	})
 	return isNew && err == nil, err
@@ -82,7 +83,7 @@ func (db *DB) CreateInventory(
 func scanInventory(row scanner) (*upkeep.Inventory, error) {
 	var inventory upkeep.Inventory
 	var seen time.Time
-	err := row.Scan((*stamp)(&seen), document{&inventory})
+	err := row.Scan((*column.Stamp)(&seen), column.Document{Of: &inventory})
 	inventory.Taken = seen
 	return &inventory, err
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/store/column"
 )
 
 // A lease says who may act on something, and until when: "intervention/12",
@@ -29,7 +30,7 @@ func (db *DB) AcquireLease(ctx context.Context, key, holder string, ttl time.Dur
 		acquired, err := changed(tx.ExecContext(ctx, `INSERT INTO lease (key, holder, expires) VALUES ($1, $2, $3)
 			ON CONFLICT (key) DO UPDATE SET holder = excluded.holder, expires = excluded.expires
 			WHERE lease.holder = excluded.holder OR lease.expires <= $4`,
-			key, holder, stamp(tx.now.Add(ttl)), stamp(tx.now)))
+			key, holder, column.Stamp(tx.now.Add(ttl)), column.Stamp(tx.now)))
 		if err != nil || acquired {
 			return err
 		}
@@ -45,7 +46,7 @@ func (db *DB) RenewLease(ctx context.Context, key, holder string, ttl time.Durat
 		if err := checkLease(ctx, tx, key, holder); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `UPDATE lease SET expires = $1 WHERE key = $2`, stamp(tx.now.Add(ttl)), key)
+		_, err := tx.ExecContext(ctx, `UPDATE lease SET expires = $1 WHERE key = $2`, column.Stamp(tx.now.Add(ttl)), key)
 		return err
 	})
 }
@@ -64,7 +65,7 @@ func (db *DB) ReleaseLease(ctx context.Context, key, holder string) (err error) 
 func checkLease(ctx context.Context, tx *tx, key, holder string) error {
 	var has string
 	var expires time.Time
-	err := tx.QueryRowContext(ctx, `SELECT holder, expires FROM lease WHERE key = $1`, key).Scan(&has, (*stamp)(&expires))
+	err := tx.QueryRowContext(ctx, `SELECT holder, expires FROM lease WHERE key = $1`, key).Scan(&has, (*column.Stamp)(&expires))
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return upkeep.Errorf(upkeep.CodeConflict, "%s is leased to nobody", key)

@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"upkeep"
+	"upkeep/internal/store/column"
 )
 
 const ledgerColumns = `SELECT seq, at, site, actor, kind, facts, previous, hash FROM ledger`
@@ -51,8 +52,8 @@ func (db *DB) CreateLedgerEntry(
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO ledger (seq, at, site, actor, kind, facts, previous, hash)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, entry.Seq, stamp(entry.At), optional(entry.Site), entry.Actor,
-			entry.Kind, document{entry.Facts}, entry.Previous, entry.Hash)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, entry.Seq, column.Stamp(entry.At), column.Optional(entry.Site), entry.Actor,
+			entry.Kind, column.Document{Of: entry.Facts}, entry.Previous, entry.Hash)
 		return err
 	})
 	return entry, err
@@ -67,7 +68,7 @@ func ledgerHead(ctx context.Context, tx *tx) (upkeep.LedgerEntry, error) {
 }
 
 func scanLedgerEntry(row scanner) (entry upkeep.LedgerEntry, err error) {
-	err = row.Scan(&entry.Seq, (*stamp)(&entry.At), (*optional)(&entry.Site), &entry.Actor, &entry.Kind,
-		document{&entry.Facts}, &entry.Previous, &entry.Hash)
+	err = row.Scan(&entry.Seq, (*column.Stamp)(&entry.At), (*column.Optional)(&entry.Site), &entry.Actor, &entry.Kind,
+		column.Document{Of: &entry.Facts}, &entry.Previous, &entry.Hash)
 	return entry, err
 }

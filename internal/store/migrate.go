@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"upkeep"
+	"upkeep/internal/store/column"
 )
 
 //go:embed migration/*/*.sql
@@ -77,7 +78,7 @@ func (db *DB) migrateFile(ctx context.Context, file string) (err error) {
 		// The name first: another process that came between is then seen
 		// here, before any of the migration runs twice.
 		inserted, err := changed(tx.ExecContext(ctx,
-			`INSERT INTO migration (name, applied) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`, name, stamp(tx.now)))
+			`INSERT INTO migration (name, applied) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`, name, column.Stamp(tx.now)))
 		if err != nil || !inserted {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"upkeep"
+	"upkeep/internal/store/column"
 )
 
 const planColumns = `SELECT name, title, extensions, customised, cadence_days, soak_days, security_hours, wave_hours, urgent_hours, insist FROM plan`
@@ -70,11 +71,11 @@ func (db *DB) PutSubscription(ctx context.Context, s *upkeep.Subscription) (err 
 				since = CASE WHEN subscription.plan = excluded.plan THEN subscription.since ELSE excluded.since END,
 				plan = excluded.plan, client = excluded.client, consent = excluded.consent, canary = excluded.canary
 			RETURNING since`,
-			s.Site, s.Plan, s.Client, s.Consent, stamp(tx.now), s.Canary).Scan((*stamp)(&s.Since))
+			s.Site, s.Plan, s.Client, s.Consent, column.Stamp(tx.now), s.Canary).Scan((*column.Stamp)(&s.Since))
 	})
 }
 
 func scanSubscription(row scanner) (s upkeep.Subscription, err error) {
-	err = row.Scan(&s.Site, &s.Plan, &s.Client, &s.Consent, &s.Canary, (*stamp)(&s.Since))
+	err = row.Scan(&s.Site, &s.Plan, &s.Client, &s.Consent, &s.Canary, (*column.Stamp)(&s.Since))
 	return s, err
 }

@@ -4,17 +4,18 @@ import (
 	"context"
 
 	"upkeep"
+	"upkeep/internal/store/column"
 )
 
 // ReleaseHolds returns the releases of a CMS that are held for the fleet, of
 // every CMS when it is "", oldest first.
 func (db *DB) ReleaseHolds(ctx context.Context, cms upkeep.CMS) (found []upkeep.ReleaseHold, err error) {
 	err = db.read(ctx, func(tx *tx) error {
-		var w where
-		w.add(cms != "", "cms = ?", cms)
-		query, args := w.query(`SELECT cms, component, version, actor, because, created FROM release_hold`, "created, component", 0)
+		var w column.Where
+		w.Add(cms != "", "cms = ?", cms)
+		query, args := w.Query(`SELECT cms, component, version, actor, because, created FROM release_hold`, "created, component", 0)
 		found, err = collect(ctx, tx, query, args, func(row scanner) (h upkeep.ReleaseHold, err error) {
-			err = row.Scan(&h.CMS, &h.Component, &h.Version, &h.Actor, &h.Because, (*stamp)(&h.Created))
+			err = row.Scan(&h.CMS, &h.Component, &h.Version, &h.Actor, &h.Because, (*column.Stamp)(&h.Created))
 			return h, err
 		})
 		return err
@@ -31,7 +32,7 @@ func (db *DB) PutReleaseHold(ctx context.Context, hold *upkeep.ReleaseHold) (err
 			VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT (cms, component, version) DO UPDATE SET
 				actor = excluded.actor, because = excluded.because, created = excluded.created`,
-			hold.CMS, hold.Component, hold.Version, hold.Actor, hold.Because, stamp(hold.Created))
+			hold.CMS, hold.Component, hold.Version, hold.Actor, hold.Because, column.Stamp(hold.Created))
 		return err
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"upkeep"
+	"upkeep/internal/store/column"
 )
 
 const siteColumns = `SELECT id, name, url, host, root, cms, policy, created, shut FROM site`
@@ -53,7 +54,7 @@ func (db *DB) CreateSite(ctx context.Context, site *upkeep.Site) (err error) {
 		site.Created = tx.now
 		return tx.QueryRowContext(ctx,
 			`INSERT INTO site (name, url, host, root, cms, policy, created) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id`,
-			site.Name, site.URL, optional(site.Host), place(site), site.CMS, document{site.Policy}, stamp(site.Created)).Scan(&site.ID)
+			site.Name, site.URL, column.Optional(site.Host), place(site), site.CMS, column.Document{Of: site.Policy}, column.Stamp(site.Created)).Scan(&site.ID)
 	})
 }
 
@@ -78,7 +79,7 @@ func (db *DB) UpdateSite(ctx context.Context, id upkeep.SiteID, change func(*upk
 		}
 		_, err = tx.ExecContext(ctx,
 			`UPDATE site SET name = $1, url = $2, root = $3, cms = $4, policy = $5, shut = $6 WHERE id = $7`,
-			site.Name, site.URL, place(site), site.CMS, document{site.Policy}, stamp(site.Shut), id)
+			site.Name, site.URL, place(site), site.CMS, column.Document{Of: site.Policy}, column.Stamp(site.Shut), id)
 		return err
 	})
 }
@@ -130,8 +131,8 @@ func findSite(ctx context.Context, tx *tx, id upkeep.SiteID) (*upkeep.Site, erro
 
 func scanSite(row scanner) (*upkeep.Site, error) {
 	var site upkeep.Site
-	err := row.Scan(&site.ID, &site.Name, &site.URL, (*optional)(&site.Host), &site.Root, &site.CMS,
-		document{&site.Policy}, (*stamp)(&site.Created), (*stamp)(&site.Shut))
+	err := row.Scan(&site.ID, &site.Name, &site.URL, (*column.Optional)(&site.Host), &site.Root, &site.CMS,
+		column.Document{Of: &site.Policy}, (*column.Stamp)(&site.Created), (*column.Stamp)(&site.Shut))
 	site.Root = strings.TrimPrefix(site.Root, "@"+site.Host.String()+":")
 	return &site, err
 }

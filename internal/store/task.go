@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"upkeep"
+	"upkeep/internal/store/column"
 )
 
 const taskColumns = `SELECT id, site, intervention, component, code, params, created, closed FROM task`
@@ -20,10 +21,10 @@ func (db *DB) Task(ctx context.Context, id int64) (task *upkeep.Task, err error)
 // Tasks returns the tasks that filter leaves, oldest first.
 func (db *DB) Tasks(ctx context.Context, filter upkeep.TaskFilter) (found []*upkeep.Task, err error) {
 	err = db.read(ctx, func(tx *tx) error {
-		var w where
-		w.add(filter.Site != 0, "site = ?", filter.Site)
-		w.plain(filter.Open, "closed IS NULL")
-		query, args := w.query(taskColumns, "id", filter.Limit)
+		var w column.Where
+		w.Add(filter.Site != 0, "site = ?", filter.Site)
+		w.Plain(filter.Open, "closed IS NULL")
+		query, args := w.Query(taskColumns, "id", filter.Limit)
 		found, err = collect(ctx, tx, query, args, scanTask)
 		return err
 	})
@@ -40,8 +41,8 @@ func (db *DB) CreateTask(ctx context.Context, task *upkeep.Task) (err error) {
 			VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT (site, component, code) WHERE closed IS NULL DO UPDATE SET params = excluded.params
 			RETURNING id, created`,
-			task.Site, optional(task.Intervention), task.Component, task.Code, document{task.Params}, stamp(tx.now)).
-			Scan(&task.ID, (*stamp)(&task.Created))
+			task.Site, column.Optional(task.Intervention), task.Component, task.Code, column.Document{Of: task.Params}, column.Stamp(tx.now)).
+			Scan(&task.ID, (*column.Stamp)(&task.Created))
 	})
 }
 
@@ -57,7 +58,7 @@ func (db *DB) UpdateTask(ctx context.Context, id int64, change func(*upkeep.Task
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE task SET params = $1, closed = $2 WHERE id = $3`,
-			document{task.Params}, stamp(task.Closed), id)
+			column.Document{Of: task.Params}, column.Stamp(task.Closed), id)
 		return err
 	})
 }
@@ -80,7 +81,7 @@ func findTask(ctx context.Context, tx *tx, id int64) (*upkeep.Task, error) {
 
 func scanTask(row scanner) (*upkeep.Task, error) {
 	var t upkeep.Task
-	err := row.Scan(&t.ID, &t.Site, (*optional)(&t.Intervention), &t.Component, &t.Code, document{&t.Params},
-		(*stamp)(&t.Created), (*stamp)(&t.Closed))
+	err := row.Scan(&t.ID, &t.Site, (*column.Optional)(&t.Intervention), &t.Component, &t.Code, column.Document{Of: &t.Params},
+		(*column.Stamp)(&t.Created), (*column.Stamp)(&t.Closed))
 	return &t, err
 }

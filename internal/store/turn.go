@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"upkeep"
+	"upkeep/internal/store/column"
 )
 
 // Sight notes that a site of a CMS was offered releases, and sets when the
@@ -30,14 +31,14 @@ func (db *DB) Sight(ctx context.Context, cms upkeep.CMS, sightings []upkeep.Sigh
 	return db.write(ctx, func(tx *tx) error {
 		for i := range sightings {
 			s := &sightings[i]
-			flagged := stamp{}
+			flagged := column.Stamp{}
 			if s.Security {
-				flagged = stamp(tx.now)
+				flagged = column.Stamp(tx.now)
 			}
 			err := tx.QueryRowContext(ctx, `INSERT INTO sighting (cms, component, version, seen, flagged) VALUES ($1, $2, $3, $4, $5)
 				ON CONFLICT (cms, component, version) DO UPDATE SET flagged = coalesce(sighting.flagged, excluded.flagged)
 				RETURNING seen, flagged`,
-				cms, s.Component, s.Version, stamp(tx.now), flagged).Scan((*stamp)(&s.Seen), (*stamp)(&s.Flagged))
+				cms, s.Component, s.Version, column.Stamp(tx.now), flagged).Scan((*column.Stamp)(&s.Seen), (*column.Stamp)(&s.Flagged))
 			if err != nil {
 				return err
 			}
@@ -48,7 +49,7 @@ func (db *DB) Sight(ctx context.Context, cms upkeep.CMS, sightings []upkeep.Sigh
 
 func findSighting(ctx context.Context, tx *tx, cms upkeep.CMS, s *upkeep.Sighting) error {
 	err := tx.QueryRowContext(ctx, `SELECT seen, flagged FROM sighting WHERE cms = $1 AND component = $2 AND version = $3`,
-		cms, s.Component, s.Version).Scan((*stamp)(&s.Seen), (*stamp)(&s.Flagged))
+		cms, s.Component, s.Version).Scan((*column.Stamp)(&s.Seen), (*column.Stamp)(&s.Flagged))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
@@ -64,11 +65,11 @@ func (db *DB) Approve(ctx context.Context, approvals []upkeep.Approval, task str
 			a := &approvals[i]
 			a.At = tx.now
 			if _, err := tx.ExecContext(ctx, `INSERT INTO approval (site, component, version, actor, at) VALUES ($1, $2, $3, $4, $5)
-				ON CONFLICT (site, component, version) DO NOTHING`, a.Site, a.Component, a.Version, a.Actor, stamp(a.At)); err != nil {
+				ON CONFLICT (site, component, version) DO NOTHING`, a.Site, a.Component, a.Version, a.Actor, column.Stamp(a.At)); err != nil {
 				return err
 			}
 			if _, err := tx.ExecContext(ctx, `UPDATE task SET closed = $1 WHERE site = $2 AND code = $3 AND closed IS NULL`,
-				stamp(tx.now), a.Site, task); err != nil {
+				column.Stamp(tx.now), a.Site, task); err != nil {
 				return err
 			}
 		}
@@ -81,7 +82,7 @@ func (db *DB) Approvals(ctx context.Context, site upkeep.SiteID) (found []upkeep
 	err = db.read(ctx, func(tx *tx) error {
 		found, err = collect(ctx, tx, `SELECT site, component, version, actor, at FROM approval WHERE site = $1 ORDER BY at, component`,
 			[]any{site}, func(row scanner) (a upkeep.Approval, err error) {
-				err = row.Scan(&a.Site, &a.Component, &a.Version, &a.Actor, (*stamp)(&a.At))
+				err = row.Scan(&a.Site, &a.Component, &a.Version, &a.Actor, (*column.Stamp)(&a.At))
 				return a, err
 			})
 		return err
@@ -94,7 +95,7 @@ func (db *DB) Approvals(ctx context.Context, site upkeep.SiteID) (found []upkeep
 func (db *DB) Attempt(ctx context.Context, site upkeep.SiteID) (a upkeep.Attempt, err error) {
 	err = db.read(ctx, func(tx *tx) error {
 		return tx.QueryRowContext(ctx, `SELECT site, failures, tried, why FROM attempt WHERE site = $1`, site).
-			Scan(&a.Site, &a.Failures, (*stamp)(&a.Tried), &a.Why)
+			Scan(&a.Site, &a.Failures, (*column.Stamp)(&a.Tried), &a.Why)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return upkeep.Attempt{Site: site}, nil
@@ -111,7 +112,7 @@ func (db *DB) PutAttempt(ctx context.Context, site upkeep.SiteID, why string) (e
 			VALUES ($1, CASE WHEN $2 = '' THEN 0 ELSE 1 END, $3, $2)
 			ON CONFLICT (site) DO UPDATE SET tried = excluded.tried, why = excluded.why,
 				failures = CASE WHEN excluded.why = '' THEN 0 ELSE attempt.failures + 1 END`,
-			site, why, stamp(tx.now))
+			site, why, column.Stamp(tx.now))
 		return err
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/store/column"
 )
 
 const windowColumns = `SELECT id, scope, subject, closed, begins, length, rule, zone, note FROM time_window`
@@ -33,7 +34,7 @@ func (db *DB) CreateWindow(ctx context.Context, w *upkeep.Window) (err error) {
 		}
 		return tx.QueryRowContext(ctx, `INSERT INTO time_window (scope, subject, site, closed, begins, length, rule, zone, note)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id`,
-			w.Scope, w.Subject, optional(site), w.Closed, w.Begin, time.Duration(w.Length).Microseconds(), w.Rule, w.Zone, w.Note).
+			w.Scope, w.Subject, column.Optional(site), w.Closed, w.Begin, time.Duration(w.Length).Microseconds(), w.Rule, w.Zone, w.Note).
 			Scan(&w.ID)
 	})
 }
@@ -79,7 +80,7 @@ func (db *DB) FleetHold(ctx context.Context) (*upkeep.FleetHold, error) {
 	var holds []upkeep.FleetHold
 	err := db.read(ctx, func(tx *tx) (err error) {
 		holds, err = collect(ctx, tx, `SELECT actor, because, since FROM fleet_hold`, nil, func(row scanner) (h upkeep.FleetHold, err error) {
-			err = row.Scan(&h.Actor, &h.Because, (*stamp)(&h.Since))
+			err = row.Scan(&h.Actor, &h.Because, (*column.Stamp)(&h.Since))
 			return h, err
 		})
 		return err
@@ -102,6 +103,6 @@ func (db *DB) PutFleetHold(ctx context.Context, hold *upkeep.FleetHold) (err err
 		return tx.QueryRowContext(ctx, `INSERT INTO fleet_hold (id, actor, because, since) VALUES (1, $1, $2, $3)
 			ON CONFLICT (id) DO UPDATE SET since = fleet_hold.since
 			RETURNING actor, because, since`,
-			hold.Actor, hold.Because, stamp(tx.now)).Scan(&hold.Actor, &hold.Because, (*stamp)(&hold.Since))
+			hold.Actor, hold.Because, column.Stamp(tx.now)).Scan(&hold.Actor, &hold.Because, (*column.Stamp)(&hold.Since))
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"upkeep"
+	"upkeep/internal/web/query"
 )
 
 // Applications finds what is on hosts, and says what is to be done with it.
@@ -61,7 +62,7 @@ func (s *Server) hostScan(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	result, err := s.Applications.ScanHost(r.Context(), actor(r), req)
+	result, err := s.Applications.ScanHost(r.Context(), query.Actor(r), req)
 	return respondOr(w, result, err)
 }
 
@@ -76,7 +77,7 @@ func (s *Server) applicationAdopt(w http.ResponseWriter, r *http.Request) error 
 	if err := firstError(err, rerr); err != nil {
 		return err
 	}
-	site, err := s.Applications.AdoptApplication(r.Context(), actor(r), id, req)
+	site, err := s.Applications.AdoptApplication(r.Context(), query.Actor(r), id, req)
 	return respondOr(w, site, err)
 }
 
@@ -86,7 +87,7 @@ func (s *Server) applicationDismiss(w http.ResponseWriter, r *http.Request) erro
 	if err := firstError(err, rerr); err != nil {
 		return err
 	}
-	found, err := s.Applications.DismissApplication(r.Context(), actor(r), id, req.Because)
+	found, err := s.Applications.DismissApplication(r.Context(), query.Actor(r), id, req.Because)
 	return respondOr(w, found, err)
 }
 

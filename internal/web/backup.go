@@ -145,7 +145,7 @@ func (s *Server) backupCreate(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.stream(w, r, func(out *lines) (any, error) {
-		return s.Backups.CreateBackup(r.Context(), actor(r), r.PathValue("site"), req.Note, out.progress)
+		return s.Backups.CreateBackup(r.Context(), query.Actor(r), r.PathValue("site"), req.Note, out.progress)
 	})
 }
 
@@ -159,7 +159,7 @@ func (s *Server) backupVerify(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.stream(w, r, func(out *lines) (any, error) {
-		return s.Backups.VerifyBackup(r.Context(), actor(r), id, req.Deep, out.progress)
+		return s.Backups.VerifyBackup(r.Context(), query.Actor(r), id, req.Deep, out.progress)
 	})
 }
 
@@ -180,7 +180,7 @@ func (s *Server) backupPrune(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.stream(w, r, func(out *lines) (any, error) {
-		return s.Restores.PruneBackups(r.Context(), actor(r), r.PathValue("site"), req, out.progress)
+		return s.Restores.PruneBackups(r.Context(), query.Actor(r), r.PathValue("site"), req, out.progress)
 	})
 }
 
@@ -199,7 +199,7 @@ func (s *Server) restoreRun(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.stream(w, r, func(out *lines) (any, error) {
-		return s.Restores.RestoreBackup(r.Context(), actor(r), id, req, out.progress)
+		return s.Restores.RestoreBackup(r.Context(), query.Actor(r), id, req, out.progress)
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/web/query"
 )
 
 // Client calls the API. It implements every interface that a Server is made
@@ -126,7 +127,7 @@ func (c *Client) do(ctx context.Context, req request) (io.ReadCloser, error) {
 		r.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	if req.actor != "" {
-		r.Header.Set(actorHeader, req.actor)
+		r.Header.Set(query.ActorHeader, req.actor)
 	}
 	resp, err := c.http.Do(r)
 	if err != nil {

@@ -92,7 +92,7 @@ func (s *Server) hostAdd(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	host, err := s.Hosts.AddHost(r.Context(), actor(r), req)
+	host, err := s.Hosts.AddHost(r.Context(), query.Actor(r), req)
 	return respondOr(w, host, err)
 }
 
@@ -107,7 +107,7 @@ func (s *Server) hostRemove(w http.ResponseWriter, r *http.Request) error {
 	if q.Err != nil {
 		return q.Err
 	}
-	return respondOr(w, struct{}{}, s.Hosts.RemoveHost(r.Context(), actor(r), r.PathValue("host"), forget))
+	return respondOr(w, struct{}{}, s.Hosts.RemoveHost(r.Context(), query.Actor(r), r.PathValue("host"), forget))
 }
 
 func hostPath(name, rest string) string { return "/v1/hosts/" + url.PathEscape(name) + rest }

@@ -108,7 +108,7 @@ func (s *Server) updateList(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) updatePropose(w http.ResponseWriter, r *http.Request) error {
-	proposal, err := s.Updates.ProposeUpdates(r.Context(), actor(r), r.PathValue("site"))
+	proposal, err := s.Updates.ProposeUpdates(r.Context(), query.Actor(r), r.PathValue("site"))
 	return respondOr(w, proposal, err)
 }
 
@@ -117,7 +117,7 @@ func (s *Server) interventionStart(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	iv, err := s.Updates.StartIntervention(r.Context(), actor(r), r.PathValue("site"), req)
+	iv, err := s.Updates.StartIntervention(r.Context(), query.Actor(r), r.PathValue("site"), req)
 	return respondOr(w, iv, err)
 }
 
@@ -171,6 +171,6 @@ func (s *Server) interventionCancel(w http.ResponseWriter, r *http.Request) erro
 	if err != nil {
 		return err
 	}
-	iv, err := s.Interventions.CancelIntervention(r.Context(), actor(r), id)
+	iv, err := s.Interventions.CancelIntervention(r.Context(), query.Actor(r), id)
 	return respondOr(w, iv, err)
 }

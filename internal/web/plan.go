@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"upkeep"
+	"upkeep/internal/web/query"
 )
 
 // Plans keeps what the agency promises, and which site is under what.
@@ -41,7 +42,7 @@ func (s *Server) planSet(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	set, err := s.Plans.SetPlan(r.Context(), actor(r), plan)
+	set, err := s.Plans.SetPlan(r.Context(), query.Actor(r), plan)
 	return respondOr(w, set, err)
 }
 
@@ -55,12 +56,12 @@ func (s *Server) siteSubscribe(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	site, err := s.Plans.Subscribe(r.Context(), actor(r), r.PathValue("site"), req)
+	site, err := s.Plans.Subscribe(r.Context(), query.Actor(r), r.PathValue("site"), req)
 	return respondOr(w, site, err)
 }
 
 func (s *Server) siteApprove(w http.ResponseWriter, r *http.Request) error {
-	approved, err := s.Plans.Approve(r.Context(), actor(r), r.PathValue("site"))
+	approved, err := s.Plans.Approve(r.Context(), query.Actor(r), r.PathValue("site"))
 	return respondList(w, approved, err)
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"upkeep"
+	"upkeep/internal/web/query"
 )
 
 // Releases keeps releases from every site.
@@ -30,7 +31,7 @@ func (s *Server) releaseHold(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	hold, err := s.Releases.HoldRelease(r.Context(), actor(r), req)
+	hold, err := s.Releases.HoldRelease(r.Context(), query.Actor(r), req)
 	return respondOr(w, hold, err)
 }
 
@@ -39,7 +40,7 @@ func (s *Server) releaseAllow(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return respondOr(w, struct{}{}, s.Releases.AllowRelease(r.Context(), actor(r), req))
+	return respondOr(w, struct{}{}, s.Releases.AllowRelease(r.Context(), query.Actor(r), req))
 }
 
 func (s *Server) releaseRollout(w http.ResponseWriter, r *http.Request) error {

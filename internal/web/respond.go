@@ -7,7 +7,6 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -132,26 +131,6 @@ func firstError(errs ...error) error {
 		}
 	}
 	return nil
-}
-
-// actorHeader says who asks, for the ledger. Whoever reaches the socket or
-// holds the token is trusted to say it.
-const actorHeader = "Upkeep-Actor"
-
-func actor(r *http.Request) string {
-	name := strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f {
-			return -1
-		}
-		return c
-	}, r.Header.Get(actorHeader))
-	if len(name) > 100 {
-		name = name[:100]
-	}
-	if name = strings.ToValidUTF8(name, ""); name == "" {
-		return "api"
-	}
-	return name
 }
 
 // Line is one line of a stream, NDJSON: any number with news, then exactly

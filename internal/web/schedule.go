@@ -91,7 +91,7 @@ func (s *Server) windowAdd(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	added, err := s.Schedules.AddWindow(r.Context(), actor(r), req)
+	added, err := s.Schedules.AddWindow(r.Context(), query.Actor(r), req)
 	return respondOr(w, added, err)
 }
 
@@ -100,7 +100,7 @@ func (s *Server) windowRemove(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return respondOr(w, struct{}{}, s.Schedules.RemoveWindow(r.Context(), actor(r), id))
+	return respondOr(w, struct{}{}, s.Schedules.RemoveWindow(r.Context(), query.Actor(r), id))
 }
 
 func (s *Server) scheduleShow(w http.ResponseWriter, r *http.Request) error {
@@ -123,12 +123,12 @@ func (s *Server) fleetHold(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	hold, err := s.FleetWork.HoldFleet(r.Context(), actor(r), req.Because)
+	hold, err := s.FleetWork.HoldFleet(r.Context(), query.Actor(r), req.Because)
 	return respondOr(w, hold, err)
 }
 
 func (s *Server) fleetRelease(w http.ResponseWriter, r *http.Request) error {
-	return respondOr(w, struct{}{}, s.FleetWork.ReleaseFleet(r.Context(), actor(r)))
+	return respondOr(w, struct{}{}, s.FleetWork.ReleaseFleet(r.Context(), query.Actor(r)))
 }
 
 // Windows implements Schedules.

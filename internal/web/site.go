@@ -119,12 +119,12 @@ func (s *Server) siteAdd(w http.ResponseWriter, r *http.Request) error {
 	if req.Root == "" {
 		return upkeep.Errorf(upkeep.CodeInvalid, "root is missing").WithHint("Name the folder that holds the CMS.")
 	}
-	site, err := s.Sites.AddSite(r.Context(), actor(r), req)
+	site, err := s.Sites.AddSite(r.Context(), query.Actor(r), req)
 	return respondOr(w, site, err)
 }
 
 func (s *Server) siteRemove(w http.ResponseWriter, r *http.Request) error {
-	return respondOr(w, struct{}{}, s.Sites.RemoveSite(r.Context(), actor(r), r.PathValue("site")))
+	return respondOr(w, struct{}{}, s.Sites.RemoveSite(r.Context(), query.Actor(r), r.PathValue("site")))
 }
 
 func (s *Server) sitePolicy(w http.ResponseWriter, r *http.Request) error {
@@ -132,7 +132,7 @@ func (s *Server) sitePolicy(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	site, err := s.Sites.SetPolicy(r.Context(), actor(r), r.PathValue("site"), policy)
+	site, err := s.Sites.SetPolicy(r.Context(), query.Actor(r), r.PathValue("site"), policy)
 	return respondOr(w, site, err)
 }
 
@@ -159,12 +159,12 @@ func (s *Server) siteFreeze(w http.ResponseWriter, r *http.Request) error {
 	if limit <= 0 || limit > maxFreeze {
 		return upkeep.Errorf(upkeep.CodeInvalid, "freeze for %s: want more than 0 and at most %s", limit, maxFreeze)
 	}
-	state, err := s.Gates.Freeze(r.Context(), actor(r), r.PathValue("site"), limit)
+	state, err := s.Gates.Freeze(r.Context(), query.Actor(r), r.PathValue("site"), limit)
 	return respondOr(w, state, err)
 }
 
 func (s *Server) siteThaw(w http.ResponseWriter, r *http.Request) error {
-	state, err := s.Gates.Thaw(r.Context(), actor(r), r.PathValue("site"))
+	state, err := s.Gates.Thaw(r.Context(), query.Actor(r), r.PathValue("site"))
 	return respondOr(w, state, err)
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"upkeep"
+	"upkeep/internal/web/query"
 )
 
 // Vaults gives out what an operator needs to read the backups without Upkeep.
@@ -28,7 +29,7 @@ func (s *Server) vaultPassword(w http.ResponseWriter, r *http.Request) error {
 		return upkeep.Errorf(upkeep.CodeRefused, "the vault's password is not given over the network").
 			WithHint("Run upkeep vault password on the server itself, without --server.")
 	}
-	password, err := s.Vaults.VaultPassword(r.Context(), actor(r))
+	password, err := s.Vaults.VaultPassword(r.Context(), query.Actor(r))
 	return respondOr(w, VaultPassword{password}, err)
 }
 

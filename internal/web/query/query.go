@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"upkeep"
 )
@@ -50,4 +51,25 @@ func (v *Values) Number(name string) int64 {
 		v.Err = upkeep.Errorf(upkeep.CodeInvalid, "query: %s %q: want a whole number from 0", name, v.Get(name))
 	}
 	return n
+}
+
+// ActorHeader says who asks, for the ledger. Whoever reaches the socket or
+// holds the token is trusted to say it.
+const ActorHeader = "Upkeep-Actor"
+
+// Actor returns who asks, "api" when the request does not say.
+func Actor(r *http.Request) string {
+	name := strings.Map(func(c rune) rune {
+		if c < ' ' || c == 0x7f {
+			return -1
+		}
+		return c
+	}, r.Header.Get(ActorHeader))
+	if len(name) > 100 {
+		name = name[:100]
+	}
+	if name = strings.ToValidUTF8(name, ""); name == "" {
+		return "api"
+	}
+	return name
 }
