@@ -153,9 +153,7 @@ func versionOf(ctx context.Context, driver cms.Driver, host cms.Host, layout *cm
 			}
 		}
 	}
-	for _, front := range append(fronts(), "wp", "web/wp", "public/wp") {
-		dirs = append(dirs, front)
-	}
+	dirs = append(append(dirs, fronts()...), "wp", "web/wp", "public/wp")
 	for _, dir := range dirs {
 		for _, rule := range rules {
 			text, err := cms.ReadBounded(top, filepath.Join(dir, rule.file), maxVersionFile)
