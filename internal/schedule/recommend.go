@@ -10,6 +10,7 @@ import (
 
 // Codes of the reasons of a recommendation.
 const (
+	Unlimited  = "unlimited"  // so many extensions, of which the plan limits no number {count}
 	Counted    = "counted"    // so many extensions, and at most so many go under the plan {count, most}
 	Modified   = "customised" // code was modified {components}
 	NoPlanFits = "no_plan_fits"
@@ -49,11 +50,11 @@ func Recommend(plans []upkeep.Plan, inventory *upkeep.Inventory) (*upkeep.Plan, 
 	if at < 0 {
 		return nil, append(reasons, Reason(NoPlanFits, "count", strconv.Itoa(extensions)))
 	}
-	most := "∞"
-	if plans[at].Extensions > 0 {
-		most = strconv.Itoa(plans[at].Extensions)
+	counted := Reason(Unlimited, "count", strconv.Itoa(extensions))
+	if most := plans[at].Extensions; most > 0 {
+		counted = Reason(Counted, "count", strconv.Itoa(extensions), "most", strconv.Itoa(most))
 	}
-	return &plans[at], append(reasons, Reason(Counted, "count", strconv.Itoa(extensions), "most", most))
+	return &plans[at], append(reasons, counted)
 }
 
 // size orders plans by how many extensions they take.
