@@ -4,7 +4,6 @@ import (
 	"context"
 	_ "embed"
 	"path/filepath"
-	"strings"
 
 	"upkeep"
 	"upkeep/internal/cms"
@@ -16,8 +15,7 @@ var bootstrapSource string
 
 // Codes of the checks that ReadBack answers besides those of parcel.
 const (
-	checkVersion   = "version"   // per update: version in the files
-	checkBootstrap = "bootstrap" // DokuWiki loads with every plugin that is on
+	checkVersion = "version" // per update: version in the files
 )
 
 // ReadBack looks at the site as it is now: at the files first, then by loading
@@ -88,9 +86,7 @@ type loaded struct {
 }
 
 func bootstrapCheck(ctx context.Context, h cms.Host, l *cms.Layout, now *upkeep.Inventory, staged []cms.Staged) (upkeep.Check, error) {
-	check := upkeep.Check{Code: checkBootstrap, Subject: "site", OK: true}
-	check.Expect(upkeep.Words("loads"))
-	check.Get(check.Wanted())
+	check := parcel.Loads("site")
 	updated := []string{}
 	for i := range staged {
 		if c := &staged[i].Update.Component; c.Kind == upkeep.Plugin {
@@ -105,14 +101,13 @@ func bootstrapCheck(ctx context.Context, h cms.Host, l *cms.Layout, now *upkeep.
 	case err != nil:
 		check.Fail(err)
 	case answer.Fatal != nil:
-		file := strings.TrimPrefix(answer.Fatal.File, l.Root+"/")
-		check.Fail(upkeep.Causef("%s in %s, at %s", answer.Fatal.Message, file, answer.Step))
+		check.Fail(parcel.Died(answer.Fatal.Message, l.Root, answer.Fatal.File, answer.Step))
 		check.Component = parcel.Culprit(now, filepath.Clean(answer.Fatal.File))
 	case answer.Said != "":
 		check.OK, check.Got = false, answer.Said
 		check.Component = string(upkeep.Plugin) + ":" + answer.Culprit
 	case !answer.Done:
-		check.Fail(upkeep.Causef("ends by itself at %s", answer.Step))
+		check.Fail(parcel.Ended(answer.Step))
 	}
 	return check, nil
 }

@@ -246,9 +246,11 @@ func managedChecks(h cms.Host, l *cms.Layout, staged []cms.Staged) ([]upkeep.Che
 			wrong = append(wrong, want.Name)
 		}
 	}
-	lock := upkeep.Check{Code: checkLock, OK: len(wrong) == 0, Want: "as asked for", Got: "as asked for"}
+	lock := upkeep.Check{Code: checkLock, OK: len(wrong) == 0}
+	lock.Expect(upkeep.Words("as asked for"))
+	lock.Get(lock.Wanted())
 	if !lock.OK {
-		lock.Got = "differs: " + cms.List(wrong)
+		lock.Get(upkeep.Words("differs: %s", cms.List(wrong)))
 	}
 	shop, err := workshop(h, l, filepath.Dir(staged[0].Dir))
 	if err != nil {

@@ -69,15 +69,15 @@ func (s script) run(ctx context.Context, h cms.Host, l *cms.Layout) (*answer, er
 	return a, nil
 }
 
-// failure is why a script did not come to its end, "" when it did.
-func (a *answer) failure(l *cms.Layout) string {
+// failure is why a script did not come to its end, nil when it did.
+func (a *answer) failure(l *cms.Layout) error {
 	switch {
 	case a.Fatal != nil:
-		return a.Fatal.Message + " in " + strings.TrimPrefix(a.Fatal.File, l.Root+"/") + ", at " + a.Step
+		return parcel.Died(a.Fatal.Message, l.Root, a.Fatal.File, a.Step)
 	case !a.Done:
-		return "ends by itself at " + a.Step
+		return parcel.Ended(a.Step)
 	}
-	return ""
+	return nil
 }
 
 // Migrate runs what update.php would: the updates of the database that modules
@@ -116,17 +116,16 @@ func migrate(ctx context.Context, w cms.Work, l *cms.Layout, beside string) erro
 	if err != nil {
 		return err
 	}
-	if said := a.failure(l); said != "" {
-		return upkeep.Errorf(upkeep.CodeRefused, "the updates of the database: %s", said)
+	if failed := a.failure(l); failed != nil {
+		return upkeep.Errorf(upkeep.CodeRefused, "the updates of the database: %w", failed)
 	}
 	return nil
 }
 
 // Codes of the checks that ReadBack answers besides those of parcel.
 const (
-	checkVersion   = "version"   // per update: version in the files
-	checkSchema    = "schema"    // no update of the database waits
-	checkBootstrap = "bootstrap" // Drupal loads with everything that is enabled
+	checkVersion = "version" // per update: version in the files
+	checkSchema  = "schema"  // no update of the database waits
 )
 
 // ReadBack looks at the site as it is now: at files and database first, then
@@ -204,7 +203,7 @@ func enabledChecks(before, now *upkeep.Inventory) []upkeep.Check {
 			}
 			for name := range strings.FieldsSeq(enabled) {
 				if !strings.Contains(" "+have[header]+" ", " "+name+" ") {
-					checks = append(checks, upkeep.Check{Code: "active", Subject: name, Component: c.Ref(), Want: "active", Got: "inactive"})
+					checks = append(checks, parcel.Changed(name, c.Ref(), upkeep.Phrase("enabled"), upkeep.Phrase("disabled")))
 				}
 			}
 		}
@@ -214,18 +213,20 @@ func enabledChecks(before, now *upkeep.Inventory) []upkeep.Check {
 
 func loadChecks(ctx context.Context, h cms.Host, l *cms.Layout, now *upkeep.Inventory) ([]upkeep.Check, error) {
 	label := l.Database.Label // "" where there is but one
-	loaded := upkeep.Check{Code: checkBootstrap, Subject: cmp.Or(label, "site"), OK: true, Want: "loads", Got: "loads"}
-	schema := upkeep.Check{Code: checkSchema, Subject: label, OK: true, Want: "none waits", Got: "none waits"}
+	loaded := parcel.Loads(cmp.Or(label, "site"))
+	schema := upkeep.Check{Code: checkSchema, Subject: label, OK: true}
+	schema.Expect(upkeep.Words("none waits"))
+	schema.Get(schema.Wanted())
 	a, err := script{"readback.php", readBackLegacy, readBackCurrent}.run(ctx, h, l)
 	switch {
 	case err != nil && upkeep.CodeOf(err) != upkeep.CodeRefused:
 		return nil, err
 	case err != nil:
-		loaded.OK, loaded.Got = false, err.Error()
+		loaded.Fail(err)
 		return []upkeep.Check{loaded}, nil
 	}
-	if said := a.failure(l); said != "" {
-		loaded.OK, loaded.Got = false, said
+	if failed := a.failure(l); failed != nil {
+		loaded.Fail(failed)
 		if a.Fatal != nil {
 			loaded.Component = parcel.Culprit(now, filepath.Clean(a.Fatal.File))
 		}

@@ -13,9 +13,8 @@ import (
 
 // Codes of the checks that ReadBack answers besides those of parcel.
 const (
-	checkVersion   = "version"   // per update: on disk and in the database
-	checkSchema    = "schema"    // the database is at the level of the files
-	checkBootstrap = "bootstrap" // Joomla loads with every plugin that is on
+	checkVersion = "version" // per update: on disk and in the database
+	checkSchema  = "schema"  // the database is at the level of the files
 )
 
 // ReadBack looks at the site as it is now: at files and database first, then
@@ -63,9 +62,10 @@ func versionCheck(now *upkeep.Inventory, s *cms.Staged) upkeep.Check {
 	check.Got = string(found.Version)
 	check.OK = check.Got == check.Want || c.Kind != upkeep.Core && sameVersion(check.Got, check.Want)
 	if disk := found.Headers[inventory.HeaderDisk]; disk != "" {
-		check.OK, check.Got = false, check.Got+", on disk "+disk
+		check.OK = false
+		check.Get(upkeep.Words("%s, on disk %s", check.Got, disk))
 		if c.Kind == upkeep.Core {
-			check.Got = disk + ", in the database another"
+			check.Get(upkeep.Words("%s, in the database another", disk))
 		}
 	}
 	return check
@@ -89,20 +89,20 @@ func without(inv, other *upkeep.Inventory, staged []cms.Staged) *upkeep.Inventor
 }
 
 func bootstrapCheck(ctx context.Context, h cms.Host, l *cms.Layout, now *upkeep.Inventory, staged []cms.Staged) (upkeep.Check, error) {
-	check := upkeep.Check{Code: checkBootstrap, Subject: "site", OK: true, Want: "loads", Got: "loads"}
+	check := parcel.Loads("site")
 	a, err := ask(ctx, h, l, "load.php", question{Load: toLoad(now, staged)})
 	switch {
 	case err != nil && upkeep.CodeOf(err) != upkeep.CodeRefused:
 		return check, err
 	case err != nil:
-		check.OK, check.Got = false, err.Error()
+		check.Fail(err)
 	case a.Fatal != nil:
-		check.OK, check.Got = false, a.Fatal.Message+" in "+strings.TrimPrefix(a.Fatal.File, l.Root+"/")+", at "+a.Step
+		check.Fail(parcel.Died(a.Fatal.Message, l.Root, a.Fatal.File, a.Step))
 		check.Component = parcel.Culprit(now, a.Fatal.File)
 	case !a.Done && len(a.Said) > 0:
-		check.OK, check.Got = false, strings.Join(a.Said, "; ")+", at "+a.Step
+		check.Fail(upkeep.Causef("%s, at %s", strings.Join(a.Said, "; "), a.Step))
 	case !a.Done:
-		check.OK, check.Got = false, "ends by itself at "+a.Step
+		check.Fail(parcel.Ended(a.Step))
 	}
 	return check, nil
 }

@@ -24,7 +24,7 @@ func (d *Driver) Migrate(ctx context.Context, w cms.Work, l *cms.Layout, staged 
 	if err != nil {
 		return err
 	}
-	if problem := answer.problem(l.Root); problem != "" {
+	if problem := answer.problem(l.Root); problem != nil {
 		return upkeep.Errorf(upkeep.CodeRefused, "maintenance/update.php: %s", problem).
 			WithHint("The log of the site's PHP says more.")
 	}

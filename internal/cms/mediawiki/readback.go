@@ -4,7 +4,6 @@ import (
 	"context"
 	_ "embed"
 	"path/filepath"
-	"strings"
 
 	"upkeep"
 	"upkeep/internal/cms"
@@ -88,17 +87,17 @@ type answer struct {
 	Extensions map[string]string `json:"extensions"` // what MediaWiki says is loaded, with its path
 }
 
-// problem says in one line why it was not done, "" when it was.
-func (a *answer) problem(root string) string {
+// problem is why it was not done, nil when it was.
+func (a *answer) problem(root string) error {
 	switch {
 	case a.Fatal != nil:
-		return a.Fatal.Message + " in " + strings.TrimPrefix(a.Fatal.File, root+"/") + ", at " + a.Step
+		return parcel.Died(a.Fatal.Message, root, a.Fatal.File, a.Step)
 	case a.Done:
-		return ""
+		return nil
 	case a.Said != "":
-		return a.Said
+		return upkeep.Causef("%s", a.Said)
 	}
-	return "ends by itself at " + a.Step
+	return parcel.Ended(a.Step)
 }
 
 // run has one of our scripts run inside MediaWiki.
@@ -119,8 +118,8 @@ func bootstrapCheck(ctx context.Context, h cms.Host, l *cms.Layout, now *upkeep.
 		return check, err
 	}
 	check.Got = said.Version
-	if problem := said.problem(l.Root); problem != "" {
-		check.Got = problem
+	if problem := said.problem(l.Root); problem != nil {
+		check.Fail(problem)
 		file := said.File
 		if said.Fatal != nil {
 			file = said.Fatal.File

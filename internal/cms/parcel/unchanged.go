@@ -24,10 +24,7 @@ func Find(inv *upkeep.Inventory, like *upkeep.Component) *upkeep.Component {
 func Unchanged(before, now *upkeep.Inventory) []upkeep.Check {
 	var checks []upkeep.Check
 	differ := func(c *upkeep.Component, want, got upkeep.Phrase) {
-		check := upkeep.Check{Code: checkActive, Subject: c.Name, Component: c.Ref()}
-		check.Expect(want.Text())
-		check.Get(got.Text())
-		checks = append(checks, check)
+		checks = append(checks, Changed(c.Name, c.Ref(), want, got))
 	}
 	for i := range before.Components {
 		c := &before.Components[i]
@@ -44,6 +41,14 @@ func Unchanged(before, now *upkeep.Inventory) []upkeep.Check {
 		checks = []upkeep.Check{{Code: checkActive, OK: true}}
 	}
 	return checks
+}
+
+// Changed is the check of a part of a component that is not on or off as it was.
+func Changed(name, ref string, want, got upkeep.Phrase) upkeep.Check {
+	check := upkeep.Check{Code: checkActive, Subject: name, Component: ref}
+	check.Expect(want.Text())
+	check.Get(got.Text())
+	return check
 }
 
 const absent = upkeep.Phrase("absent")

@@ -24,12 +24,12 @@ import (
 var bootstrapSource string
 
 // Codes of the checks that Checks answers, in this order; those of
-// parcel.Arrived come after each version, parcel.Unchanged after the schema.
+// parcel.Arrived come after each version, parcel.Unchanged after the schema, and
+// parcel.Loads for "site" and "admin" last.
 const (
-	checkVersion   = "version"   // per update: version in the files
-	checkSchema    = "schema"    // per blog that is behind, or one for all
-	checkLeftover  = "leftover"  // records and folders of an upgrade that did not end
-	checkBootstrap = "bootstrap" // WordPress loads, subject "site" and "admin"
+	checkVersion  = "version"  // per update: version in the files
+	checkSchema   = "schema"   // per blog that is behind, or one for all
+	checkLeftover = "leftover" // records and folders of an upgrade that did not end
 )
 
 // Change is what was made of a site.
@@ -174,8 +174,7 @@ func bootstrapChecks(ctx context.Context, h cms.Host, l *cms.Layout, now *upkeep
 
 // bootstrapCheck loads the site once.
 func bootstrapCheck(ctx context.Context, h cms.Host, l *cms.Layout, q visit.Question, now *upkeep.Inventory) (upkeep.Check, error) {
-	check := upkeep.Check{Code: checkBootstrap, Subject: "site", OK: true}
-	check.Expect(upkeep.Words("loads"))
+	check := parcel.Loads("site")
 	if q.URI != "" {
 		check.Subject = "admin"
 	}
@@ -198,7 +197,6 @@ func judge(check *upkeep.Check, a *visit.Answer, err error) {
 	case err != nil:
 		check.Fail(err)
 	case a.Done:
-		check.Get(check.Wanted())
 	case a.Died != "":
 		check.Fail(upkeep.Causef("stops at %s: %s", a.Step, a.Died))
 	default:

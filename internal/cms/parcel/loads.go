@@ -1,0 +1,27 @@
+package parcel
+
+import (
+	"strings"
+
+	"upkeep"
+)
+
+// checkLoads is the code of what Loads answers.
+const checkLoads = "bootstrap"
+
+// Loads is the check that a CMS loads, which holds until it is failed.
+func Loads(subject string) upkeep.Check {
+	check := upkeep.Check{Code: checkLoads, Subject: subject, OK: true}
+	check.Expect(upkeep.Words("loads"))
+	check.Get(check.Wanted())
+	return check
+}
+
+// Died is why a script of ours that runs code of the site at root did not come
+// to its end: an error of PHP in a file.
+func Died(message, root, file, step string) error {
+	return upkeep.Causef("%s in %s, at %s", message, strings.TrimPrefix(file, root+"/"), step)
+}
+
+// Ended is why, when the code of the site just ended it.
+func Ended(step string) error { return upkeep.Causef("ends by itself at %s", step) }
