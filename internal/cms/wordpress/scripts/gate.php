@@ -23,7 +23,9 @@ if ( ! strpos( (string) @file_get_contents( __FILE__ ), 'UPKEEP_AT_WORK' ) ) {
 		if ( function_exists( 'apcu_clear_cache' ) ) {
 			apcu_clear_cache();
 		}
-		$status = function_exists( 'opcache_get_status' ) && ini_get( 'opcache.validate_timestamps' ) ? @opcache_get_status( true ) : false;
+		// Where PHP trusts a file for longer, only a reset after all changes helps.
+		$watches = ini_get( 'opcache.validate_timestamps' ) && (int) ini_get( 'opcache.revalidate_freq' ) <= 2;
+		$status  = $watches && function_exists( 'opcache_get_status' ) ? @opcache_get_status( true ) : false;
 		header( 'X-Upkeep-Reset: ' . ( ! function_exists( 'opcache_reset' ) || ! ini_get( 'opcache.enable' ) || @opcache_reset() ? 'done' : 'refused' ) );
 		if ( $status && isset( $status['scripts'] ) ) {
 			$held = array();
@@ -38,16 +40,22 @@ if ( ! strpos( (string) @file_get_contents( __FILE__ ), 'UPKEEP_AT_WORK' ) ) {
 	}
 	if ( isset( $_SERVER['HTTP_X_UPKEEP_COMPILE'] ) && ! headers_sent() && ! defined( 'UPKEEP_COMPILE' ) ) {
 		define( 'UPKEEP_COMPILE', true );
-		$compiled = 0;
+		$compiled = array();
 		$until    = microtime( true ) + 4;
 		// Before PHP 8 compiling declares what it compiles, and may fail on that.
 		$list = PHP_VERSION_ID >= 80000 ? json_decode( (string) file_get_contents( 'php://input' ), true ) : array();
 		foreach ( is_array( $list ) ? $list : array() as $name ) {
-			if ( is_string( $name ) && false === strpos( $name, '..' ) && is_file( __DIR__ . '/' . $name ) && microtime( true ) < $until ) {
-				$compiled += (int) @opcache_compile_file( __DIR__ . '/' . $name );
+			$path = is_string( $name ) ? __DIR__ . '/' . $name : '';
+			if ( $path && false === strpos( $name, '..' ) && is_file( $path ) && microtime( true ) < $until && @opcache_compile_file( $path ) ) {
+				$compiled[] = $path;
 			}
 		}
-		header( 'X-Upkeep-Compile: ' . $compiled );
+		// What else this request has loaded, as the configuration, may be changed
+		// within the time for which PHP now trusts it.
+		foreach ( function_exists( 'opcache_invalidate' ) ? array_diff( get_included_files(), $compiled ) : array() as $path ) {
+			@opcache_invalidate( $path, true );
+		}
+		header( 'X-Upkeep-Compile: ' . count( $compiled ) );
 		exit;
 	}
 } else {
