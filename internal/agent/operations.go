@@ -373,7 +373,7 @@ func (a *Agent) rowChecks(ctx context.Context, s *session) ([]upkeep.Check, erro
 	if err != nil {
 		return nil, err
 	}
-	now, err := db.CountRows(ctx)
+	now, err := db.CountRows(ctx, rows.Enough(before.Tables))
 	if err != nil {
 		return nil, err
 	}

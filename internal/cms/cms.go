@@ -3,6 +3,7 @@
 package cms
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"os"
@@ -369,7 +370,11 @@ func ReadBounded(root *os.Root, name string, limit int64) ([]byte, error) {
 	if !info.Mode().IsRegular() || info.Size() > limit {
 		return nil, upkeep.Errorf(upkeep.CodeRefused, "%s: want a regular file of at most %d bytes", name, limit)
 	}
-	return io.ReadAll(io.LimitReader(f, limit))
+	text := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead)) // as much as it wants, to see the end at once
+	if _, err := text.ReadFrom(io.LimitReader(f, limit)); err != nil {
+		return nil, err
+	}
+	return text.Bytes(), nil
 }
 
 // List writes at most five names for a message or a check, "nothing" for none.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"upkeep"
@@ -99,10 +100,16 @@ func (s *several) Query(ctx context.Context, query string, args ...any) ([][][]b
 }
 
 // CountRows counts the rows of every table of all of them.
-func (s *several) CountRows(ctx context.Context) (map[string]int64, error) {
+func (s *several) CountRows(ctx context.Context, enough map[string]int64) (map[string]int64, error) {
 	all := map[string]int64{}
 	for i, store := range s.stores {
-		counts, err := store.CountRows(ctx)
+		own := map[string]int64{}
+		for name, rows := range enough {
+			if name, ok := strings.CutPrefix(name, s.labels[i]+"/"); ok {
+				own[name] = rows
+			}
+		}
+		counts, err := store.CountRows(ctx, own)
 		if err != nil {
 			return nil, err
 		}

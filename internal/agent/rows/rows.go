@@ -13,6 +13,18 @@ import (
 // time: what they hold is made anew.
 var transientTables = [...]string{"cache", "session", "log", "queue", "lock", "transient", "tmp", "temp"}
 
+// Enough says for each table from how many rows on it is no use to count more:
+// half of those it had. Of a table that was not there all count.
+func Enough(before []upkeep.Object) map[string]int64 {
+	enough := make(map[string]int64, len(before))
+	for _, table := range before {
+		if table.Kind == "table" {
+			enough[table.Name] = (table.Rows + 1) / 2
+		}
+	}
+	return enough
+}
+
 // Compare judges how many rows each table has now: one that is gone, or that
 // lost more than half of its rows, is lost. A table that a migration replaced
 // shows as a new one with as many rows.

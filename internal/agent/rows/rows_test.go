@@ -38,3 +38,17 @@ func TestCompareNoticesLostData(t *testing.T) {
 		})
 	}
 }
+
+// A count that stops at what is enough judges like one that goes on.
+func TestEnoughIsWhatCompareAsksFor(t *testing.T) {
+	for _, had := range []int64{1, 2, 3, 100, 101} {
+		before := []upkeep.Object{{Kind: "table", Name: "wp_posts", Rows: had}}
+		enough := Enough(before)["wp_posts"]
+		if checks := Compare(before, map[string]int64{"wp_posts": enough}); !checks[0].OK {
+			t.Errorf("%d of %d rows: %+v", enough, had, checks)
+		}
+		if checks := Compare(before, map[string]int64{"wp_posts": enough - 1}); checks[0].OK {
+			t.Errorf("%d of %d rows pass", enough-1, had)
+		}
+	}
+}

@@ -22,7 +22,7 @@ func Tracked(dir string) []string {
 	for at := dir; ; at = filepath.Dir(at) {
 		for _, name := range VersionControl {
 			file := filepath.Join(at, name)
-			if _, err := os.Lstat(file); err == nil && !(at != dir && leavesOut(file, dir)) {
+			if exists(file) && !(at != dir && leavesOut(file, dir)) {
 				paths = append(paths, file)
 			}
 		}
@@ -30,6 +30,13 @@ func Tracked(dir string) []string {
 			return paths
 		}
 	}
+}
+
+// exists looks at the name itself. Most are not there, of which os.Lstat would
+// make an error each.
+func exists(path string) bool {
+	var st unix.Stat_t
+	return unix.Lstat(path, &st) == nil
 }
 
 const (

@@ -26,13 +26,15 @@ type Driver struct {
 	// Cache remembers what files said, by their stat, so that an unchanged
 	// site is not read again. Nil remembers nothing.
 	Cache *inventory.Cache
+	// Settings remembers what configurations mean. Nil remembers nothing.
+	Settings *layout.Memory
 }
 
 var _ cms.Driver = (*Driver)(nil)
 
 // New returns a driver with an empty cache.
 func New() *Driver {
-	return &Driver{Clock: time.Now, Cache: inventory.NewCache()}
+	return &Driver{Clock: time.Now, Cache: inventory.NewCache(), Settings: &layout.Memory{}}
 }
 
 // CMS returns upkeep.WordPress.
@@ -45,7 +47,7 @@ func (d *Driver) Detect(ctx context.Context, h cms.Host, root string) (*cms.Layo
 	if d.Clock != nil {
 		now = d.Clock
 	}
-	return layout.Detect(ctx, h, root, now())
+	return d.Settings.Detect(ctx, h, root, now())
 }
 
 // Inventory reads what is installed from the files and what is active from

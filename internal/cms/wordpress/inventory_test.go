@@ -289,6 +289,14 @@ func unchanged(t *testing.T, p *planted, before *upkeep.Inventory) {
 	if again := summaries(p.inventory()); !strings.Contains(again, "plugin:hello.php 1.7.3") {
 		t.Errorf("a changed file was not read again:\n%s", again)
 	}
+	plant(t, p.dir, map[string]string{"www/wp-content/plugins/folder/.git/HEAD": "ref", "www/wp-content/db.php": "<?php // Version: 2"})
+	again := p.inventory()
+	if got := codes(again.Findings); !strings.Contains(got, "version_control plugin:folder/main.php!") {
+		t.Errorf("a repository that came is not seen: %s", got)
+	}
+	if got := summaries(again); !strings.Contains(got, "drop-in:db.php 2 active") {
+		t.Errorf("a drop-in that came is not seen:\n%s", got)
+	}
 }
 
 func networkInventory(t *testing.T, m *demo.MariaDB) {

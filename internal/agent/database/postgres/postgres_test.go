@@ -250,7 +250,7 @@ func TestNeighboursAreNeitherDumpedNorTouched(t *testing.T) {
 	if got := sql(t, site, "SELECT v FROM b_one; SELECT count(*) FROM b_two; SELECT v FROM a_one;"); got != "2\n0\n1\n" {
 		t.Errorf("the neighbours' tables: %q", got)
 	}
-	counts, err := db.CountRows(t.Context())
+	counts, err := db.CountRows(t.Context(), nil)
 	if err != nil || len(counts) != 2 || counts["public.a_one"] != 1 {
 		t.Errorf("%v, %v", counts, err)
 	}

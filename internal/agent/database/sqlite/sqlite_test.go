@@ -243,7 +243,7 @@ func TestDumpOverAnOlderOne(t *testing.T) {
 			t.Errorf("the second file is missing: %v", objects)
 		}
 	}
-	counts, err := db.CountRows(t.Context())
+	counts, err := db.CountRows(t.Context(), nil)
 	if err != nil || counts["plain"] != 4 || counts["queue.sqlite/job"] != 1 || counts["words_content"] != 2 {
 		t.Errorf("%v, %v", counts, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/cms/recall"
 )
 
 // Limits of a Cache: past cacheFiles entries it starts anew, which keeps it
@@ -37,6 +38,7 @@ type Cache struct {
 	mu    sync.Mutex
 	files map[fileKey]cachedFile
 	php   map[string]cachedPHP // by interpreter
+	cores recall.Texts[coreFile]
 }
 
 // fileKey identifies a file and the moment of its last change.
@@ -49,7 +51,7 @@ type fileKey struct {
 type cachedFile struct {
 	Set     string            `json:"s"`           // which headers were looked for
 	Headers map[string]string `json:"h,omitempty"` // those that were found
-	Names   []string          `json:"n,omitempty"` // of a folder: its PHP files
+	Names   []string          `json:"n,omitempty"` // of a folder: its PHP files, and version control
 }
 
 type cachedPHP struct {
@@ -86,21 +88,21 @@ func (c *Cache) remember(key fileKey, set string, headers map[string]string) {
 	c.keep(key, cachedFile{Set: set, Headers: headers})
 }
 
-// scriptSet is the set of a folder's entry.
-const scriptSet = "folder"
+// folderSet is the set of a folder's entry.
+const folderSet = "folder"
 
-func (c *Cache) scripts(key fileKey) ([]string, bool) {
+func (c *Cache) names(key fileKey) ([]string, bool) {
 	if c == nil {
 		return nil, false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	entry, ok := c.files[key]
-	return entry.Names, ok && entry.Set == scriptSet
+	return entry.Names, ok && entry.Set == folderSet
 }
 
-func (c *Cache) rememberScripts(key fileKey, names []string) {
-	c.keep(key, cachedFile{Set: scriptSet, Names: names})
+func (c *Cache) rememberNames(key fileKey, names []string) {
+	c.keep(key, cachedFile{Set: folderSet, Names: names})
 }
 
 func (c *Cache) keep(key fileKey, file cachedFile) {
@@ -113,6 +115,14 @@ func (c *Cache) keep(key fileKey, file cachedFile) {
 		clear(c.files)
 	}
 	c.files[key] = file
+}
+
+// core returns what the version.php of the WordPress in dir says.
+func (c *Cache) core(dir string, text []byte) coreFile {
+	if c == nil {
+		return parseVersionFile(text)
+	}
+	return c.cores.Of(dir, text, parseVersionFile)
 }
 
 func (c *Cache) phpVersion(interpreter string, now time.Time) (upkeep.Version, bool) {

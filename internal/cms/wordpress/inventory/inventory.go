@@ -20,6 +20,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/cms"
+	"upkeep/internal/cms/area"
 	"upkeep/internal/cms/php"
 	"upkeep/internal/cms/php/config"
 	"upkeep/internal/cms/wordpress/layout"
@@ -67,6 +68,7 @@ type survey struct {
 	reader *Reader
 	host   cms.Host
 	layout *cms.Layout
+	site   *os.Root // while files are read
 
 	core       coreFile
 	shortTag   bool
@@ -88,14 +90,28 @@ func (s *survey) find(f upkeep.Finding) { s.findings = append(s.findings, f) }
 
 // readFiles reads every component from the files, core first since its
 // version decides how headers are read.
-func (s *survey) readFiles() error {
+func (s *survey) readFiles() (err error) {
+	if s.site, err = s.host.Open(s.layout.Root); err != nil {
+		return err
+	}
+	defer s.site.Close()
 	if err := s.readCore(); err != nil {
 		return err
 	}
-	for _, read := range []func() error{s.readPlugins, s.readMustUse, s.readDropIns, s.readThemes, s.readLanguages} {
-		if err := read(); err != nil {
-			return err
-		}
+	reads := [...]func(*survey) error{(*survey).readPlugins, (*survey).readThemes, (*survey).readMustUse, (*survey).readDropIns, (*survey).readLanguages}
+	var parts [len(reads)]survey
+	var group errgroup.Group
+	for i, read := range reads {
+		parts[i] = survey{reader: s.reader, host: s.host, layout: s.layout, site: s.site, shortTag: s.shortTag}
+		group.Go(func() error { return read(&parts[i]) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for i := range parts {
+		s.components = append(s.components, parts[i].components...)
+		s.findings = append(s.findings, parts[i].findings...)
+		s.outside = append(s.outside, parts[i].outside...)
 	}
 	return nil
 }
@@ -106,7 +122,7 @@ const versionBytes = 1 << 18
 func (s *survey) readCore() (err error) {
 	dir := layout.CoreDir(s.layout)
 	defer upkeep.Wrap(&err, "core in %s", dir)
-	root, err := s.host.Open(dir)
+	root, err := s.lent(dir)
 	if err != nil {
 		return err
 	}
@@ -115,8 +131,9 @@ func (s *survey) readCore() (err error) {
 	if err != nil {
 		return err
 	}
-	if s.core, err = parseVersionFile(text); err != nil {
-		return err
+	if s.core = s.reader.Cache.core(dir, text); s.core.version == "" {
+		return upkeep.Errorf(upkeep.CodeDamaged, "wp-includes/version.php names no version").
+			WithHint("WordPress is damaged; restore wp-includes/version.php from a backup or the release.")
 	}
 	s.shortTag = php.CompareVersions(string(s.core.version), "7.1") >= 0
 	s.components = append(s.components, upkeep.Component{
@@ -126,9 +143,8 @@ func (s *survey) readCore() (err error) {
 	return nil
 }
 
-// parseVersionFile reads wp-includes/version.php. CodeDamaged when it does
-// not say the version.
-func parseVersionFile(text []byte) (coreFile, error) {
+// parseVersionFile reads wp-includes/version.php.
+func parseVersionFile(text []byte) coreFile {
 	file := config.Read(text, config.Source{})
 	get := func(name string) string {
 		value, certainty := file.Variable(name)
@@ -137,15 +153,10 @@ func parseVersionFile(text []byte) (coreFile, error) {
 		}
 		return value.Text()
 	}
-	core := coreFile{
+	return coreFile{
 		version: upkeep.Version(get("wp_version")), schema: get("wp_db_version"),
 		locale: get("wp_local_package"), php: upkeep.Version(get("required_php_version")),
 	}
-	if core.version == "" {
-		return core, upkeep.Errorf(upkeep.CodeDamaged, "wp-includes/version.php names no version").
-			WithHint("WordPress is damaged; restore wp-includes/version.php from a backup or the release.")
-	}
-	return core, nil
 }
 
 // sortedKeys is there for findings: they come in the same order every time.
@@ -170,11 +181,21 @@ func b2i(b bool) int {
 
 // folder opens a folder of the site; nil when it does not exist.
 func (s *survey) folder(dir string) (*os.Root, error) {
-	root, err := s.host.Open(dir)
+	root, err := s.lent(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	return root, err
+}
+
+// lent opens a folder of the site, from its open root where it is below.
+func (s *survey) lent(dir string) (*os.Root, error) {
+	if rel, inside := area.Relative(s.layout.Root, dir); inside {
+		if root, err := s.site.OpenRoot(rel); err == nil {
+			return root, nil
+		}
+	}
+	return s.host.Open(dir)
 }
 
 // listing returns the entries of a folder, none when it does not exist.

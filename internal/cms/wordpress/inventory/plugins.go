@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"upkeep"
-	"upkeep/internal/cms/area"
 	"upkeep/internal/cms/wordpress/header"
 	"upkeep/internal/cms/wordpress/layout"
 )
@@ -88,7 +87,7 @@ func (p *pluginPlace) readFolder(root *os.Root) error {
 		return err
 	}
 	defer folder.Close()
-	names, err := p.reader.scriptsIn(folder)
+	names, checkouts, err := p.reader.namesIn(folder)
 	if err != nil {
 		return err
 	}
@@ -104,7 +103,7 @@ func (p *pluginPlace) readFolder(root *os.Root) error {
 		id := p.entry.Name() + "/" + name
 		found = append(found, id)
 		p.add(id, p.entry.Name(), headers)
-		p.reportCheckout(folder, "plugin:"+id, p.path())
+		p.reportCheckouts("plugin:"+id, p.path(), checkouts)
 	}
 	if len(found) > 1 {
 		slices.Sort(found)
@@ -154,13 +153,11 @@ func (s *survey) reportLink(c *upkeep.Component) {
 	}
 }
 
-// reportCheckout holds a component whose own folder is a working copy:
+// reportCheckouts holds a component whose own folder is a working copy:
 // replacing it would take away its history and what was never sent anywhere.
-func (s *survey) reportCheckout(folder *os.Root, ref, path string) {
-	for _, name := range area.VersionControl {
-		if _, err := folder.Lstat(name); err == nil {
-			s.find(upkeep.Finding{Code: "version_control", Component: ref, Paths: []string{filepath.Join(path, name)}, Blocks: true})
-		}
+func (s *survey) reportCheckouts(ref, path string, names []string) {
+	for _, name := range names {
+		s.find(upkeep.Finding{Code: "version_control", Component: ref, Paths: []string{filepath.Join(path, name)}, Blocks: true})
 	}
 }
 
@@ -255,7 +252,15 @@ func (s *survey) readDropIns() (err error) {
 		return err
 	}
 	defer root.Close()
-	for _, name := range sortedKeys(dropIns) {
+	names, _, err := s.reader.namesIn(root)
+	if err != nil {
+		return err
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if _, known := dropIns[name]; !known {
+			continue
+		}
 		info, err := root.Lstat(name)
 		if err != nil || info.IsDir() {
 			continue

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/cms/area"
 	"upkeep/internal/cms/wordpress/header"
 )
 
@@ -48,15 +49,28 @@ func (r *Reader) headersOf(dir *os.Root, file string, set header.Set, shortTag b
 	return headers, nil
 }
 
-// scriptsIn returns the names in a folder that may be a plugin's main file,
-// from the cache when no entry was added, renamed or removed since.
-func (r *Reader) scriptsIn(folder *os.Root) ([]string, error) {
+// namesIn returns the names in a folder that may be a plugin's main file, and
+// those of version control, from the cache when no entry was added, renamed or
+// removed since.
+func (r *Reader) namesIn(folder *os.Root) (scripts, checkouts []string, err error) {
+	names, err := r.tellingNames(folder)
+	for _, name := range names {
+		if strings.HasPrefix(name, ".") {
+			checkouts = append(checkouts, name)
+		} else {
+			scripts = append(scripts, name)
+		}
+	}
+	return scripts, checkouts, err
+}
+
+func (r *Reader) tellingNames(folder *os.Root) ([]string, error) {
 	info, err := folder.Stat(".")
 	if err != nil {
 		return nil, err
 	}
 	key, steady := keyOf(info, r.now())
-	if names, known := r.Cache.scripts(key); known && steady {
+	if names, known := r.Cache.names(key); known && steady {
 		return names, nil
 	}
 	f, err := folder.Open(".")
@@ -69,11 +83,14 @@ func (r *Reader) scriptsIn(folder *os.Root) ([]string, error) {
 		return nil, err
 	}
 	names = slices.DeleteFunc(names, func(name string) bool {
-		return strings.HasPrefix(name, ".") || !strings.HasSuffix(name, ".php")
+		if strings.HasPrefix(name, ".") {
+			return !slices.Contains(area.VersionControl[:], name)
+		}
+		return !strings.HasSuffix(name, ".php")
 	})
 	names = slices.Clip(slices.Clone(names))
 	if steady {
-		r.Cache.rememberScripts(key, names)
+		r.Cache.rememberNames(key, names)
 	}
 	return names, nil
 }

@@ -88,7 +88,9 @@ func (t *themePlace) read(folder *os.Root) bool {
 		return false
 	}
 	t.add(headers)
-	t.reportCheckout(folder, "theme:"+t.id, t.path)
+	if _, checkouts, err := t.reader.namesIn(folder); err == nil {
+		t.reportCheckouts("theme:"+t.id, t.path, checkouts)
+	}
 	return true
 }
 

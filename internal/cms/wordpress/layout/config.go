@@ -45,28 +45,28 @@ func (s *settings) on(name string) bool {
 	return value != "" && value != "0"
 }
 
-// readSettings reads a static configuration; false when something in it that
+// readSettings reads a static configuration; nil when something in it that
 // matters can only be known by running it.
-func readSettings(source []byte, file, abspath string) (*settings, bool) {
+func readSettings(source []byte, file, abspath string) *settings {
 	read := config.Read(source, config.Source{
 		Path: file, Ends: []string{"wp-settings.php"}, Defined: map[string]string{"ABSPATH": abspath},
 	})
 	s := &settings{constants: map[string]string{}}
 	prefix, certainty := read.Variable("table_prefix")
 	if certainty == config.Dynamic {
-		return nil, false
+		return nil
 	}
 	s.prefix = prefix.Text()
 	for _, name := range append(needed[:], wanted[:]...) {
 		value, certainty := read.Constant(name)
 		switch certainty {
 		case config.Dynamic:
-			return nil, false
+			return nil
 		case config.Static:
 			s.constants[name] = value.Text()
 		}
 	}
-	return s, true
+	return s
 }
 
 // evaluateSettings runs the configuration in a PHP process of its own.

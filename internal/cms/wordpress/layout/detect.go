@@ -14,19 +14,31 @@ import (
 	"upkeep/internal/cms"
 	"upkeep/internal/cms/area"
 	"upkeep/internal/cms/php/config"
+	"upkeep/internal/cms/recall"
 )
+
+// Memory is what was understood of sites' settings, for the next time. The zero
+// value is empty; a nil one remembers nothing. It is safe for concurrent use.
+type Memory struct {
+	settings recall.Texts[*settings] // nil for one that has to be run
+	strings  recall.Texts[[]string]
+}
 
 // Detect finds the WordPress at root: in root itself or, as in subdirectory
 // installs and Composer projects, in a folder below it. now tells an update
 // that runs from one that died. CodeNotFound when there is none, CodeInvalid
 // with a hint when it cannot be used as it is.
-func Detect(ctx context.Context, h cms.Host, root string, now time.Time) (_ *cms.Layout, err error) {
+func (m *Memory) Detect(ctx context.Context, h cms.Host, root string, now time.Time) (_ *cms.Layout, err error) {
 	defer upkeep.Wrap(&err, "detect wordpress in %s", root)
 	s, err := newScene(h, root)
 	if err != nil {
 		return nil, err
 	}
 	defer s.close()
+	if m == nil {
+		m = &Memory{}
+	}
+	s.memory = m
 	core, err := s.findCore()
 	if err != nil {
 		return nil, err
@@ -50,6 +62,7 @@ func Detect(ctx context.Context, h cms.Host, root string, now time.Time) (_ *cms
 	}
 	setOptions(l, set)
 	s.layout = l
+	answer := s.askDatabase(ctx)
 	s.placeFolders(set)
 	l.Logs = []string{filepath.Join(l.Dirs[DirContent], "debug.log"), filepath.Join(s.root, "error_log")}
 	s.placeConfig(file)
@@ -57,7 +70,7 @@ func Detect(ctx context.Context, h cms.Host, root string, now time.Time) (_ *cms
 	s.findVersionControl()
 	s.findRestrictions()
 	s.findMaintenance(now)
-	if err := s.lookAtDatabase(ctx); err != nil {
+	if err := s.lookAtDatabase(ctx, answer); err != nil {
 		return nil, err
 	}
 	return l, nil
@@ -66,9 +79,11 @@ func Detect(ctx context.Context, h cms.Host, root string, now time.Time) (_ *cms
 // scene is a site that is being looked at before its layout is known.
 type scene struct {
 	host   cms.Host
+	memory *Memory
 	root   string // links resolved
 	layout *cms.Layout
 	open   map[string]*os.Root // nil for a folder that may not be looked at
+	texts  map[string][]byte   // of files that were read
 }
 
 func newScene(h cms.Host, root string) (*scene, error) {
@@ -76,7 +91,7 @@ func newScene(h cms.Host, root string) (*scene, error) {
 	if err != nil {
 		return nil, upkeep.Errorf(upkeep.CodeNotFound, "no such folder: %w", err)
 	}
-	s := &scene{host: h, root: resolved, open: map[string]*os.Root{}}
+	s := &scene{host: h, root: resolved, open: map[string]*os.Root{}, texts: map[string][]byte{}}
 	// The host lends the folder under the name it was asked for.
 	top, err := h.Open(root)
 	if err != nil {
@@ -124,20 +139,28 @@ func (s *scene) exists(file string) bool {
 	return err == nil
 }
 
-func (s *scene) read(file string, limit int64) ([]byte, error) {
+// read returns what a file of at most configBytes says.
+func (s *scene) read(file string) ([]byte, error) {
+	if text, known := s.texts[file]; known {
+		return text, nil
+	}
 	dir, name := s.at(file)
 	if dir == nil {
 		return nil, upkeep.Errorf(upkeep.CodeRefused, "%s is outside the site", file)
 	}
-	return cms.ReadBounded(dir, name, limit)
+	text, err := cms.ReadBounded(dir, name, configBytes)
+	if err == nil {
+		s.texts[file] = text
+	}
+	return text, err
 }
 
 // findCore returns ABSPATH: the root, the folder its index.php loads, or
 // where Composer and habit put it.
 func (s *scene) findCore() (string, error) {
 	candidates := []string{s.root}
-	if index, err := s.read(filepath.Join(s.root, "index.php"), configBytes); err == nil {
-		if dir, ok := loadedBy(index); ok {
+	if index, err := s.read(filepath.Join(s.root, "index.php")); err == nil {
+		if dir, ok := loadedBy(s.strings("index.php", index)); ok {
 			candidates = append(candidates, filepath.Join(s.root, dir))
 		}
 	}
@@ -163,7 +186,7 @@ func (s *scene) holdsCore(dir string) bool {
 	if !s.exists(filepath.Join(dir, "wp-load.php")) || !s.exists(filepath.Join(dir, "wp-includes/version.php")) {
 		return false
 	}
-	version, err := s.read(filepath.Join(dir, "wp-includes/version.php"), configBytes)
+	version, err := s.read(filepath.Join(dir, "wp-includes/version.php"))
 	return err != nil || !strings.Contains(string(version), "$cp_version")
 }
 
@@ -192,10 +215,15 @@ func (s *scene) onlyChild() (string, error) {
 		WithHint("Name the folder of one of them.")
 }
 
+// strings returns the literals of a file of the site.
+func (s *scene) strings(name string, source []byte) []string {
+	return s.memory.strings.Of(s.root+"\x00"+name, source, config.Strings)
+}
+
 // loadedBy returns the folder of the wp-blog-header.php that an index.php
-// requires.
-func loadedBy(index []byte) (string, bool) {
-	for _, text := range config.Strings(index) {
+// with these literals requires.
+func loadedBy(index []string) (string, bool) {
+	for _, text := range index {
 		if path.Base(text) == "wp-blog-header.php" {
 			dir := strings.Trim(path.Dir(text), "/")
 			return dir, filepath.IsLocal(dir) && dir != "."
@@ -219,10 +247,10 @@ func (s *scene) findConfig(core string) (string, error) {
 
 // inner is the folder of core when nothing in the root leads there.
 func (s *scene) inner(core string) string {
-	index, err := s.read(filepath.Join(s.root, "index.php"), configBytes)
+	index, err := s.read(filepath.Join(s.root, "index.php"))
 	dir, ok := "", false
 	if err == nil {
-		dir, ok = loadedBy(index)
+		dir, ok = loadedBy(s.strings("index.php", index))
 	}
 	if core == s.root || filepath.Base(core) == "wp" || ok && filepath.Join(s.root, dir) == core {
 		return ""
@@ -231,7 +259,7 @@ func (s *scene) inner(core string) string {
 }
 
 func (s *scene) settings(ctx context.Context, file, core string) (*settings, error) {
-	source, err := s.read(file, configBytes)
+	source, err := s.read(file)
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +267,8 @@ func (s *scene) settings(ctx context.Context, file, core string) (*settings, err
 		return nil, err
 	}
 	abspath := strings.TrimSuffix(core, "/") + "/"
-	if set, ok := readSettings(source, file, abspath); ok {
+	read := func(text []byte) *settings { return readSettings(text, file, abspath) }
+	if set := s.memory.settings.Of(file+"\x00"+abspath, source, read); set != nil {
 		return set, nil
 	}
 	return evaluateSettings(ctx, s.host, file, abspath)
@@ -248,7 +277,7 @@ func (s *scene) settings(ctx context.Context, file, core string) (*settings, err
 // checkProject refuses the inner folder of a Composer project, whose
 // configuration and libraries would be left out of every backup.
 func (s *scene) checkProject(source []byte, file string) error {
-	project := projectOf(source, file)
+	project := s.projectOf(source, file)
 	if project == "" {
 		return nil
 	}
@@ -263,8 +292,8 @@ func (s *scene) checkProject(source []byte, file string) error {
 // projectOf returns the folder of the Composer project that a wp-config.php
 // belongs to, "" for none. In one, it loads config/application.php of the
 // folder above.
-func projectOf(source []byte, file string) string {
-	for _, text := range config.Strings(source) {
+func (s *scene) projectOf(source []byte, file string) string {
+	for _, text := range s.strings("wp-config.php", source) {
 		if strings.HasSuffix(text, "/config/application.php") {
 			return filepath.Dir(filepath.Dir(file))
 		}

@@ -63,7 +63,7 @@ func isThere(dir string) bool {
 // place keeps a folder, links resolved, and returns it as configured.
 func (s *scene) place(key, dir string) string {
 	dir = filepath.Clean(dir)
-	resolved, err := filepath.EvalSymlinks(dir)
+	resolved, err := s.resolve(dir)
 	if err != nil {
 		// Not there (yet): where its nearest existing folder really is.
 		resolved = area.Nearest(dir)
@@ -73,6 +73,28 @@ func (s *scene) place(key, dir string) string {
 		s.addArea(key, resolved)
 	}
 	return dir
+}
+
+// resolve is filepath.EvalSymlinks, which asks less about what is below a folder
+// whose own links are resolved already.
+func (s *scene) resolve(dir string) (string, error) {
+	at := s.root
+	if content := s.layout.Dirs[DirContent]; content != "" {
+		if _, inside := relative(content, dir); inside {
+			at = content
+		}
+	}
+	rel, inside := relative(at, dir)
+	if !inside {
+		return filepath.EvalSymlinks(dir)
+	}
+	for name := range strings.SplitSeq(rel, "/") {
+		at = filepath.Join(at, name)
+		if info, err := os.Lstat(at); err != nil || info.Mode()&fs.ModeSymlink != 0 {
+			return filepath.EvalSymlinks(dir)
+		}
+	}
+	return dir, nil
 }
 
 // addArea makes an area of a folder that no area holds yet.
@@ -93,9 +115,9 @@ func (s *scene) placeConfig(file string) {
 	if filepath.Dir(file) == above {
 		only = append(only, filepath.Base(file))
 	}
-	source, err := s.read(file, configBytes)
+	source, err := s.read(file)
 	if err == nil {
-		project := projectOf(source, file)
+		project := s.projectOf(source, file)
 		if project != "" {
 			s.layout.Options[OptionBedrock] = "1"
 		}
@@ -193,7 +215,7 @@ const maintenanceAge = 10 * time.Minute
 // findMaintenance tells an update that runs now from one that died.
 func (s *scene) findMaintenance(now time.Time) {
 	file := filepath.Join(s.layout.Dirs[DirCore], ".maintenance")
-	content, err := s.read(file, configBytes)
+	content, err := s.read(file)
 	// Our own gate is no foreign update.
 	if err != nil || strings.Contains(string(content), "HTTP_X_UPKEEP_PROBE") {
 		return

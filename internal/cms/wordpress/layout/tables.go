@@ -8,15 +8,16 @@ import (
 	"strings"
 
 	"upkeep"
+	"upkeep/internal/cms"
 )
 
 // lookAtDatabase learns which other installations share the database, and
 // where an old option puts the uploads. A database that does not answer is a
 // finding: the files may still have to be restored.
-func (s *scene) lookAtDatabase(ctx context.Context) error {
+func (s *scene) lookAtDatabase(ctx context.Context, answer <-chan said) error {
 	l := s.layout
-	said, err := s.askDatabase(ctx)
-	if err != nil {
+	said := <-answer
+	if err := said.err; err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -43,19 +44,27 @@ type said struct {
 	tables    map[string]bool // that tell installations apart
 	uploads   string          // the option upload_path
 	noOptions error           // why that could not be read
+	err       error           // why nothing could
 }
 
-// askDatabase asks in one round trip where the site's own options are there.
-func (s *scene) askDatabase(ctx context.Context) (all said, err error) {
-	db := s.layout.Database
-	rows, err := s.host.Query(ctx, db, tellingTables+" UNION ALL SELECT NULL, option_value FROM "+Table(s.layout, "", "options")+
-		" WHERE option_name = 'upload_path'")
+// askDatabase asks in one round trip where the site's own options are there,
+// while the folders are looked at.
+func (s *scene) askDatabase(ctx context.Context) <-chan said {
+	answer := make(chan said, 1)
+	db, options := *s.layout.Database, Table(s.layout, "", "options")
+	go func() { answer <- ask(ctx, s.host, &db, options) }()
+	return answer
+}
+
+func ask(ctx context.Context, h cms.Host, db *cms.Database, options string) (all said) {
+	rows, err := h.Query(ctx, db, tellingTables+" UNION ALL SELECT NULL, option_value FROM "+options+" WHERE option_name = 'upload_path'")
 	if err != nil && upkeep.CodeOf(err) != upkeep.CodeUnreachable && ctx.Err() == nil {
 		all.noOptions = err
-		rows, err = s.host.Query(ctx, db, tellingTables)
+		rows, err = h.Query(ctx, db, tellingTables)
 	}
 	if err != nil {
-		return all, err
+		all.err = err
+		return all
 	}
 	all.tables = make(map[string]bool, len(rows))
 	for _, row := range rows {
@@ -65,7 +74,7 @@ func (s *scene) askDatabase(ctx context.Context) (all said, err error) {
 		}
 		all.tables[string(row[0])] = true
 	}
-	return all, nil
+	return all
 }
 
 // blogSuffix is what the tables of one blog have behind the network's prefix.
