@@ -289,7 +289,7 @@ func unchanged(t *testing.T, p *planted, before *upkeep.Inventory) {
 	if again := summaries(p.inventory()); !strings.Contains(again, "plugin:hello.php 1.7.3") {
 		t.Errorf("a changed file was not read again:\n%s", again)
 	}
-	plant(t, p.dir, map[string]string{"www/wp-content/plugins/folder/.git/HEAD": "ref", "www/wp-content/db.php": "<?php // Version: 2"})
+	plant(t, p.dir, map[string]string{"www/wp-content/plugins/folder/.git/HEAD": "ref", "www/wp-content/db.php": "<?php // Plugin Name: DB\n// Version: 2"})
 	again := p.inventory()
 	if got := codes(again.Findings); !strings.Contains(got, "version_control plugin:folder/main.php!") {
 		t.Errorf("a repository that came is not seen: %s", got)
