@@ -94,7 +94,7 @@ func (a *app) open(ctx context.Context) (err error) {
 	if a.keeper, err = secret.OpenKeeper(filepath.Join(a.dir, "key")); err != nil {
 		return err
 	}
-	if a.queue, err = engine.Open(ctx, filepath.Join(a.dir, "queue.db"), engine.Config{Log: a.log, Grace: stopGrace}); err != nil {
+	if a.queue, err = engine.Open(ctx, engine.Config{Path: filepath.Join(a.dir, "queue.db"), Log: a.log, Grace: stopGrace}); err != nil {
 		return err
 	}
 	a.ledger = &ledger.Ledger{Rows: a.db, Clock: time.Now}
