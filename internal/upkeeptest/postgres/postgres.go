@@ -30,13 +30,16 @@ type Server struct {
 
 // Run runs the tests, and returns their status when the server has ended.
 func (s *Server) Run(m *testing.M) int {
-	defer func() {
-		if s.cluster != nil {
-			_ = s.cluster.Kill(context.Background()) // its folder goes anyway
-		}
-		_ = os.RemoveAll(s.dir) // "" is nothing
-	}()
+	defer s.Close()
 	return m.Run()
+}
+
+// Close ends the server, if it was started.
+func (s *Server) Close() {
+	if s.cluster != nil {
+		_ = s.cluster.Kill(context.Background()) // its folder goes anyway
+	}
+	_ = os.RemoveAll(s.dir) // "" is nothing
 }
 
 // Database returns the address of a new, empty database, and the server's way
