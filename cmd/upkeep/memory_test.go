@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/cmd/upkeep/console"
 	"upkeep/internal/web"
 )
 
@@ -40,7 +41,13 @@ type memoryState struct {
 	Backups       []web.Backup
 }
 
-func openMemory(_ context.Context, dir string) (http.Handler, func() error, error) {
+// serveMemory is openMemory for a daemon.
+func serveMemory(ctx context.Context, place console.Place, _ console.Duty) (http.Handler, func() error, error) {
+	return openMemory(ctx, place)
+}
+
+func openMemory(_ context.Context, place console.Place) (http.Handler, func() error, error) {
+	dir := place.State
 	pace, _ := time.ParseDuration(os.Getenv("UPKEEP_TEST_PACE"))
 	m := &memory{dir: dir, end: os.Getenv("UPKEEP_TEST_END"), down: os.Getenv("UPKEEP_TEST_DOWN") != "",
 		pace: pace, news: make(chan struct{}), cancels: make(chan struct{}, 1)}
