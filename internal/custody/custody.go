@@ -21,6 +21,7 @@ import (
 	"upkeep/internal/agent/post"
 	"upkeep/internal/cms"
 	"upkeep/internal/vault"
+	"upkeep/internal/vault/local"
 	"upkeep/internal/verify"
 )
 
@@ -234,7 +235,7 @@ func (c *Custody) vault(ctx context.Context) (_ *vault.Repository, err error) {
 	if err != nil {
 		return nil, err
 	}
-	storage := vault.Dir(c.VaultDir)
+	storage := local.Dir(c.VaultDir)
 	repository, err := vault.Open(ctx, storage, password)
 	if upkeep.CodeOf(err) == upkeep.CodeNotFound {
 		if err := os.MkdirAll(c.VaultDir, 0o700); err != nil {

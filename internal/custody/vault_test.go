@@ -12,6 +12,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/vault"
+	"upkeep/internal/vault/local"
 )
 
 // secrets keeps secrets as they are.
@@ -89,7 +90,7 @@ func TestAVaultThatFailedIsOpenedAnew(t *testing.T) {
 
 // slow is a storage that takes its time to list packs.
 type slow struct {
-	vault.Dir
+	local.Dir
 	begun, goOn chan struct{}
 }
 
@@ -119,7 +120,7 @@ func TestNobodyWaitsForAPruneWithAFrozenSite(t *testing.T) {
 		t.Errorf("a prune while a site is about to be frozen: %v", err)
 	}
 	r.letGo()
-	storage := &slow{Dir: vault.Dir(c.VaultDir), begun: make(chan struct{}), goOn: make(chan struct{})}
+	storage := &slow{Dir: local.Dir(c.VaultDir), begun: make(chan struct{}), goOn: make(chan struct{})}
 	other, err := vault.Open(t.Context(), storage, c.NewPassword())
 	if err != nil {
 		t.Fatal(err)

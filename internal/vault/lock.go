@@ -46,6 +46,8 @@ type heldLock struct {
 	done    chan struct{}
 	hangups chan os.Signal
 	release sync.Once
+
+	orphaned bool // the lock of somebody who is gone was in the way
 }
 
 // Lock takes a shared lock, as everyone does who writes, and brings the index
@@ -75,7 +77,10 @@ func (r *Repository) lock(ctx context.Context, exclusive bool) (_ context.Contex
 	l.stop = cancel
 	r.locks.Add(1)
 	go l.keep(held)
-	if err := r.refresh(ctx); err != nil {
+	if err = r.refresh(ctx); err == nil && l.orphaned && !exclusive { // a prune removes what it is about
+		err = r.Salvage(held)
+	}
+	if err != nil {
 		l.unlock()
 		return nil, nil, err
 	}
@@ -164,6 +169,7 @@ func (l *heldLock) conflict(ctx context.Context) (*lockFile, error) {
 			if err := l.remove(ctx, id); err != nil {
 				return nil, err
 			}
+			l.orphaned = true
 			continue
 		}
 		if l.file.Exclusive || other.Exclusive {
