@@ -14,7 +14,6 @@ import (
 )
 
 // explained gives an error of S3 its code, and whoever reads it the next step.
-// The original stays in it, for whoever asks for what S3 said.
 func (b *Bucket) explained(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -28,9 +27,9 @@ func (b *Bucket) explained(ctx context.Context, err error) error {
 	}
 	switch said.Code {
 	case minio.NoSuchKey, "NotFound":
-		return upkeep.Causef("%w: %w", fs.ErrNotExist, err)
+		return fs.ErrNotExist
 	case minio.PreconditionFailed:
-		return upkeep.Causef("%w: %w", fs.ErrExist, err)
+		return fs.ErrExist
 	case minio.NoSuchBucket, minio.InvalidBucketName:
 		return upkeep.Errorf(upkeep.CodeInvalid, "there is no bucket %s: %w", b.name, err).
 			WithHint("Create the bucket, or correct the address: upkeep vault use.")
@@ -50,9 +49,9 @@ func (b *Bucket) explained(ctx context.Context, err error) error {
 func byStatus(status int, err error) error {
 	switch {
 	case status == http.StatusNotFound:
-		return upkeep.Causef("%w: %w", fs.ErrNotExist, err)
+		return fs.ErrNotExist
 	case status == http.StatusPreconditionFailed:
-		return upkeep.Causef("%w: %w", fs.ErrExist, err)
+		return fs.ErrExist
 	case status == http.StatusForbidden, status == http.StatusUnauthorized:
 		return upkeep.Errorf(upkeep.CodeUnauthorized, "the storage refuses our keys: %w", err).
 			WithHint("Give others with upkeep vault use.")
