@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/store"
 	"upkeep/internal/vault"
 	"upkeep/internal/vault/local"
 )
@@ -30,12 +31,22 @@ func (s secrets) CreateSecret(_ context.Context, name string, sealed []byte) err
 	return nil
 }
 
+func (s secrets) ReplaceSecret(ctx context.Context, name string, sealed []byte) error {
+	return s.CreateSecret(ctx, name, sealed)
+}
+
 func (secrets) Seal(plain []byte) ([]byte, error)  { return plain, nil }
 func (secrets) Open(sealed []byte) ([]byte, error) { return sealed, nil }
 
 func newCustody(t *testing.T) *Custody {
+	t.Helper()
 	kept := secrets{}
-	return New(Config{Secrets: kept, Sealer: kept, VaultDir: filepath.Join(t.TempDir(), "vault"),
+	db, err := store.Open(t.Context(), store.Config{Path: filepath.Join(t.TempDir(), "upkeep.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() }) // nothing is read from it any more
+	return New(Config{Sites: db, Backups: db, Secrets: kept, Sealer: kept, VaultDir: filepath.Join(t.TempDir(), "vault"),
 		NewPassword: func() string { return "correct horse" }, Log: slog.New(slog.DiscardHandler)})
 }
 

@@ -26,6 +26,16 @@ func (db *DB) CreateSecret(ctx context.Context, name string, sealed []byte) (err
 	})
 }
 
+// ReplaceSecret keeps sealed bytes under a name, in place of what was there.
+func (db *DB) ReplaceSecret(ctx context.Context, name string, sealed []byte) (err error) {
+	defer upkeep.Wrap(&err, "replace secret %s", name)
+	return db.write(ctx, func(tx *tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO secret (name, sealed) VALUES ($1, $2)
+			ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed`, name, sealed)
+		return err
+	})
+}
+
 // DeleteSecret forgets a secret.
 func (db *DB) DeleteSecret(ctx context.Context, name string) (err error) {
 	defer upkeep.Wrap(&err, "delete secret %s", name)

@@ -106,17 +106,6 @@ func (l *line) drop(s *session) {
 	}
 }
 
-func (l *line) close() error {
-	l.turn <- struct{}{}
-	defer func() { <-l.turn }()
-	if l.now == nil {
-		return nil
-	}
-	s := l.now
-	l.now = nil
-	return s.stream.Close()
-}
-
 // watched is a stream that is closed when the other side says nothing for too
 // long although it is asked.
 type watched struct {

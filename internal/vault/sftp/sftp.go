@@ -38,9 +38,6 @@ func Open(folder string, dial Dial) *Folder {
 	return &Folder{path: folder, line: line{dial: dial, turn: make(chan struct{}, 1)}}
 }
 
-// Close ends the connection.
-func (f *Folder) Close() error { return f.line.close() }
-
 func (f *Folder) at(name string) string { return path.Join(f.path, name) }
 
 // Save writes the file under a temporary name, has the server sync it, gives
