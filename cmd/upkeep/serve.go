@@ -107,7 +107,11 @@ func serveToken(e *console.Env, opts serveOptions) (string, error) {
 	if opts.TokenFile != "" {
 		var err error
 		if token, err = console.PrivateFile(opts.TokenFile); err != nil {
-			return "", upkeep.Errorf(upkeep.CodeOf(err), "token file: %w", err)
+			told := upkeep.Errorf(upkeep.CodeInvalid, "token file: %w", err)
+			if upkeep.HintOf(err) == "" {
+				told = told.WithHint("%s", e.Text("serve.token_hint"))
+			}
+			return "", told
 		}
 	}
 	const least = 16

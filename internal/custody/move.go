@@ -7,6 +7,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/vault"
+	"upkeep/internal/vault/twin"
 )
 
 // LearnPlace returns the keys of the hops to a place by SFTP, as Learn does.
@@ -143,9 +144,17 @@ func (c *Custody) MoveVault(ctx context.Context, place *Place, progress func(upk
 	if err != nil {
 		return err
 	}
-	copying := repository.CopyTo(to, func(done, total int64) {
+	now, err := c.Place(ctx)
+	if err != nil {
+		return err
+	}
+	from, err := c.storage(now)
+	if err != nil {
+		return err
+	}
+	copying := &twin.Copy{From: from, To: to, Progress: func(done, total int64) {
 		progress(upkeep.Progress{Code: "vault_move", Done: done, Total: total, Unit: "bytes"})
-	})
+	}}
 	held, release, err := repository.Lock(ctx)
 	if err != nil {
 		return err

@@ -35,15 +35,3 @@ func (db *DB) ReplaceSecret(ctx context.Context, name string, sealed []byte) (er
 		return err
 	})
 }
-
-// DeleteSecret forgets a secret.
-func (db *DB) DeleteSecret(ctx context.Context, name string) (err error) {
-	defer upkeep.Wrap(&err, "delete secret %s", name)
-	return db.write(ctx, func(tx *tx) error {
-		deleted, err := changed(tx.ExecContext(ctx, `DELETE FROM secret WHERE name = $1`, name))
-		if err == nil && !deleted {
-			return upkeep.Errorf(upkeep.CodeNotFound, "secret %s does not exist", name)
-		}
-		return err
-	})
-}

@@ -60,6 +60,11 @@ func (r *Repository) Lock(ctx context.Context) (held context.Context, release fu
 	return r.lock(ctx, false)
 }
 
+// LockAlone is Lock for who wants to be alone: nobody writes meanwhile.
+func (r *Repository) LockAlone(ctx context.Context) (held context.Context, release func(), err error) {
+	return r.lock(ctx, true)
+}
+
 func (r *Repository) lock(ctx context.Context, exclusive bool) (_ context.Context, _ func(), err error) {
 	defer upkeep.Wrap(&err, "lock repository")
 	l := &heldLock{r: r, done: make(chan struct{}), hangups: make(chan os.Signal, 1)}

@@ -1,4 +1,6 @@
-package vault
+// Package twin brings a repository to another storage, and proves that it is
+// the same there.
+package twin
 
 import (
 	"context"
@@ -10,27 +12,28 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"upkeep"
+	"upkeep/internal/vault"
 )
 
 // Copy brings a repository to another storage, file by file, and reads each
 // back there. What is there already it only reads: it may be ended and begun
 // again at any instant. It is no repository before Finish.
 type Copy struct {
-	from, to Storage
-	progress func(done, total int64)
-	proven   map[string]int64 // names of files that were read back, and their sizes
+	From, To vault.Storage
+	Progress func(done, total int64) // is told how many bytes of how many are there
+
+	proven map[string]int64 // names of files that were read back, and their sizes
 }
 
-// CopyTo returns a copy of this repository to be made. progress is told how
-// many bytes of how many are there.
-func (r *Repository) CopyTo(to Storage, progress func(done, total int64)) *Copy {
-	return &Copy{from: r.storage, to: to, progress: progress}
-}
-
-// LockAlone is Lock for who wants to be alone: nobody writes meanwhile.
-func (r *Repository) LockAlone(ctx context.Context) (held context.Context, release func(), err error) {
-	return r.lock(ctx, true)
-}
+// The files of a repository. What refers to something comes after it; locks
+// stay where they are.
+const (
+	data      = "data"
+	index     = "index"
+	keys      = "keys"
+	snapshots = "snapshots"
+	config    = "config"
+)
 
 // Run copies what the repository has now. Whoever calls it holds a lock of it.
 func (c *Copy) Run(ctx context.Context) (err error) {
@@ -38,11 +41,10 @@ func (c *Copy) Run(ctx context.Context) (err error) {
 	if c.proven == nil {
 		c.proven = map[string]int64{}
 	}
-	var files []FileInfo
+	var files []vault.FileInfo
 	total, done := int64(0), int64(0)
-	// What refers to something comes after it.
-	for _, folder := range []string{keysFolder, dataFolder, indexFolder, snapshotsFolder} {
-		err := c.from.List(ctx, folder, func(info FileInfo) error {
+	for _, folder := range []string{keys, data, index, snapshots} {
+		err := c.From.List(ctx, folder, func(info vault.FileInfo) error {
 			files = append(files, info)
 			total += info.Size
 			return nil
@@ -71,12 +73,12 @@ func (c *Copy) Run(ctx context.Context) (err error) {
 			return err
 		}
 		done += sizes
-		c.progress(done, total)
+		c.Progress(done, total)
 	}
 	return nil
 }
 
-func isPack(folder string) bool { return path.Dir(folder) == dataFolder }
+func isPack(folder string) bool { return path.Dir(folder) == data }
 
 // Finish copies what has come since Run, drops at the target what the
 // repository has not any more, and makes it a repository. Whoever calls it
@@ -86,28 +88,28 @@ func (c *Copy) Finish(ctx context.Context) (err error) {
 		return err
 	}
 	defer upkeep.Wrap(&err, "copy the vault")
-	for _, folder := range []string{snapshotsFolder, indexFolder} {
+	for _, folder := range []string{snapshots, index} {
 		var gone []string
-		err := c.to.List(ctx, folder, func(info FileInfo) error {
+		err := c.To.List(ctx, folder, func(info vault.FileInfo) error {
 			if _, ok := c.proven[info.Name]; !ok {
 				gone = append(gone, info.Name)
 			}
 			return nil
 		})
 		for _, name := range gone {
-			err = errors.Join(err, c.to.Remove(ctx, name))
+			err = errors.Join(err, c.To.Remove(ctx, name))
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return c.bring(ctx, configName)
+	return c.bring(ctx, config)
 }
 
 // bring copies one file, unless it is there, and compares it with its name.
 func (c *Copy) bring(ctx context.Context, name string) error {
-	there, err := c.to.Load(ctx, name, 0, 0)
-	if err == nil && (name == configName || named(name, there)) {
+	there, err := c.To.Load(ctx, name, 0, 0)
+	if err == nil && (name == config || named(name, there)) {
 		return c.same(ctx, name, there)
 	}
 	if err == nil {
@@ -117,21 +119,21 @@ func (c *Copy) bring(ctx context.Context, name string) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	data, err := c.from.Load(ctx, name, 0, 0)
+	text, err := c.From.Load(ctx, name, 0, 0)
 	if err != nil {
 		return err
 	}
-	if name != configName && !named(name, data) {
+	if name != config && !named(name, text) {
 		return upkeep.Errorf(upkeep.CodeDamaged, "%s is not what its name says", name).
 			WithHint("Make a new full backup now, then run restic check --read-data on the vault and follow its repair instructions.")
 	}
-	if err := c.to.Save(ctx, name, data); err != nil {
+	if err := c.To.Save(ctx, name, text); err != nil {
 		return err
 	}
-	if there, err = c.to.Load(ctx, name, 0, 0); err != nil {
+	if there, err = c.To.Load(ctx, name, 0, 0); err != nil {
 		return err
 	}
-	if string(there) != string(data) {
+	if string(there) != string(text) {
 		return upkeep.Errorf(upkeep.CodeDamaged, "%s does not read back as it was written", name)
 	}
 	return nil
@@ -139,14 +141,14 @@ func (c *Copy) bring(ctx context.Context, name string) error {
 
 // same compares the one file whose name says nothing of what is in it.
 func (c *Copy) same(ctx context.Context, name string, there []byte) error {
-	if name != configName {
+	if name != config {
 		return nil
 	}
-	data, err := c.from.Load(ctx, name, 0, 0)
+	text, err := c.From.Load(ctx, name, 0, 0)
 	if err != nil {
 		return err
 	}
-	if string(data) != string(there) {
+	if string(text) != string(there) {
 		return upkeep.Errorf(upkeep.CodeConflict, "there is another repository already").
 			WithHint("Choose another place.")
 	}
@@ -154,6 +156,6 @@ func (c *Copy) same(ctx context.Context, name string, there []byte) error {
 }
 
 // named reports whether a file's name is the hash of what is in it.
-func named(name string, data []byte) bool {
-	return path.Base(name) == ID(sha256.Sum256(data)).String()
+func named(name string, text []byte) bool {
+	return path.Base(name) == vault.ID(sha256.Sum256(text)).String()
 }
