@@ -3,6 +3,7 @@
 package link
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -26,6 +27,10 @@ const (
 type Storage struct {
 	Under vault.Storage
 	Pace  *pace.Pace // says whether a site is frozen
+
+	// How long what broke is tried again, in general and while a site is
+	// frozen; 0 is three minutes and 20 seconds.
+	Patience, Frozen time.Duration
 }
 
 var (
@@ -42,9 +47,9 @@ func (s *Storage) again(ctx context.Context, do func(repeated bool) error) error
 		if upkeep.CodeOf(err) != upkeep.CodeUnreachable || ctx.Err() != nil {
 			return err
 		}
-		left := patience
+		left := cmp.Or(s.Patience, patience)
 		if s.Pace.Hurried() {
-			left = frozenPatience
+			left = cmp.Or(s.Frozen, frozenPatience)
 		}
 		if time.Since(began)+pause > left {
 			return err

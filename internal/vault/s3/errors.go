@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
+	"strings"
 
 	"github.com/minio/minio-go/v7"
 
@@ -33,7 +34,7 @@ func (b *Bucket) explained(ctx context.Context, err error) error {
 	case minio.NoSuchBucket, minio.InvalidBucketName:
 		return upkeep.Errorf(upkeep.CodeInvalid, "there is no bucket %s: %w", b.name, err).
 			WithHint("Create the bucket, or correct the address: upkeep vault use.")
-	case minio.AccessDenied, "InvalidAccessKeyId", minio.SignatureDoesNotMatch, "AuthorizationHeaderMalformed", "InvalidToken", "ExpiredToken":
+	case minio.AccessDenied, "InvalidAccessKeyId", minio.SignatureDoesNotMatch, "AuthorizationHeaderMalformed", "InvalidToken", "ExpiredToken", "XAdminUserNotFound":
 		return upkeep.Errorf(upkeep.CodeUnauthorized, "the storage refuses our keys: %w", err).
 			WithHint("Are the keys right, and may they read, write, list and delete in bucket %s? Give others with upkeep vault use. Does the address need ?region=?", b.name)
 	case "RequestTimeTooSkewed", "AccessTimeSkewed":
@@ -48,8 +49,6 @@ func (b *Bucket) explained(ctx context.Context, err error) error {
 
 func byStatus(status int, err error) error {
 	switch {
-	case status == http.StatusNotFound:
-		return fs.ErrNotExist
 	case status == http.StatusPreconditionFailed:
 		return fs.ErrExist
 	case status == http.StatusForbidden, status == http.StatusUnauthorized:
@@ -70,6 +69,7 @@ func transportError(err error) error {
 	_, unknown := errors.AsType[x509.UnknownAuthorityError](err)
 	_, invalid := errors.AsType[x509.CertificateInvalidError](err)
 	_, other := errors.AsType[tls.RecordHeaderError](err)
+	other = other || strings.Contains(err.Error(), "HTTP response to HTTPS client") // it has no name
 	if name || unknown || invalid || other {
 		return upkeep.Errorf(upkeep.CodeRefused, "the storage is not who it should be: %w", err).
 			WithHint("Is its certificate valid for the name in the address? One of your own belongs into /usr/local/share/ca-certificates. Without TLS the address begins with s3+http://.")

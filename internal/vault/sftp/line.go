@@ -81,6 +81,9 @@ func (l *line) connect(ctx context.Context) (*session, error) {
 		return l.now, nil
 	}
 	stream, err := l.dial(ctx)
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	if err != nil {
 		return nil, err
 	}

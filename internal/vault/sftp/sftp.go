@@ -53,7 +53,7 @@ func (f *Folder) Save(ctx context.Context, name string, data []byte) error {
 			}
 		}
 		if err != nil {
-			return noSpace(client, folder, err)
+			return err
 		}
 		// As the protocol has it, rename never replaces a file.
 		if err := client.Rename(temp, target); err != nil {
@@ -78,7 +78,7 @@ func writePart(client *sftp.Client, folder string, data []byte) (name string, er
 		err = synced(file)
 	}
 	if err = errors.Join(err, file.Close()); err != nil {
-		return "", errors.Join(err, client.Remove(name))
+		return "", errors.Join(noSpace(client, folder, err), client.Remove(name))
 	}
 	return name, nil
 }
