@@ -34,6 +34,7 @@ func (c *Custody) CheckVault(ctx context.Context) (_ *CheckedVault, err error) {
 		return nil, err
 	}
 	began := time.Now()
+	defer c.hurry()() // who asks wants to know how it is now
 	repository, err := c.vault(ctx)
 	if err != nil {
 		return nil, err
@@ -61,6 +62,7 @@ func try(ctx context.Context, repository *vault.Repository) error {
 // backup that is on record is not there: MoveVault brings them.
 func (c *Custody) UsePlace(ctx context.Context, place *Place) (err error) {
 	defer upkeep.Wrap(&err, "use %s", &place.Storage)
+	defer c.hurry()() // an address that is wrong is told soon
 	storage, err := c.storage(place)
 	if err != nil {
 		return err

@@ -294,12 +294,13 @@ func lockSoon(ctx context.Context, repository *vault.Repository, patience time.D
 // What else keeps the lock from being taken, the backup meets too and tells.
 func (r *Reached) holdVault(ctx context.Context) (err error) {
 	defer upkeep.Wrap(&err, "hold the vault")
+	defer r.c.hurry()() // a storage that is gone is no reason to wait
 	repository, err := r.c.vault(ctx)
 	if err != nil || r.letGo != nil {
 		return err
 	}
 	_, release, err := lockSoon(context.WithoutCancel(ctx), repository, freezePatience)
-	if upkeep.CodeOf(err) == upkeep.CodeConflict {
+	if code := upkeep.CodeOf(err); code == upkeep.CodeConflict || code == upkeep.CodeUnreachable {
 		return err
 	}
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 // How long something is tried again: longer than a server takes to restart;
 // and while a site is frozen only as long as leaves time to undo.
 const (
-	patience       = 3 * time.Minute
-	frozenPatience = 20 * time.Second
+	patience       = time.Minute
+	frozenPatience = 10 * time.Second
 
 	firstPause, longestPause = 200 * time.Millisecond, 5 * time.Second
 )
@@ -29,7 +29,7 @@ type Storage struct {
 	Pace  *pace.Pace // says whether a site is frozen
 
 	// How long what broke is tried again, in general and while a site is
-	// frozen; 0 is three minutes and 20 seconds.
+	// frozen; 0 is a minute and ten seconds.
 	Patience, Frozen time.Duration
 }
 
