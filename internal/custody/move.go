@@ -67,15 +67,11 @@ func (c *Custody) UsePlace(ctx context.Context, place *Place) (err error) {
 	if err != nil {
 		return err
 	}
-	place.Repository = ""
 	known, err := c.Backups.Backups(ctx, upkeep.BackupFilter{})
 	if err != nil {
 		return err
 	}
-	if len(known) > 0 { // then one is there, or it is the wrong place
-		place.Repository = "that the backups are in"
-	}
-	repository, err := c.openAt(ctx, place, storage)
+	repository, err := c.openAt(ctx, place, storage, len(known) == 0)
 	switch upkeep.CodeOf(err) {
 	case upkeep.CodeNotFound:
 		return upkeep.Errorf(upkeep.CodeConflict, "there is no vault, and %d backups are at the place used so far", len(known)).

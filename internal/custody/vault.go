@@ -157,7 +157,7 @@ func (c *Custody) vault(ctx context.Context) (_ *vault.Repository, err error) {
 			return nil, err
 		}
 	}
-	repository, err := c.openAt(ctx, place, now.storage)
+	repository, err := c.openAt(ctx, place, now.storage, place.Repository == "")
 	if err == nil && failed {
 		err = salvage(ctx, repository)
 	}
@@ -201,15 +201,16 @@ func salvage(ctx context.Context, repository *vault.Repository) error {
 	return repository.Salvage(held)
 }
 
-// openAt opens the repository at a place. Where one is known to have been, none
-// is made: whoever mounted nothing there, or emptied it, is told.
-func (c *Custody) openAt(ctx context.Context, place *Place, storage vault.Storage) (*vault.Repository, error) {
+// openAt opens the repository at a place, and may make one. It must not where
+// one is known to have been: whoever mounted nothing there, or emptied it, is
+// told.
+func (c *Custody) openAt(ctx context.Context, place *Place, storage vault.Storage, create bool) (*vault.Repository, error) {
 	password, err := c.password(ctx)
 	if err != nil {
 		return nil, err
 	}
 	repository, err := vault.Open(ctx, storage, password)
-	if upkeep.CodeOf(err) != upkeep.CodeNotFound || place.Repository != "" {
+	if upkeep.CodeOf(err) != upkeep.CodeNotFound || !create {
 		return repository, err
 	}
 	if place.Kind == upkeep.FolderStorage {
