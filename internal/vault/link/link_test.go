@@ -101,6 +101,19 @@ func (p *place) run(t *testing.T, args ...string) string {
 	return string(out)
 }
 
+// lock opens the repository of a place and locks it.
+func (p *place) lock(t *testing.T) (repo *vault.Repository, held context.Context, release func()) {
+	t.Helper()
+	repo, err := vault.Open(t.Context(), p, password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if held, release, err = repo.Lock(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return repo, held, release
+}
+
 func noise(n int) []byte {
 	data := make([]byte, n)
 	_, _ = rand.Read(data) // never fails
