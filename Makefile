@@ -55,7 +55,7 @@ soak: setup ## the tests that kill processes, again and again
 
 bench: setup build ## our figures beside those of public tools, in one run
 	$(GO) test -tags bench -p 1 -v -run 'TestBench|TestRatios' -timeout 60m \
-		./internal/upkeeptest ./internal/upkeeptest/hosts ./internal/vault/archive ./internal/agent/database
+		./internal/upkeeptest ./internal/upkeeptest/hosts ./internal/vault/archive ./internal/vault/link ./internal/agent/database
 
 lint: ## vet and staticcheck
 	$(GO) vet ./...

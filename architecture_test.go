@@ -123,12 +123,14 @@ func TestImportsFollowTheDesign(t *testing.T) {
 // confined are packages of others that only some of ours may import.
 func confined() map[string][]string {
 	return map[string][]string{
-		"os/exec":                        {"internal/agent", "internal/ssh", "internal/demo", "internal/upkeeptest", "tools"},                                   // ssh asks ssh what its configuration says
-		"database/sql":                   {"internal/database", "internal/store", "internal/agent", "internal/engine"},                                          // engine lends its connections to River
-		"net/http":                       {"cmd", "internal/web", "internal/feed", "internal/verify", "internal/demo", "internal/upkeeptest", "internal/agent"}, // the agent's protocol is HTTP over its own pipe
+		"os/exec":                        {"internal/agent", "internal/ssh", "internal/demo", "internal/upkeeptest", "tools"},                                                        // ssh asks ssh what its configuration says
+		"database/sql":                   {"internal/database", "internal/store", "internal/agent", "internal/engine"},                                                               // engine lends its connections to River
+		"net/http":                       {"cmd", "internal/web", "internal/feed", "internal/verify", "internal/demo", "internal/upkeeptest", "internal/agent", "internal/vault/s3"}, // the agent's protocol is HTTP over its own pipe
 		"flag":                           {"cmd"},
 		"github.com/spf13/cobra":         {"cmd"},
 		"golang.org/x/crypto/ssh":        {"internal/ssh"},
+		"github.com/pkg/sftp":            {"internal/vault/sftp"},
+		"github.com/minio/minio-go":      {"internal/vault/s3"},
 		"github.com/hashicorp/yamux":     {"internal/agent/post"},
 		"github.com/riverqueue/river":    {"internal/engine"},
 		"github.com/go-sql-driver/mysql": {"internal/agent"},
@@ -183,6 +185,8 @@ func dialling() map[string]string {
 		"internal/web":   "the API",
 		"internal/feed":  "publishers",
 		"internal/demo":  "its own servers",
+
+		"internal/vault/s3": "the vault's storage",
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -98,6 +99,18 @@ func (h *Host) Validate() error {
 	for _, hop := range append([]Hop{h.At}, h.Jump...) {
 		if _, err := ParseHop(hop.String()); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// Unconfirmed returns CodeRefused naming the first key whose fingerprint nobody
+// confirmed, nil when there is none.
+func Unconfirmed(keys []HostKey, confirmed []string) error {
+	for _, key := range keys {
+		if !slices.Contains(confirmed, key.Fingerprint) {
+			return Errorf(CodeRefused, "the key of %s is %s, and that was not confirmed", key.Hop, key.Fingerprint).
+				WithHint("Compare it with what the machine itself says: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub.")
 		}
 	}
 	return nil

@@ -260,3 +260,37 @@ func (m *memory) VaultPassword(_ context.Context, actor string) (string, error) 
 	m.changed("vault password", actor)
 	return "correct horse battery staple", nil
 }
+
+func (m *memory) Vault(context.Context) (*web.Vault, error) {
+	return &web.Vault{URL: "sftp://nas/srv/vault", Kind: "sftp", Restic: "sftp://nas//srv/vault",
+		Keys: []upkeep.HostKey{{Hop: "nas", Fingerprint: "SHA256:abc"}}}, nil
+}
+
+func (m *memory) CheckVault(ctx context.Context) (*web.VaultCheck, error) {
+	if m.down {
+		return nil, upkeep.Errorf(upkeep.CodeUnreachable, "the storage does not answer: %w", errors.New("connection refused"))
+	}
+	at, err := m.Vault(ctx)
+	return &web.VaultCheck{Vault: *at, Snapshots: 12, Took: upkeep.Duration(80 * time.Millisecond)}, err
+}
+
+func (m *memory) StorageKeys(_ context.Context, req web.UseVaultRequest) ([]web.HostKey, error) {
+	if !strings.HasPrefix(req.URL, "sftp:") {
+		return nil, nil
+	}
+	key := web.HostKey{HostKey: upkeep.HostKey{Hop: "nas", Fingerprint: "SHA256:abc"}}
+	key.Confirmed = slices.Contains(req.Fingerprints, key.Fingerprint)
+	return []web.HostKey{key}, nil
+}
+
+func (m *memory) UseVault(_ context.Context, actor string, req web.UseVaultRequest, _ func(upkeep.Progress)) (*web.Vault, error) {
+	at, err := upkeep.ParseStorage(req.URL)
+	if err != nil {
+		return nil, err
+	}
+	if at.Kind == upkeep.S3Storage && req.SecretKey != "s3cret" {
+		return nil, upkeep.Errorf(upkeep.CodeUnauthorized, "the storage refuses our keys: %w", errors.New("denied"))
+	}
+	m.changed("vault use", req.URL, actor)
+	return &web.Vault{URL: at.String(), Kind: string(at.Kind), Restic: at.Restic(), AccessKey: req.AccessKey}, nil
+}

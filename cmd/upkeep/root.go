@@ -7,6 +7,7 @@ import (
 	"upkeep/cmd/upkeep/console"
 	"upkeep/cmd/upkeep/host"
 	"upkeep/cmd/upkeep/planning"
+	"upkeep/cmd/upkeep/vault"
 )
 
 // newRootCommand lists the whole command line.
@@ -29,7 +30,7 @@ func newRootCommand(e *console.Env) *cobra.Command {
 			newBackupRestoreCommand(e), newBackupDiffCommand(e), newBackupPruneCommand(e)),
 		planning.NewPlan(e), planning.NewWindow(e), planning.NewSchedule(e), planning.NewRelease(e), planning.NewFleet(e),
 		e.Noun("ledger", "ledger", newLedgerListCommand(e), newLedgerVerifyCommand(e)),
-		e.Noun("vault", "vault", newVaultPasswordCommand(e)),
+		e.Noun("vault", "vault", vault.Commands(e)...),
 		newDoctorCommand(e),
 		newDemoCommand(e),
 		newVersionCommand(e),

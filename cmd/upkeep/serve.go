@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -142,18 +140,14 @@ func serveOn(ctx context.Context, e *console.Env, api http.Handler, on listeners
 func serveToken(e *console.Env, opts serveOptions) (string, error) {
 	token := e.Getenv("UPKEEP_TOKEN")
 	if opts.TokenFile != "" {
-		info, err := os.Stat(opts.TokenFile)
-		if err != nil {
-			return "", upkeep.Errorf(upkeep.CodeInvalid, "token file: %w", err).WithHint("%s", e.Text("serve.token_hint"))
+		var err error
+		if token, err = console.PrivateFile(opts.TokenFile); err != nil {
+			told := upkeep.Errorf(upkeep.CodeInvalid, "token file: %w", err)
+			if upkeep.HintOf(err) == "" {
+				told = told.WithHint("%s", e.Text("serve.token_hint"))
+			}
+			return "", told
 		}
-		if info.Mode().Perm()&0o077 != 0 {
-			return "", upkeep.Errorf(upkeep.CodeInvalid, "token file %s: others can read it", opts.TokenFile).WithHint("chmod 600 %s", opts.TokenFile)
-		}
-		raw, err := os.ReadFile(opts.TokenFile)
-		if err != nil {
-			return "", upkeep.Errorf(upkeep.CodeInvalid, "token file: %w", err)
-		}
-		token = strings.TrimSpace(string(raw))
 	}
 	const least = 16
 	if opts.Listen != "" && len(token) < least {

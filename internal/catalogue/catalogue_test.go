@@ -93,7 +93,7 @@ func TestTypography(t *testing.T) {
 
 // families are the prefixes of keys that are built from codes.
 func families() []string {
-	return strings.Fields(`state status moment result disposition cms change unit progress event check reason because finding task ledger requirement scope consent standing cut canary`)
+	return strings.Fields(`state status moment result disposition cms change unit progress event check reason because finding task ledger requirement scope consent standing cut canary storage`)
 }
 
 // TestKeysAreUsedAndThere reads the sources of the programs: a key in a call
@@ -102,7 +102,7 @@ func families() []string {
 func TestKeysAreUsedAndThere(t *testing.T) {
 	texts := open(t, catalogue.French)
 	used := map[string]bool{}
-	for _, dir := range []string{"../../cmd/upkeep", "../../cmd/upkeep/application", "../../cmd/upkeep/console", "../../cmd/upkeep/host", "../../cmd/upkeep/app", "../../cmd/upkeep/show", "../../cmd/upkeep/planning", "../terminal", "../demo/tour", "../web"} {
+	for _, dir := range []string{"../../cmd/upkeep", "../../cmd/upkeep/application", "../../cmd/upkeep/console", "../../cmd/upkeep/host", "../../cmd/upkeep/app", "../../cmd/upkeep/show", "../../cmd/upkeep/planning", "../../cmd/upkeep/vault", "../terminal", "../demo/tour", "../web"} {
 		for _, lit := range literals(t, dir, regexp.MustCompile(`\.go$`)) {
 			used[lit] = true
 		}

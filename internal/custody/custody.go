@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,6 +20,7 @@ import (
 	"upkeep/internal/agent/post"
 	"upkeep/internal/cms"
 	"upkeep/internal/vault"
+	"upkeep/internal/vault/pace"
 	"upkeep/internal/verify"
 )
 
@@ -46,6 +46,8 @@ type Backups interface {
 type Secrets interface {
 	Secret(ctx context.Context, name string) ([]byte, error)
 	CreateSecret(ctx context.Context, name string, sealed []byte) error
+	// ReplaceSecret is CreateSecret for what may be another later.
+	ReplaceSecret(ctx context.Context, name string, sealed []byte) error
 }
 
 // Sealer encrypts what is kept.
@@ -61,8 +63,10 @@ type Config struct {
 	Secrets Secrets
 	Sealer  Sealer
 
-	VaultDir string // of the repository
-	Here     Post   // starts agents on this machine
+	VaultDir string     // of the repository, while no other place was chosen
+	Upload   *pace.Pace // of what goes to the vault's storage
+	Transfer *pace.Pace // of what comes from hosts
+	Here     Post       // starts agents on this machine
 	Hosts    Hosts
 	Remote   Remote // reaches other hosts
 	// Silence is how long an agent hears nothing before it takes the site back.
@@ -81,13 +85,24 @@ type Config struct {
 // Custody keeps sites.
 type Custody struct {
 	Config
-	mu         sync.Mutex
-	repository *vault.Repository
-	lines      map[upkeep.HostID]*line
+	mu       sync.Mutex
+	lines    map[upkeep.HostID]*line
+	holdings map[upkeep.SiteID]*vault.Holding // of sites whose last backup did not come to its end
+
+	opening chan struct{} // taken by who opens the vault
+	open    *opened       // the vault, once it is
 }
 
 // New returns a Custody.
-func New(c Config) *Custody { return &Custody{Config: c, lines: map[upkeep.HostID]*line{}} }
+func New(c Config) *Custody {
+	if c.Upload == nil {
+		c.Upload = pace.New(0)
+	}
+	if c.Transfer == nil {
+		c.Transfer = pace.New(0)
+	}
+	return &Custody{Config: c, lines: map[upkeep.HostID]*line{}, holdings: map[upkeep.SiteID]*vault.Holding{}, opening: make(chan struct{}, 1)}
+}
 
 // Connect returns a client of the site's agent, which it starts when needed.
 func (c *Custody) Connect(ctx context.Context, site *upkeep.Site) (*agent.Client, error) {
@@ -200,68 +215,6 @@ func (c *Custody) Holds(ctx context.Context, site *upkeep.Site, layout *cms.Layo
 	}
 	a, b := known.Database, layout.Database
 	return a.Name == b.Name && a.Prefix == b.Prefix && a.Host == b.Host && a.Port == b.Port && a.Socket == b.Socket && a.File == b.File
-}
-
-// secretVault names the vault's password among the secrets.
-const secretVault = "vault"
-
-// Password returns the vault's password, CodeNotFound before there is a vault.
-func (c *Custody) Password(ctx context.Context) (string, error) {
-	sealed, err := c.Secrets.Secret(ctx, secretVault)
-	if err != nil {
-		return "", err
-	}
-	plain, err := c.Sealer.Open(sealed)
-	return string(plain), err
-}
-
-// vault opens the repository, making it when there is none.
-func (c *Custody) vault(ctx context.Context) (_ *vault.Repository, err error) {
-	defer upkeep.Wrap(&err, "open the vault")
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	// One that could not store something, on a full disk, stores nothing more:
-	// whoever comes next gets a new one.
-	if c.repository != nil && c.repository.Failed() == nil {
-		return c.repository, nil
-	}
-	password, err := c.Password(ctx)
-	if upkeep.CodeOf(err) == upkeep.CodeNotFound {
-		if password, err = c.choosePassword(ctx); err != nil {
-			return nil, err
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	storage := vault.Dir(c.VaultDir)
-	repository, err := vault.Open(ctx, storage, password)
-	if upkeep.CodeOf(err) == upkeep.CodeNotFound {
-		if err := os.MkdirAll(c.VaultDir, 0o700); err != nil {
-			return nil, err
-		}
-		repository, err = vault.Create(ctx, storage, password)
-	}
-	if err != nil {
-		return nil, err
-	}
-	c.repository = repository
-	return repository, nil
-}
-
-// choosePassword keeps a new password before anything is encrypted with it.
-// When another process was faster, its password counts.
-func (c *Custody) choosePassword(ctx context.Context) (string, error) {
-	password := c.NewPassword()
-	sealed, err := c.Sealer.Seal([]byte(password))
-	if err != nil {
-		return "", err
-	}
-	err = c.Secrets.CreateSecret(ctx, secretVault, sealed)
-	if upkeep.CodeOf(err) == upkeep.CodeConflict {
-		return c.Password(ctx)
-	}
-	return password, err
 }
 
 // Revive starts the agents that a dead machine or a double kill left with an

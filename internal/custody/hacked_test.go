@@ -40,6 +40,10 @@ func (h *hacked) Keys(context.Context, *upkeep.Host, []string) ([]upkeep.HostKey
 	return nil, nil
 }
 
+func (h *hacked) Subsystem(context.Context, *upkeep.Host, string) (io.ReadWriteCloser, error) {
+	return nil, nil
+}
+
 func (h *hacked) Clear(context.Context, *upkeep.Host) error { return nil }
 
 // Open returns a stream to the hacked machine.
@@ -160,6 +164,23 @@ func TestAHackedHostSpoilsNoOther(t *testing.T) {
 			}
 			return "nothing"
 		},
+		// Who knows the hash of what another has, from a manifest say, learns
+		// nothing by it, and comes to nothing by a backup that names it.
+		"names what another stored": func(ctx context.Context, blobs *wire.Client) string {
+			for kind, id := range map[vault.BlobType]vault.ID{vault.DataBlob: content, vault.TreeBlob: tree} {
+				if missing, err := blobs.Missing(ctx, kind, []vault.ID{id}); err != nil || len(missing) != 1 {
+					t.Errorf("told of another's %s: %v, %v", kind, missing, err)
+				}
+			}
+			ours := folderOf(content)
+			ours = bytes.Replace(ours, []byte(`"a"`), []byte(`"mine"`), 1)
+			id := vault.ID(sha256.Sum256(ours))
+			if err := blobs.Save(ctx, vault.TreeBlob, id, ours); err != nil {
+				t.Error(err)
+			}
+			return id.String()
+		},
+		"names the whole folder of another": func(context.Context, *wire.Client) string { return tree.String() },
 		"overwrites": func(ctx context.Context, blobs *wire.Client) string {
 			if err := blobs.Save(ctx, vault.DataBlob, content, evil); upkeep.CodeOf(err) != upkeep.CodeRefused {
 				t.Errorf("another's content: %v", err)

@@ -50,6 +50,8 @@ type Remote interface {
 	Keys(ctx context.Context, host *upkeep.Host, confirmed []string) ([]upkeep.HostKey, error)
 	// Open returns a stream to where agents are started there.
 	Open(ctx context.Context, host *upkeep.Host) (io.ReadWriteCloser, error)
+	// Subsystem returns a stream to a subsystem of a host's SSH server.
+	Subsystem(ctx context.Context, host *upkeep.Host, name string) (io.ReadWriteCloser, error)
 	// Clear removes what is ours there.
 	Clear(ctx context.Context, host *upkeep.Host) error
 }

@@ -25,7 +25,8 @@ type Reached struct {
 	proven bool          // a sample of what the vault had of the site was read back just now
 	broken bool          // the site may be in ruins
 	beat   context.CancelFunc
-	letGo  func() // of the vault's lock, where it is held
+	letGo  func()         // of the vault's lock, where it is held
+	holds  *vault.Holding // what the site has in the vault, once known
 }
 
 // Reach connects to the agent of a site. From now on until Close it hears
@@ -256,6 +257,7 @@ func (r *Reached) Undo(ctx context.Context) (*upkeep.Identity, error) {
 	if !status.Changed {
 		return status.Identity, nil
 	}
+	defer r.c.hurry()()
 	release, err := r.serveFrozen(ctx)
 	if err != nil {
 		r.c.Log.Warn("undo without the vault", "site", r.site.Name, "error", err)
@@ -292,12 +294,13 @@ func lockSoon(ctx context.Context, repository *vault.Repository, patience time.D
 // What else keeps the lock from being taken, the backup meets too and tells.
 func (r *Reached) holdVault(ctx context.Context) (err error) {
 	defer upkeep.Wrap(&err, "hold the vault")
+	defer r.c.hurry()() // a storage that is gone is no reason to wait
 	repository, err := r.c.vault(ctx)
 	if err != nil || r.letGo != nil {
 		return err
 	}
 	_, release, err := lockSoon(context.WithoutCancel(ctx), repository, freezePatience)
-	if upkeep.CodeOf(err) == upkeep.CodeConflict {
+	if code := upkeep.CodeOf(err); code == upkeep.CodeConflict || code == upkeep.CodeUnreachable {
 		return err
 	}
 	if err != nil {
@@ -312,7 +315,9 @@ func (r *Reached) holdVault(ctx context.Context) (err error) {
 // where a lock cannot be written, or while a prune holds the vault, it does
 // without.
 func (r *Reached) serveFrozen(ctx context.Context) (release func(), err error) {
-	repository, err := r.c.vault(ctx)
+	short, cancel := context.WithTimeout(ctx, undoPatience)
+	defer cancel()
+	repository, err := r.c.vault(short)
 	if err != nil {
 		return func() {}, err
 	}
@@ -321,7 +326,9 @@ func (r *Reached) serveFrozen(ctx context.Context) (release func(), err error) {
 		r.c.Log.Warn("undo without a lock of the vault", "site", r.site.Name, "error", err)
 		held, release = ctx, func() {}
 	}
-	trees, err := r.frozenTrees(held, repository)
+	again, cancel := context.WithTimeout(held, undoPatience)
+	defer cancel()
+	trees, err := r.frozenTrees(again, repository)
 	if err != nil {
 		return release, err
 	}
@@ -383,11 +390,7 @@ type reading struct {
 
 // read has the agent read into the vault, and reads back what was written.
 func (r *Reached) read(ctx context.Context, request agent.ReadRequest) (*reading, error) {
-	repository, err := r.c.vault(ctx)
-	if err != nil {
-		return nil, err
-	}
-	held, release, err := repository.Lock(ctx)
+	repository, held, release, err := r.c.lockVault(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -413,8 +416,15 @@ func (r *Reached) readInto(ctx context.Context, repository *vault.Repository, re
 }
 
 func (r *Reached) readProven(ctx context.Context, repository *vault.Repository, request agent.ReadRequest) (*reading, error) {
-	// What is stored of other sites, the host may not load.
-	if err := r.client.ServeBlobs(ctx, vault.Scoped(repository, nil)); err != nil {
+	holding, err := r.holding(ctx, repository)
+	if err != nil {
+		return nil, err
+	}
+	var blobs vault.Blobs = repository
+	if r.site.Host != 0 {
+		blobs = &paced{repository, r.c.Transfer}
+	}
+	if err := r.client.ServeBlobs(ctx, holding.Of(blobs)); err != nil {
 		return nil, err
 	}
 	request.Polynomial = uint64(repository.Polynomial())
@@ -433,7 +443,7 @@ func (r *Reached) readProven(ctx context.Context, repository *vault.Repository, 
 	if err != nil {
 		return nil, err
 	}
-	options := vault.VerifyOptions{Sample: 1, Limit: readBack, Except: written}
+	options := vault.VerifyOptions{Sample: 1, Limit: readBack, Except: written, Within: holding}
 	if request.Secure || r.proven { // again, it would be read from the system's cache
 		options.Sample = 0
 	}
@@ -445,11 +455,10 @@ func (r *Reached) readProven(ctx context.Context, repository *vault.Repository, 
 }
 
 func (r *Reached) backup(ctx context.Context, request agent.ReadRequest, b *upkeep.Backup) (*upkeep.Backup, error) {
-	repository, err := r.c.vault(ctx)
-	if err != nil {
-		return nil, err
+	if b.Frozen { // nobody's bandwidth is worth a visitor's time
+		defer r.c.hurry()()
 	}
-	held, release, err := repository.Lock(ctx)
+	repository, held, release, err := r.c.lockVault(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -479,7 +488,11 @@ func (r *Reached) backup(ctx context.Context, request agent.ReadRequest, b *upke
 	b.Files, b.Bytes, b.Added, b.Tables = result.Files, result.Bytes, result.added+r.warmed, result.Tables
 	r.warmed = 0
 	b.Complete, b.Verified = true, r.c.Now().UTC()
-	return b, r.c.Backups.CreateBackup(ctx, b)
+	if err := r.c.Backups.CreateBackup(ctx, b); err != nil {
+		return nil, err
+	}
+	r.c.letHoldingGo(r.site.ID)
+	return b, nil
 }
 
 // Probe looks at pages, through the closed gate or as visitors do.

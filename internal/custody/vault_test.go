@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/store"
 	"upkeep/internal/vault"
+	"upkeep/internal/vault/local"
 )
 
 // secrets keeps secrets as they are.
@@ -29,12 +31,22 @@ func (s secrets) CreateSecret(_ context.Context, name string, sealed []byte) err
 	return nil
 }
 
+func (s secrets) ReplaceSecret(ctx context.Context, name string, sealed []byte) error {
+	return s.CreateSecret(ctx, name, sealed)
+}
+
 func (secrets) Seal(plain []byte) ([]byte, error)  { return plain, nil }
 func (secrets) Open(sealed []byte) ([]byte, error) { return sealed, nil }
 
 func newCustody(t *testing.T) *Custody {
+	t.Helper()
 	kept := secrets{}
-	return New(Config{Secrets: kept, Sealer: kept, VaultDir: filepath.Join(t.TempDir(), "vault"),
+	db, err := store.Open(t.Context(), store.Config{Path: filepath.Join(t.TempDir(), "upkeep.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() }) // nothing is read from it any more
+	return New(Config{Sites: db, Backups: db, Secrets: kept, Sealer: kept, VaultDir: filepath.Join(t.TempDir(), "vault"),
 		NewPassword: func() string { return "correct horse" }, Log: slog.New(slog.DiscardHandler)})
 }
 
@@ -89,7 +101,7 @@ func TestAVaultThatFailedIsOpenedAnew(t *testing.T) {
 
 // slow is a storage that takes its time to list packs.
 type slow struct {
-	vault.Dir
+	local.Dir
 	begun, goOn chan struct{}
 }
 
@@ -119,7 +131,7 @@ func TestNobodyWaitsForAPruneWithAFrozenSite(t *testing.T) {
 		t.Errorf("a prune while a site is about to be frozen: %v", err)
 	}
 	r.letGo()
-	storage := &slow{Dir: vault.Dir(c.VaultDir), begun: make(chan struct{}), goOn: make(chan struct{})}
+	storage := &slow{Dir: local.Dir(c.VaultDir), begun: make(chan struct{}), goOn: make(chan struct{})}
 	other, err := vault.Open(t.Context(), storage, c.NewPassword())
 	if err != nil {
 		t.Fatal(err)

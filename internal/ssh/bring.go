@@ -239,6 +239,28 @@ func (t *talk) Close() error {
 	return t.client.Close()
 }
 
+// subsystem begins a subsystem.
+func (c *client) subsystem(name string) (_ *talk, err error) {
+	session, err := c.NewSession()
+	if err != nil {
+		return nil, lost(err)
+	}
+	t := &talk{client: c, session: session}
+	out, err := session.StdoutPipe()
+	if err == nil {
+		t.in, err = session.StdinPipe()
+	}
+	if err != nil {
+		return nil, lost(err)
+	}
+	t.out = bufio.NewReaderSize(out, maxNoise)
+	if err := session.RequestSubsystem(name); err != nil {
+		return nil, upkeep.Errorf(upkeep.CodeInvalid, "the server knows no %s: %w", name, err).
+			WithHint("OpenSSH needs a line Subsystem %s in its sshd_config.", name)
+	}
+	return t, nil
+}
+
 // maxNoise bounds what may come before the line that counts: scripts of the
 // account's shell say what they like.
 const maxNoise = 64 << 10

@@ -115,6 +115,22 @@ func (r *Reacher) Open(ctx context.Context, host *upkeep.Host) (_ io.ReadWriteCl
 	return stream, nil
 }
 
+// Subsystem connects to a host and returns a stream to a subsystem of its SSH
+// server, such as sftp. Closing the stream ends the connection. Its errors are
+// those of Open.
+func (r *Reacher) Subsystem(ctx context.Context, host *upkeep.Host, name string) (_ io.ReadWriteCloser, err error) {
+	defer upkeep.Wrap(&err, "reach %s", host.At)
+	client, err := r.dial(ctx, host, pinned(host))
+	if err != nil {
+		return nil, err
+	}
+	t, err := client.subsystem(name)
+	if err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	return t, nil
+}
+
 // Clear removes from a host all that Open brought there, and what agents left
 // in our folder.
 func (r *Reacher) Clear(ctx context.Context, host *upkeep.Host) (err error) {

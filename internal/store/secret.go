@@ -27,14 +27,12 @@ func (db *DB) CreateSecret(ctx context.Context, name string, sealed []byte) (err
 	})
 }
 
-// DeleteSecret forgets a secret.
-func (db *DB) DeleteSecret(ctx context.Context, name string) (err error) {
-	defer upkeep.Wrap(&err, "delete secret %s", name)
+// ReplaceSecret keeps sealed bytes under a name, in place of what was there.
+func (db *DB) ReplaceSecret(ctx context.Context, name string, sealed []byte) (err error) {
+	defer upkeep.Wrap(&err, "replace secret %s", name)
 	return db.records.Write(ctx, func(tx *records.Tx) error {
-		deleted, err := records.Changed(tx.ExecContext(ctx, `DELETE FROM secret WHERE name = $1`, name))
-		if err == nil && !deleted {
-			return upkeep.Errorf(upkeep.CodeNotFound, "secret %s does not exist", name)
-		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO secret (name, sealed) VALUES ($1, $2)
+			ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed`, name, sealed)
 		return err
 	})
 }

@@ -230,7 +230,13 @@ func testSecret(t *testing.T, on kind) {
 	if string(sealed) != "sealed" {
 		t.Errorf("got %q", sealed)
 	}
-	must(t, db.DeleteSecret(ctx, "vault/1"))
-	_, err = db.Secret(ctx, "vault/1")
+	must(t, db.ReplaceSecret(ctx, "vault/1", []byte("another")))
+	must(t, db.ReplaceSecret(ctx, "vault/2", []byte("a new one")))
+	for name, want := range map[string]string{"vault/1": "another", "vault/2": "a new one"} {
+		if sealed, err := db.Secret(ctx, name); err != nil || string(sealed) != want {
+			t.Errorf("%s is %q, %v", name, sealed, err)
+		}
+	}
+	_, err = db.Secret(ctx, "vault/3")
 	wantCode(t, err, upkeep.CodeNotFound)
 }

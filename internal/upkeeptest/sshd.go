@@ -135,7 +135,7 @@ func (h *Host) Start(t testing.TB) {
 	config := filepath.Join(h.Dir, "sshd_config")
 	lines := []string{"Port " + strconv.Itoa(h.port), "ListenAddress 127.0.0.1", "HostKey " + filepath.Join(h.Dir, "host"),
 		"AuthorizedKeysFile " + filepath.Join(h.Dir, "login.pub"), "PidFile none", "UsePAM no", "StrictModes no",
-		"PasswordAuthentication no", "PermitRootLogin yes", "MaxStartups 100", "LogLevel VERBOSE"}
+		"Subsystem sftp internal-sftp", "PasswordAuthentication no", "PermitRootLogin yes", "MaxStartups 100", "LogLevel VERBOSE"}
 	if err := os.WriteFile(config, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -11,13 +11,14 @@ import (
 	"testing"
 
 	"upkeep/internal/vault"
+	"upkeep/internal/vault/local"
 )
 
 var errKilled = errors.New("killed")
 
 // mortal is a storage whose process is gone after so many changes.
 type mortal struct {
-	vault.Dir
+	local.Dir
 	left atomic.Int32
 }
 
@@ -62,7 +63,7 @@ func TestAPruneKilledAfterAnyChangeLosesNothing(t *testing.T) {
 		if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
 			t.Fatal(err)
 		}
-		storage := &mortal{Dir: vault.Dir(copied)}
+		storage := &mortal{Dir: local.Dir(copied)}
 		storage.left.Store(changes)
 		dying, err := vault.Open(t.Context(), storage, password)
 		if err != nil {
@@ -72,7 +73,7 @@ func TestAPruneKilledAfterAnyChangeLosesNothing(t *testing.T) {
 		if pruneErr != nil && !errors.Is(pruneErr, errKilled) {
 			t.Fatal(pruneErr)
 		}
-		after, err := vault.Open(t.Context(), vault.Dir(copied), password)
+		after, err := vault.Open(t.Context(), local.Dir(copied), password)
 		if err != nil {
 			t.Fatal(err)
 		}

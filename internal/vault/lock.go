@@ -46,6 +46,8 @@ type heldLock struct {
 	done    chan struct{}
 	hangups chan os.Signal
 	release sync.Once
+
+	orphaned bool // the lock of somebody who is gone was in the way
 }
 
 // Lock takes a shared lock, as everyone does who writes, and brings the index
@@ -56,6 +58,11 @@ type heldLock struct {
 // may be called more than once.
 func (r *Repository) Lock(ctx context.Context) (held context.Context, release func(), err error) {
 	return r.lock(ctx, false)
+}
+
+// LockAlone is Lock for who wants to be alone: nobody writes meanwhile.
+func (r *Repository) LockAlone(ctx context.Context) (held context.Context, release func(), err error) {
+	return r.lock(ctx, true)
 }
 
 func (r *Repository) lock(ctx context.Context, exclusive bool) (_ context.Context, _ func(), err error) {
@@ -75,7 +82,10 @@ func (r *Repository) lock(ctx context.Context, exclusive bool) (_ context.Contex
 	l.stop = cancel
 	r.locks.Add(1)
 	go l.keep(held)
-	if err := r.refresh(ctx); err != nil {
+	if err = r.refresh(ctx); err == nil && l.orphaned && !exclusive { // a prune removes what it is about
+		err = r.Salvage(held)
+	}
+	if err != nil {
 		l.unlock()
 		return nil, nil, err
 	}
@@ -164,6 +174,7 @@ func (l *heldLock) conflict(ctx context.Context) (*lockFile, error) {
 			if err := l.remove(ctx, id); err != nil {
 				return nil, err
 			}
+			l.orphaned = true
 			continue
 		}
 		if l.file.Exclusive || other.Exclusive {

@@ -80,10 +80,8 @@ func (r *Repository) Prune(ctx context.Context, options PruneOptions) (_ *Pruned
 	if err := p.removePacks(ctx); err != nil {
 		return nil, err
 	}
-	if tidier, ok := r.storage.(interface {
-		tidy(context.Context, time.Time) error
-	}); ok {
-		if err := tidier.tidy(ctx, r.Clock()); err != nil {
+	if tidier, ok := r.storage.(Tidier); ok {
+		if err := tidier.Tidy(ctx, r.Clock()); err != nil {
 			return nil, err
 		}
 	}

@@ -34,7 +34,8 @@ func references(text []byte) ([]Handle, error) {
 }
 
 // reachable returns every blob that can be reached from trees. Each tree is
-// read, and so verified, once. An error means that something is missing.
+// read, and so verified, once. An error means that something is missing; what
+// was found before it is returned too.
 func (r *Repository) reachable(ctx context.Context, trees []ID) (map[Handle]struct{}, error) {
 	w := &reach{r: r, found: map[Handle]struct{}{}}
 	w.group, w.ctx = errgroup.WithContext(ctx)
@@ -47,10 +48,8 @@ func (r *Repository) reachable(ctx context.Context, trees []ID) (map[Handle]stru
 		}
 		return nil
 	})
-	if err := w.group.Wait(); err != nil {
-		return nil, err
-	}
-	return w.found, nil
+	err := w.group.Wait()
+	return w.found, err
 }
 
 type reach struct {

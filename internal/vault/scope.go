@@ -9,8 +9,7 @@ import (
 
 // Scoped returns blobs as a host may see them: it loads only what can be
 // reached from roots, learned as trees are loaded from the top, so that a
-// hacked host cannot read what others stored. It still saves, and learns
-// whether a content that it knows is stored already.
+// hacked host cannot read what others stored.
 func Scoped(blobs Blobs, roots []ID) Blobs {
 	s := &scoped{Blobs: blobs, allowed: map[Handle]struct{}{}}
 	for _, root := range roots {

@@ -2,6 +2,8 @@ package vault
 
 import (
 	"context"
+	"path"
+	"strings"
 	"time"
 )
 
@@ -24,6 +26,22 @@ type Storage interface {
 	Stat(ctx context.Context, name string) (FileInfo, error)
 	// Remove deletes a file. One that is already gone is not an error.
 	Remove(ctx context.Context, name string) error
+}
+
+// Tidier is a Storage in which writers that were killed leave something behind.
+type Tidier interface {
+	// Tidy removes what was left half written long before now.
+	Tidy(ctx context.Context, now time.Time) error
+}
+
+// PartPrefix marks a file that is still being written, where a storage cannot
+// write one unseen. restic leaves such names alone.
+const PartPrefix = ".part-"
+
+// LeftBehind reports whether a file was being written and is too old to still
+// be.
+func (f *FileInfo) LeftBehind(now time.Time) bool {
+	return strings.HasPrefix(path.Base(f.Name), PartPrefix) && now.Sub(f.Modified) >= time.Hour
 }
 
 // FileInfo describes a file in a Storage.

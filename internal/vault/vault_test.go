@@ -17,6 +17,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/vault"
+	"upkeep/internal/vault/local"
 )
 
 const password = "correct horse battery staple"
@@ -24,7 +25,7 @@ const password = "correct horse battery staple"
 func create(t *testing.T) (*vault.Repository, string) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "vault")
-	repo, err := vault.Create(t.Context(), vault.Dir(dir), password)
+	repo, err := vault.Create(t.Context(), local.Dir(dir), password)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +105,7 @@ func TestBlobsOfEverySizeComeBackAndResticAgrees(t *testing.T) {
 	if out := restic(t, dir, "cat", "snapshot", s.ID.String()); !strings.Contains(out, "moment:before") {
 		t.Error(out)
 	}
-	again, err := vault.Open(t.Context(), vault.Dir(dir), password)
+	again, err := vault.Open(t.Context(), local.Dir(dir), password)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +143,7 @@ func TestSaveRefusesWhatIsNotAsked(t *testing.T) {
 
 // failing is a storage whose disk becomes full.
 type failing struct {
-	vault.Dir
+	local.Dir
 	mu   sync.Mutex
 	full bool
 }
@@ -159,7 +160,7 @@ func (f *failing) Save(ctx context.Context, name string, data []byte) error {
 
 func TestAFullDiskStopsTheBackupAndKeepsTheOthers(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "vault")
-	storage := &failing{Dir: vault.Dir(dir)}
+	storage := &failing{Dir: local.Dir(dir)}
 	repo, err := vault.Create(t.Context(), storage, password)
 	if err != nil {
 		t.Fatal(err)
@@ -187,7 +188,7 @@ func TestAFullDiskStopsTheBackupAndKeepsTheOthers(t *testing.T) {
 }
 
 func TestDirNeverReplacesAFile(t *testing.T) {
-	d := vault.Dir(t.TempDir())
+	d := local.Dir(t.TempDir())
 	if err := d.Save(t.Context(), "locks/a", []byte("first")); err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +218,7 @@ func TestStaleLocksAreTakenAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer release()
-	other, err := vault.Open(t.Context(), vault.Dir(dir), password)
+	other, err := vault.Open(t.Context(), local.Dir(dir), password)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,7 +269,7 @@ func TestAPruneOfAnotherIsNoticed(t *testing.T) {
 	}
 	kept := store(t, repo, junk[:1])
 	dropped := store(t, repo, junk)
-	other, err := vault.Open(t.Context(), vault.Dir(dir), password)
+	other, err := vault.Open(t.Context(), local.Dir(dir), password)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,6 +28,9 @@ type VerifyOptions struct {
 	Limit int64
 	// Except are blobs that were read back already.
 	Except []Handle
+	// Within, when set, is what all that is reachable must be part of:
+	// CodeRefused when something is not.
+	Within *Holding
 	// Progress, when set, is told how many blobs were read back of how many.
 	Progress func(done, total int)
 }
@@ -69,6 +72,14 @@ func (r *Repository) verifyTree(ctx context.Context, tree ID, options VerifyOpti
 	found, err := r.reachable(ctx, []ID{tree})
 	if err != nil {
 		return nil, err
+	}
+	if within := options.Within; within != nil {
+		for h := range found {
+			if !within.has(h) {
+				return nil, upkeep.Errorf(upkeep.CodeRefused, "the host names %s, which it never sent", h).
+					WithHint("Its program is another, or somebody else's hands are on it. Look at that host.")
+			}
+		}
 	}
 	result := &Verified{Blobs: len(found)}
 	packs, err := r.locate(slices.Collect(maps.Keys(found)))

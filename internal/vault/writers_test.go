@@ -19,11 +19,12 @@ import (
 
 	"upkeep"
 	"upkeep/internal/vault"
+	"upkeep/internal/vault/local"
 )
 
 // hooked is a storage that others have a hand in.
 type hooked struct {
-	vault.Dir
+	local.Dir
 	onSave func(name string) error
 	onLoad func(name string) error
 }
@@ -48,7 +49,7 @@ func (h *hooked) Load(ctx context.Context, name string, offset int64, length int
 
 func createHooked(t *testing.T) (*vault.Repository, *hooked) {
 	t.Helper()
-	h := &hooked{Dir: vault.Dir(filepath.Join(t.TempDir(), "vault"))}
+	h := &hooked{Dir: local.Dir(filepath.Join(t.TempDir(), "vault"))}
 	repo, err := vault.Create(t.Context(), h, password)
 	if err != nil {
 		t.Fatal(err)
@@ -264,10 +265,10 @@ func TestOneBadKeyKeepsNobodyOut(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := vault.Open(t.Context(), vault.Dir(dir), password); err != nil {
+	if _, err := vault.Open(t.Context(), local.Dir(dir), password); err != nil {
 		t.Error(err)
 	}
-	if _, err := vault.Open(t.Context(), vault.Dir(dir), "wrong"); upkeep.CodeOf(err) != upkeep.CodeDamaged {
+	if _, err := vault.Open(t.Context(), local.Dir(dir), "wrong"); upkeep.CodeOf(err) != upkeep.CodeDamaged {
 		t.Errorf("no key fits, and two are damaged: %v", err)
 	}
 }

@@ -126,7 +126,11 @@ func (s *Server) routes() {
 		"GET /v1/ledger":       s.ledgerList,
 		"GET /v1/ledger/check": s.ledgerVerify,
 
+		"GET /v1/vault":           s.vaultShow,
+		"POST /v1/vault":          s.vaultUse, // stream
+		"POST /v1/vault/check":    s.vaultCheck,
 		"POST /v1/vault/password": s.vaultPassword,
+		"POST /v1/storage-keys":   s.storageKeys,
 
 		"/": s.noRoute,
 	} {

@@ -406,10 +406,42 @@ func TestClientOfSomethingElse(t *testing.T) {
 
 func (a *application) VaultPassword(context.Context, string) (string, error) { return "open", nil }
 
-func TestVaultPasswordStaysHere(t *testing.T) {
+func (a *application) Vault(context.Context) (*web.Vault, error) {
+	return &web.Vault{URL: "/srv/vault"}, nil
+}
+
+func (a *application) CheckVault(context.Context) (*web.VaultCheck, error) {
+	return &web.VaultCheck{Vault: web.Vault{URL: "/srv/vault"}, Snapshots: 3}, nil
+}
+
+func (a *application) StorageKeys(_ context.Context, req web.UseVaultRequest) ([]web.HostKey, error) {
+	return []web.HostKey{{HostKey: upkeep.HostKey{Hop: req.URL}}}, nil
+}
+
+func (a *application) UseVault(_ context.Context, _ string, req web.UseVaultRequest, progress func(upkeep.Progress)) (*web.Vault, error) {
+	progress(upkeep.Progress{Code: "vault_move", Done: 1, Total: 2})
+	return &web.Vault{URL: req.URL}, nil
+}
+
+func TestWhatOpensTheVaultStaysHere(t *testing.T) {
 	onEveryListener(t, func(t *testing.T, _ *application, c *web.Client) {
+		local := !strings.HasSuffix(t.Name(), "/tcp")
+		if at, err := c.Vault(t.Context()); err != nil || at.URL != "/srv/vault" {
+			t.Errorf("the place: %+v, %v", at, err)
+		}
+		if check, err := c.CheckVault(t.Context()); err != nil || check.Snapshots != 3 {
+			t.Errorf("the check: %+v, %v", check, err)
+		}
+		if keys, err := c.StorageKeys(t.Context(), web.UseVaultRequest{URL: "sftp://nas/x"}); err != nil || keys[0].Hop != "sftp://nas/x" {
+			t.Errorf("the keys: %+v, %v", keys, err)
+		}
+		told := 0
+		used, err := c.UseVault(t.Context(), "cli:ann", web.UseVaultRequest{URL: "s3://evil/bucket", SecretKey: "s"}, func(upkeep.Progress) { told++ })
+		if local && (err != nil || used.URL != "s3://evil/bucket" || told != 1) || !local && upkeep.CodeOf(err) != upkeep.CodeRefused {
+			t.Errorf("use: %+v, %v, told %d times", used, err, told)
+		}
 		password, err := c.VaultPassword(t.Context(), "cli:ann")
-		switch local := !strings.HasSuffix(t.Name(), "/tcp"); {
+		switch {
 		case local && (err != nil || password != "open"):
 			t.Errorf("got %q, %v", password, err)
 		case !local && (password != "" || upkeep.CodeOf(err) != upkeep.CodeRefused):

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 
@@ -55,6 +56,26 @@ func fill(ctx context.Context, say func(string)) error {
 	if _, err := packages.FillDokuWiki(ctx, filepath.Join(cache, "dokuwiki"), say); err != nil {
 		return err
 	}
-	_, err = packages.FillMediaWiki(ctx, filepath.Join(cache, "mediawiki"), say)
-	return err
+	if _, err = packages.FillMediaWiki(ctx, filepath.Join(cache, "mediawiki"), say); err != nil {
+		return err
+	}
+	return buildS3(ctx, filepath.Join(cache, "s3"), say)
+}
+
+// s3Server is an S3 server that is one Go program: Debian has none.
+const s3Server = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
+
+// buildS3 builds the S3 server that the tests keep vaults on.
+func buildS3(ctx context.Context, dir string, say func(string)) (err error) {
+	defer upkeep.Wrap(&err, "build an S3 server")
+	if _, err := os.Stat(filepath.Join(dir, "versitygw")); err == nil {
+		return nil
+	}
+	say("building versitygw: the S3 server that the tests keep vaults on (takes a minute or two)")
+	cmd := exec.CommandContext(ctx, "go", "install", "-trimpath", "-ldflags", "-s -w", s3Server)
+	cmd.Env = append(os.Environ(), "GOBIN="+dir, "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return upkeep.Errorf(upkeep.CodeInternal, "%w: %s", err, out)
+	}
+	return nil
 }

@@ -27,6 +27,7 @@ import (
 	"upkeep/internal/ledger"
 	"upkeep/internal/secret"
 	"upkeep/internal/store"
+	"upkeep/internal/vault/pace"
 	"upkeep/internal/verify"
 	"upkeep/internal/web"
 	"upkeep/internal/web/listen"
@@ -167,7 +168,7 @@ func openLog(path string) (*slog.Logger, error) {
 func (a *app) newCustody(packages *feed.Packages) *custody.Custody {
 	return custody.New(custody.Config{
 		Sites: a.db, Backups: a.db, Secrets: a.db, Sealer: a.keeper,
-		VaultDir: a.settings.Vault, Here: &post.Local{Dir: a.settings.Agents, Guard: Guard(), Program: agent.Program(), Scanner: Scanner()},
+		VaultDir: a.settings.Vault, Upload: pace.New(a.settings.Limits.Upload), Transfer: pace.New(a.settings.Limits.Transfer), Here: &post.Local{Dir: a.settings.Agents, Guard: Guard(), Program: agent.Program(), Scanner: Scanner()},
 		Hosts: a.db, Remote: a.newReacher(),
 		Silence:     time.Duration(a.settings.Silence),
 		NewPassword: func() string { return secret.NewPassword().Reveal() },

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -87,7 +88,29 @@ func (d doctor) Requirements(ctx context.Context) ([]web.Requirement, error) {
 	if path := find("restic"); path != "" {
 		restic.OK, restic.Detail = true, path
 	}
-	return onlyNeeded(append(list, restic)), nil
+	return onlyNeeded(append(list, restic, d.vault(ctx))), nil
+}
+
+// vaultTime is how long the doctor waits for the vault.
+const vaultTime = 20 * time.Second
+
+// vault goes to where the backups are, once there are any.
+func (d doctor) vault(ctx context.Context) web.Requirement {
+	ctx, cancel := context.WithTimeout(ctx, vaultTime)
+	defer cancel()
+	found := web.Requirement{Name: "vault", Fix: "upkeep vault check"}
+	place, err := d.custody.Place(ctx)
+	if err != nil {
+		return found
+	}
+	found.Detail = place.String()
+	if _, err := d.custody.Password(ctx); upkeep.CodeOf(err) == upkeep.CodeNotFound {
+		found.OK = true // the first backup makes it
+		return found
+	}
+	_, err = d.custody.CheckVault(ctx)
+	found.OK = err == nil
+	return found
 }
 
 // private reports whether we can write in a folder and others cannot enter.

@@ -38,7 +38,7 @@ type settings struct {
 	} `json:"mediawiki"`
 	Trusted []string `json:"trusted"` // hosts that may be asked by plain http or at private addresses
 	Agents  string   `json:"agents"`  // folder of the agents' folders; "" is the state folder's name with "-agents"
-	Vault   string   `json:"vault"`   // folder of the repository; "" is "vault" in the state folder
+	Vault   string   `json:"vault"`   // folder of the repository until upkeep vault use names another place; "" is "vault" in the state folder
 
 	SSHConfig string `json:"ssh_config"` // file that says how hosts are reached; "" leaves ssh its own
 
@@ -49,10 +49,13 @@ type settings struct {
 }
 
 // limits are how many interventions that begin by themselves may be under way
-// at once.
+// at once, and how much of a line backups may take.
 type limits struct {
 	Fleet  int `json:"at_once"`            // on all sites
 	Client int `json:"at_once_per_client"` // on those of one client
+
+	Upload   int64 `json:"upload"`   // bytes a second to the vault's storage; 0 is as fast as it goes
+	Transfer int64 `json:"transfer"` // bytes a second from all hosts together, for backups; 0 likewise
 }
 
 func (l limits) asked() schedule.Limits { return schedule.Limits{Fleet: l.Fleet, Client: l.Client} }
@@ -83,7 +86,7 @@ func readSettings(dir string) (s settings, err error) {
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&s); err != nil {
 		return s, upkeep.Errorf(upkeep.CodeInvalid, "%w", inWords(err)).
-			WithHint("Known are wordpress.api, wordpress.downloads, dokuwiki.downloads, dokuwiki.updates, dokuwiki.repository, joomla.updates, joomla.downloads, joomla.root, drupal.history, mediawiki.releases, mediawiki.api, trusted, agents, vault, ssh_config, silence, feed_age, limits.at_once, limits.at_once_per_client.")
+			WithHint("Known are wordpress.api, wordpress.downloads, dokuwiki.downloads, dokuwiki.updates, dokuwiki.repository, joomla.updates, joomla.downloads, joomla.root, drupal.history, mediawiki.releases, mediawiki.api, trusted, agents, vault, ssh_config, silence, feed_age, limits.at_once, limits.at_once_per_client, limits.upload, limits.transfer.")
 	}
 	return s, s.validate()
 }
@@ -132,6 +135,9 @@ func (s *settings) validate() error {
 	}
 	if s.Limits.Fleet < 1 || s.Limits.Client < 1 {
 		return upkeep.Errorf(upkeep.CodeInvalid, "limits %d and %d: want 1 or more", s.Limits.Fleet, s.Limits.Client)
+	}
+	if s.Limits.Upload < 0 || s.Limits.Transfer < 0 {
+		return upkeep.Errorf(upkeep.CodeInvalid, "limits %d and %d bytes a second: want 0 or more", s.Limits.Upload, s.Limits.Transfer)
 	}
 	if s.FeedAge < 0 {
 		return upkeep.Errorf(upkeep.CodeInvalid, "feed_age %s: want 0s or more", time.Duration(s.FeedAge))

@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"upkeep"
 	"upkeep/cmd/upkeep/console"
 	"upkeep/cmd/upkeep/show"
 	"upkeep/internal/terminal"
@@ -41,7 +40,12 @@ func newAddCommand(e *console.Env) *cobra.Command {
 
 func runAdd(ctx context.Context, e *console.Env, hosts web.Hosts, address string, opts addOptions) error {
 	req := web.AddHostRequest{Address: address, Name: opts.Name, Jump: opts.Jump, Sudo: opts.Sudo, Fingerprints: opts.Fingerprints}
-	if err := confirmKeys(ctx, e, hosts, &req, opts); err != nil {
+	var err error
+	req.Fingerprints, err = e.ConfirmKeys(ctx, opts.Yes, opts.Fingerprints, func(confirmed []string) ([]web.HostKey, error) {
+		req.Fingerprints = confirmed
+		return hosts.HostKeys(ctx, req)
+	})
+	if err != nil {
 		return err
 	}
 	host, err := hosts.AddHost(ctx, e.Actor(), req)
@@ -58,28 +62,4 @@ func runAdd(ctx context.Context, e *console.Env, hosts web.Hosts, address string
 		return err
 	}
 	return e.Say("host.added_next", "host", host.Name)
-}
-
-// confirmKeys shows the keys of the hops one after the other, and goes on
-// behind each only when it was confirmed. Where fingerprints are given, they
-// are all that counts.
-func confirmKeys(ctx context.Context, e *console.Env, hosts web.Hosts, req *web.AddHostRequest, opts addOptions) error {
-	for {
-		keys, err := hosts.HostKeys(ctx, *req)
-		if err != nil {
-			return err
-		}
-		if len(keys) == 0 || keys[len(keys)-1].Confirmed {
-			return nil
-		}
-		key := keys[len(keys)-1]
-		if len(opts.Fingerprints) > 0 {
-			return upkeep.Errorf(upkeep.CodeRefused, "the key of %s is %s, and that was not confirmed", key.Hop, key.Fingerprint).
-				WithHint("Compare it with what the machine itself says: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub.")
-		}
-		if err := e.Confirm(ctx, opts.Yes, e.Text("host.ask_key", "address", key.Hop, "digest", key.Fingerprint)); err != nil {
-			return err
-		}
-		req.Fingerprints = append(req.Fingerprints, key.Fingerprint)
-	}
 }

@@ -115,11 +115,8 @@ func (f List) AddHost(ctx context.Context, actor string, req web.AddHostRequest)
 	if host.Keys, err = f.Custody.Learn(ctx, host, req.Fingerprints); err != nil {
 		return nil, err
 	}
-	for _, key := range host.Keys {
-		if !slices.Contains(req.Fingerprints, key.Fingerprint) {
-			return nil, upkeep.Errorf(upkeep.CodeRefused, "the key of %s is %s, and that was not confirmed", key.Hop, key.Fingerprint).
-				WithHint("Compare it with what the machine itself says: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub.")
-		}
+	if err := upkeep.Unconfirmed(host.Keys, req.Fingerprints); err != nil {
+		return nil, err
 	}
 	var mark [6]byte
 	_, _ = rand.Read(mark[:]) // never fails

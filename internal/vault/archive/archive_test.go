@@ -12,6 +12,7 @@ import (
 	"upkeep"
 	"upkeep/internal/vault"
 	"upkeep/internal/vault/archive"
+	"upkeep/internal/vault/local"
 )
 
 const password = "correct horse battery staple"
@@ -28,7 +29,7 @@ func setup(t *testing.T) *bench {
 	t.Helper()
 	base := t.TempDir()
 	b := &bench{t: t, dir: filepath.Join(base, "vault"), site: filepath.Join(base, "site")}
-	repo, err := vault.Create(t.Context(), vault.Dir(b.dir), password)
+	repo, err := vault.Create(t.Context(), local.Dir(b.dir), password)
 	if err != nil {
 		t.Fatal(err)
 	}

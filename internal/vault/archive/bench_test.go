@@ -15,6 +15,7 @@ import (
 
 	"upkeep/internal/vault"
 	"upkeep/internal/vault/archive"
+	"upkeep/internal/vault/local"
 )
 
 // TestRatios prints how long each phase takes us and restic, on the same
@@ -31,7 +32,7 @@ func TestRatios(t *testing.T) {
 	t.Logf("%d files, %d MB of uploads", files, uploads)
 	ours := &oursBench{t: t, dir: filepath.Join(base, "ours"), site: site, memory: filepath.Join(base, "memory")}
 	theirs := &resticBench{t: t, dir: filepath.Join(base, "theirs"), site: site, cache: filepath.Join(base, "cache")}
-	if _, err := vault.Create(t.Context(), vault.Dir(ours.dir), password); err != nil {
+	if _, err := vault.Create(t.Context(), local.Dir(ours.dir), password); err != nil {
 		t.Fatal(err)
 	}
 	theirs.run("init")

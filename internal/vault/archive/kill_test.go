@@ -16,6 +16,7 @@ import (
 	"upkeep"
 	"upkeep/internal/vault"
 	"upkeep/internal/vault/archive"
+	"upkeep/internal/vault/local"
 )
 
 // TestMain lets the binary be its own child: a process that can be killed.
@@ -32,7 +33,7 @@ func TestMain(m *testing.M) {
 
 func child(work, dir, site string) error {
 	ctx := context.Background()
-	repo, err := vault.Open(ctx, vault.Dir(dir), password)
+	repo, err := vault.Open(ctx, local.Dir(dir), password)
 	if err != nil {
 		return err
 	}
@@ -118,7 +119,7 @@ func TestRestoreWhereModesKeepUsOut(t *testing.T) {
 		os.Mkdir(b.site, 0o755), os.Chown(b.site, nobody, nobody)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := vault.Create(t.Context(), vault.Dir(b.dir), password); err != nil {
+	if _, err := vault.Create(t.Context(), local.Dir(b.dir), password); err != nil {
 		t.Fatal(err)
 	}
 	for _, folder := range []string{"", "data", "index", "keys", "locks", "snapshots", "config"} {

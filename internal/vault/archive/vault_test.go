@@ -13,6 +13,7 @@ import (
 	"upkeep"
 	"upkeep/internal/vault"
 	"upkeep/internal/vault/archive"
+	"upkeep/internal/vault/local"
 )
 
 func sum(data []byte) [32]byte { return sha256.Sum256(data) }
@@ -26,7 +27,7 @@ func noise(n int) string {
 
 func reopen(t *testing.T, dir string) *vault.Repository {
 	t.Helper()
-	repo, err := vault.Open(t.Context(), vault.Dir(dir), password)
+	repo, err := vault.Open(t.Context(), local.Dir(dir), password)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,19 +267,19 @@ func TestCreateNeverOverwrites(t *testing.T) {
 	b := setup(t)
 	b.fill()
 	result, _ := b.backup(b.options())
-	if _, err := vault.Create(t.Context(), vault.Dir(b.dir), "other"); upkeep.CodeOf(err) != upkeep.CodeConflict {
+	if _, err := vault.Create(t.Context(), local.Dir(b.dir), "other"); upkeep.CodeOf(err) != upkeep.CodeConflict {
 		t.Errorf("create over a repository: %v", err)
 	}
-	if _, err := vault.Open(t.Context(), vault.Dir(b.dir), "wrong"); upkeep.CodeOf(err) != upkeep.CodeUnauthorized {
+	if _, err := vault.Open(t.Context(), local.Dir(b.dir), "wrong"); upkeep.CodeOf(err) != upkeep.CodeUnauthorized {
 		t.Errorf("wrong password: %v", err)
 	}
-	if _, err := vault.Open(t.Context(), vault.Dir(t.TempDir()), password); upkeep.CodeOf(err) != upkeep.CodeNotFound {
+	if _, err := vault.Open(t.Context(), local.Dir(t.TempDir()), password); upkeep.CodeOf(err) != upkeep.CodeNotFound {
 		t.Errorf("no repository: %v", err)
 	}
 	if err := b.repo.AddPassword(t.Context(), "second"); err != nil {
 		t.Fatal(err)
 	}
-	repo, err := vault.Open(t.Context(), vault.Dir(b.dir), "second")
+	repo, err := vault.Open(t.Context(), local.Dir(b.dir), "second")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,7 +288,7 @@ func TestCreateNeverOverwrites(t *testing.T) {
 	if err := os.Remove(filepath.Join(b.dir, "config")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := vault.Create(t.Context(), vault.Dir(b.dir), password); upkeep.CodeOf(err) != upkeep.CodeConflict {
+	if _, err := vault.Create(t.Context(), local.Dir(b.dir), password); upkeep.CodeOf(err) != upkeep.CodeConflict {
 		t.Errorf("create over remains: %v", err)
 	}
 }

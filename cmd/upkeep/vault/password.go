@@ -1,4 +1,4 @@
-package main
+package vault
 
 import (
 	"context"
@@ -10,20 +10,20 @@ import (
 	"upkeep/internal/web"
 )
 
-func newVaultPasswordCommand(e *console.Env) *cobra.Command {
+func newPasswordCommand(e *console.Env) *cobra.Command {
 	var format string
 	cmd := e.Command("vault.password", "password", console.PlainExits)
 	cmd.Example = e.Text("cmd.vault.password.example")
 	e.TextFormat(cmd.Flags(), &format)
 	cmd.RunE = e.Calling(func(ctx context.Context, c *web.Client, _ []string) error {
-		return runVaultPassword(ctx, e, c, format)
+		return runPassword(ctx, e, c, format)
 	})
 	return cmd
 }
 
-// runVaultPassword writes the password and nothing else to stdout, so that
+// runPassword writes the password and nothing else to stdout, so that
 // restic can take it from there.
-func runVaultPassword(ctx context.Context, e *console.Env, vaults web.Vaults, format string) error {
+func runPassword(ctx context.Context, e *console.Env, vaults web.Vaults, format string) error {
 	password, err := vaults.VaultPassword(ctx, e.Actor())
 	if err != nil {
 		return err

@@ -1,4 +1,5 @@
-package vault
+// Package local keeps a repository's files in a folder of this machine.
+package local
 
 import (
 	"context"
@@ -15,21 +16,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upkeep"
+	"upkeep/internal/vault"
 	"upkeep/internal/vault/direct"
 )
 
-// Dir is a Storage in a local folder. The folder is made when the repository
+// Dir is a Storage in a folder. The folder is made when the repository
 // is created; everything in it is readable by its owner alone.
 type Dir string
 
-var _ Storage = Dir("")
-
-const (
-	// partPrefix marks a file that is still being written. restic leaves
-	// such names alone, and we remove old ones when pruning.
-	partPrefix = ".part-"
-	partMaxAge = time.Hour
-)
+var _ vault.Storage = Dir("")
 
 // Save writes the file under a temporary name, syncs it, gives it its name
 // and syncs the folder. It never replaces a file.
@@ -65,7 +60,7 @@ func (d Dir) Save(ctx context.Context, name string, data []byte) (err error) {
 
 // writePart writes data to a new temporary file in folder and syncs it.
 func (d Dir) writePart(folder string, data []byte) (name string, err error) {
-	name = filepath.Join(folder, partPrefix+rand.Text())
+	name = filepath.Join(folder, vault.PartPrefix+rand.Text())
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return "", err
@@ -135,17 +130,17 @@ func (d Dir) Load(ctx context.Context, name string, offset int64, length int) (d
 
 // List calls fn for every file below folder. A folder that does not exist
 // holds none.
-func (d Dir) List(ctx context.Context, folder string, fn func(FileInfo) error) (err error) {
+func (d Dir) List(ctx context.Context, folder string, fn func(vault.FileInfo) error) (err error) {
 	defer upkeep.Wrap(&err, "list %s", folder)
-	return d.walk(ctx, folder, func(info FileInfo) error {
-		if strings.HasPrefix(path.Base(info.Name), partPrefix) {
+	return d.walk(ctx, folder, func(info vault.FileInfo) error {
+		if strings.HasPrefix(path.Base(info.Name), vault.PartPrefix) {
 			return nil
 		}
 		return fn(info)
 	})
 }
 
-func (d Dir) walk(ctx context.Context, folder string, fn func(FileInfo) error) error {
+func (d Dir) walk(ctx context.Context, folder string, fn func(vault.FileInfo) error) error {
 	entries, err := os.ReadDir(d.path(folder))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -170,7 +165,7 @@ func (d Dir) walk(ctx context.Context, folder string, fn func(FileInfo) error) e
 	return nil
 }
 
-func visitFile(entry fs.DirEntry, name string, fn func(FileInfo) error) error {
+func visitFile(entry fs.DirEntry, name string, fn func(vault.FileInfo) error) error {
 	info, err := entry.Info()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // removed since the folder was read
@@ -178,19 +173,19 @@ func visitFile(entry fs.DirEntry, name string, fn func(FileInfo) error) error {
 	if err != nil {
 		return err
 	}
-	return fn(FileInfo{Name: name, Size: info.Size(), Modified: info.ModTime()})
+	return fn(vault.FileInfo{Name: name, Size: info.Size(), Modified: info.ModTime()})
 }
 
 // Stat describes one file.
-func (d Dir) Stat(ctx context.Context, name string) (FileInfo, error) {
+func (d Dir) Stat(ctx context.Context, name string) (vault.FileInfo, error) {
 	if err := ctx.Err(); err != nil {
-		return FileInfo{}, err
+		return vault.FileInfo{}, err
 	}
 	info, err := os.Stat(d.path(name))
 	if err != nil {
-		return FileInfo{}, err
+		return vault.FileInfo{}, err
 	}
-	return FileInfo{Name: name, Size: info.Size(), Modified: info.ModTime()}, nil
+	return vault.FileInfo{Name: name, Size: info.Size(), Modified: info.ModTime()}, nil
 }
 
 // Remove deletes a file.
@@ -205,21 +200,15 @@ func (d Dir) Remove(ctx context.Context, name string) error {
 	return err
 }
 
-// tidy removes files that a writer left half written, once they are too old
+// Tidy removes files that a writer left half written, once they are too old
 // to be still in progress.
-func (d Dir) tidy(ctx context.Context, now time.Time) error {
-	for _, folder := range []string{dataFolder, indexFolder, keysFolder, locksFolder, snapshotsFolder} {
-		err := d.walk(ctx, folder, func(info FileInfo) error {
-			if !strings.HasPrefix(path.Base(info.Name), partPrefix) || now.Sub(info.Modified) < partMaxAge {
-				return nil
-			}
-			return d.Remove(ctx, info.Name)
-		})
-		if err != nil {
-			return err
+func (d Dir) Tidy(ctx context.Context, now time.Time) error {
+	return d.walk(ctx, ".", func(info vault.FileInfo) error {
+		if !info.LeftBehind(now) {
+			return nil
 		}
-	}
-	return nil
+		return d.Remove(ctx, info.Name)
+	})
 }
 
 func (d Dir) path(name string) string { return filepath.Join(string(d), filepath.FromSlash(name)) }
