@@ -7,6 +7,7 @@ import (
 	"upkeep/cmd/upkeep/console"
 	"upkeep/cmd/upkeep/host"
 	"upkeep/cmd/upkeep/planning"
+	"upkeep/cmd/upkeep/records"
 )
 
 // newRootCommand lists the whole command line.
@@ -29,6 +30,7 @@ func newRootCommand(e *console.Env) *cobra.Command {
 			newBackupRestoreCommand(e), newBackupDiffCommand(e), newBackupPruneCommand(e)),
 		planning.NewPlan(e), planning.NewWindow(e), planning.NewSchedule(e), planning.NewRelease(e), planning.NewFleet(e),
 		e.Noun("ledger", "ledger", newLedgerListCommand(e), newLedgerVerifyCommand(e)),
+		records.New(e),
 		e.Noun("vault", "vault", newVaultPasswordCommand(e)),
 		newDoctorCommand(e),
 		newDemoCommand(e),

@@ -5,6 +5,7 @@ package custody
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -48,6 +49,12 @@ type Secrets interface {
 	CreateSecret(ctx context.Context, name string, sealed []byte) error
 }
 
+// Leases say who may do what nobody else does meanwhile.
+type Leases interface {
+	AcquireLease(ctx context.Context, key, holder string, ttl time.Duration) error
+	ReleaseLease(ctx context.Context, key, holder string) error
+}
+
 // Sealer encrypts what is kept.
 type Sealer interface {
 	Seal(plain []byte) ([]byte, error)
@@ -59,6 +66,7 @@ type Config struct {
 	Sites   Sites
 	Backups Backups
 	Secrets Secrets
+	Leases  Leases // nil where no other process makes the vault
 	Sealer  Sealer
 
 	VaultDir string // of the repository
@@ -237,16 +245,58 @@ func (c *Custody) vault(ctx context.Context) (_ *vault.Repository, err error) {
 	storage := vault.Dir(c.VaultDir)
 	repository, err := vault.Open(ctx, storage, password)
 	if upkeep.CodeOf(err) == upkeep.CodeNotFound {
-		if err := os.MkdirAll(c.VaultDir, 0o700); err != nil {
-			return nil, err
-		}
-		repository, err = vault.Create(ctx, storage, password)
+		repository, err = c.create(ctx, storage, password)
 	}
 	if err != nil {
 		return nil, err
 	}
 	c.repository = repository
 	return repository, nil
+}
+
+// create makes the repository. Of several processes that want it at once, one
+// does and the others open what it made.
+func (c *Custody) create(ctx context.Context, storage vault.Storage, password string) (*vault.Repository, error) {
+	release, err := c.alone(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	repository, err := vault.Open(ctx, storage, password)
+	if upkeep.CodeOf(err) != upkeep.CodeNotFound {
+		return repository, err
+	}
+	if err := os.MkdirAll(c.VaultDir, 0o700); err != nil {
+		return nil, err
+	}
+	return vault.Create(ctx, storage, password)
+}
+
+const (
+	vaultLease = 30 * time.Second // longer than making a repository takes
+	vaultRetry = 100 * time.Millisecond
+)
+
+// alone waits until no other process makes the vault.
+func (c *Custody) alone(ctx context.Context) (release func(), err error) {
+	if c.Leases == nil {
+		return func() {}, nil
+	}
+	holder := rand.Text() // unlike any other
+	for {
+		err := c.Leases.AcquireLease(ctx, secretVault, holder, vaultLease)
+		if err == nil {
+			return func() { _ = c.Leases.ReleaseLease(context.WithoutCancel(ctx), secretVault, holder) }, nil // it expires by itself
+		}
+		if upkeep.CodeOf(err) != upkeep.CodeConflict {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(vaultRetry):
+		}
+	}
 }
 
 // choosePassword keeps a new password before anything is encrypted with it.
