@@ -18,6 +18,7 @@ import (
 	"upkeep/cmd/upkeep/console"
 	"upkeep/cmd/upkeep/onhost"
 	"upkeep/internal/secret"
+	"upkeep/internal/store/move"
 )
 
 // version is set at link time.
@@ -63,6 +64,9 @@ func wire() console.Application {
 		Serve: func(ctx context.Context, place console.Place, duty console.Duty) (http.Handler, func() error, error) {
 			role := map[console.Duty]app.Role{console.Everything: app.Resident, console.Work: app.Resident, console.Answer: app.Desk}[duty]
 			return open(ctx, place, role)
+		},
+		Move: func(ctx context.Context, place console.Place) ([]move.Table, error) {
+			return app.Move(ctx, app.Config{Dir: place.State, Database: place.Database, Version: version})
 		},
 		Demo:   runDemonstration,
 		Hidden: []func(*console.Env) *cobra.Command{onhost.NewCommand, newMirrorCommand},

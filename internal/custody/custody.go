@@ -50,6 +50,12 @@ type Secrets interface {
 	ReplaceSecret(ctx context.Context, name string, sealed []byte) error
 }
 
+// Leases say who may do what nobody else does meanwhile.
+type Leases interface {
+	AcquireLease(ctx context.Context, key, holder string, ttl time.Duration) error
+	ReleaseLease(ctx context.Context, key, holder string) error
+}
+
 // Sealer encrypts what is kept.
 type Sealer interface {
 	Seal(plain []byte) ([]byte, error)
@@ -61,6 +67,7 @@ type Config struct {
 	Sites   Sites
 	Backups Backups
 	Secrets Secrets
+	Leases  Leases // nil where no other process makes the vault
 	Sealer  Sealer
 
 	VaultDir string     // of the repository, while no other place was chosen

@@ -3,9 +3,11 @@ package custody
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"io"
 	"os"
+	"time"
 
 	"upkeep"
 	"upkeep/internal/vault"
@@ -213,10 +215,48 @@ func (c *Custody) openAt(ctx context.Context, place *Place, storage vault.Storag
 	if upkeep.CodeOf(err) != upkeep.CodeNotFound || !create {
 		return repository, err
 	}
+	// Of several processes that want it at once, one makes it and the others open
+	// what it made.
+	release, err := c.alone(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	repository, err = vault.Open(ctx, storage, password)
+	if upkeep.CodeOf(err) != upkeep.CodeNotFound {
+		return repository, err
+	}
 	if place.Kind == upkeep.FolderStorage {
 		if err := os.MkdirAll(place.Path, 0o700); err != nil {
 			return nil, err
 		}
 	}
 	return vault.Create(ctx, storage, password)
+}
+
+const (
+	vaultLease = 30 * time.Second // longer than making a repository takes
+	vaultRetry = 100 * time.Millisecond
+)
+
+// alone waits until no other process makes the vault.
+func (c *Custody) alone(ctx context.Context) (release func(), err error) {
+	if c.Leases == nil {
+		return func() {}, nil
+	}
+	holder := rand.Text() // unlike any other
+	for {
+		err := c.Leases.AcquireLease(ctx, secretVault, holder, vaultLease)
+		if err == nil {
+			return func() { _ = c.Leases.ReleaseLease(context.WithoutCancel(ctx), secretVault, holder) }, nil // it expires by itself
+		}
+		if upkeep.CodeOf(err) != upkeep.CodeConflict {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(vaultRetry):
+		}
+	}
 }

@@ -2,6 +2,7 @@ package database
 
 import (
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"net"
 	"strings"
@@ -59,10 +60,10 @@ func Server(address string, connections int) (*sql.DB, error) {
 
 func postgresKind(err error) kind {
 	refusal, ok := errors.AsType[*pgconn.PgError](err)
-	if !ok {
-		if _, network := errors.AsType[net.Error](err); network || pgconn.Timeout(err) || isConnect(err) {
-			return silent
-		}
+	switch {
+	case !ok && isLost(err):
+		return silent
+	case !ok:
 		return other
 	}
 	switch refusal.Code { // https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -94,7 +95,13 @@ func postgresKind(err error) kind {
 	return other
 }
 
-func isConnect(err error) bool {
-	_, ok := errors.AsType[*pgconn.ConnectError](err)
-	return ok
+// isLost reports whether there was no connection, or is none any more.
+func isLost(err error) bool {
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || pgconn.Timeout(err)
 }

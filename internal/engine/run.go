@@ -92,6 +92,14 @@ func (e *Engine) leave(ctx context.Context) error {
 	return translate(ctx, err)
 }
 
+// Alive returns how many processes run jobs of this queue now.
+func (e *Engine) Alive(ctx context.Context) (count int, err error) {
+	defer upkeep.Wrap(&err, "look who runs jobs")
+	dead := e.config.Clock().Add(-missedBeats * e.config.Beat).UnixMicro()
+	err = e.own.QueryRowContext(ctx, `SELECT count(*) FROM process WHERE beat >= $1`, dead).Scan(&count)
+	return count, translate(ctx, err)
+}
+
 // beat ticks until ctx ends. A tick that fails is tried again at the next: the
 // jobs under way do not depend on it, and if it goes on, others take them over.
 func (e *Engine) beat(ctx context.Context, workers map[string]Worker) {

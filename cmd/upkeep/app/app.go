@@ -108,16 +108,16 @@ func (a *app) open(ctx context.Context) (err error) {
 	if a.log, err = openLog(filepath.Join(a.Dir, "upkeep.log")); err != nil {
 		return err
 	}
-	if a.db, err = store.Open(ctx, recordsOf(a.Config)); err != nil {
+	if a.db, err = openRecords(ctx, a.Config); err != nil {
 		return err
 	}
 	if a.keeper, err = secret.OpenKeeper(filepath.Join(a.Dir, "key")); err != nil {
 		return err
 	}
-	if err := a.checkKey(ctx); err != nil {
+	if err := checkKey(ctx, a.Config, a.db, a.keeper); err != nil {
 		return err
 	}
-	a.queue, err = engine.Open(ctx, engine.Config{Path: filepath.Join(a.Dir, "queue.db"), URL: a.Database.Reveal(), Log: a.log, Grace: stopGrace})
+	a.queue, err = engine.Open(ctx, engine.Config{Path: filepath.Join(a.Dir, queueFile), URL: a.Database.Reveal(), Log: a.log, Grace: stopGrace})
 	if err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func openLog(path string) (*slog.Logger, error) {
 
 func (a *app) newCustody(packages *feed.Packages) *custody.Custody {
 	return custody.New(custody.Config{
-		Sites: a.db, Backups: a.db, Secrets: a.db, Sealer: a.keeper,
+		Sites: a.db, Backups: a.db, Secrets: a.db, Leases: a.db, Sealer: a.keeper,
 		VaultDir: a.settings.Vault, Upload: pace.New(a.settings.Limits.Upload), Transfer: pace.New(a.settings.Limits.Transfer), Here: &post.Local{Dir: a.settings.Agents, Guard: Guard(), Program: agent.Program(), Scanner: Scanner()},
 		Hosts: a.db, Remote: a.newReacher(),
 		Silence:     time.Duration(a.settings.Silence),

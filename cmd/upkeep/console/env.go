@@ -21,6 +21,7 @@ import (
 	"upkeep"
 	"upkeep/internal/catalogue"
 	"upkeep/internal/secret"
+	"upkeep/internal/store/move"
 	"upkeep/internal/terminal"
 	"upkeep/internal/web"
 	"upkeep/internal/web/listen"
@@ -33,6 +34,8 @@ type Application struct {
 	Open func(ctx context.Context, place Place) (api http.Handler, closeApp func() error, err error)
 	// Serve is Open for a daemon, which begins interventions by itself.
 	Serve func(ctx context.Context, place Place, duty Duty) (api http.Handler, closeApp func() error, err error)
+	// Move moves the records of a state folder to a PostgreSQL.
+	Move func(ctx context.Context, place Place) ([]move.Table, error)
 	// Demo runs the demonstration. It attends to interrupts itself.
 	Demo func(ctx context.Context, e *Env, opts DemoOptions) error
 	// Hidden are commands that people do not type.

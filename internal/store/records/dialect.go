@@ -11,7 +11,7 @@ import (
 // the migrations in the folder of its name.
 type dialect struct {
 	name      string
-	hasTable  string // query: whether a table exists
+	tables    string // query: how many tables there are, and how many are named migration
 	isolation func(turn) sql.IsolationLevel
 	await     func(context.Context, *sql.Tx, turn) (now time.Time, err error) // until it is the transaction's turn
 }
@@ -21,7 +21,7 @@ type dialect struct {
 func sqlite() dialect {
 	return dialect{
 		name:      "sqlite",
-		hasTable:  `SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = $1)`,
+		tables:    `SELECT count(*), count(CASE WHEN name = 'migration' THEN 1 END) FROM sqlite_schema WHERE type = 'table'`,
 		isolation: func(turn) sql.IsolationLevel { return sql.LevelDefault },
 		await:     func(context.Context, *sql.Tx, turn) (time.Time, error) { return time.Time{}, nil },
 	}
@@ -35,8 +35,8 @@ func sqlite() dialect {
 // another's sake and none has to be repeated.
 func postgres() dialect {
 	return dialect{
-		name:     "postgres",
-		hasTable: `SELECT to_regclass($1) IS NOT NULL`,
+		name:   "postgres",
+		tables: `SELECT count(*), count(CASE WHEN tablename = 'migration' THEN 1 END) FROM pg_tables WHERE schemaname = current_schema()`,
 		isolation: func(t turn) sql.IsolationLevel {
 			if t.read {
 				return sql.LevelRepeatableRead

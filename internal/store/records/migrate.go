@@ -46,18 +46,23 @@ func (db *DB) migrate(ctx context.Context) (err error) {
 }
 
 // applied lists the migrations that the database has seen. On a new database
-// it makes the table that remembers them.
+// it makes the table that remembers them. One that is somebody else's is
+// refused.
 func (db *DB) applied(ctx context.Context) (names []string, err error) {
-	var exists bool
-	err = db.Read(ctx, func(tx *Tx) error { return tx.QueryRowContext(ctx, db.hasTable, "migration").Scan(&exists) })
-	if err != nil || exists {
-		if err == nil {
-			err = db.Read(ctx, func(tx *Tx) error {
-				names, err = Collect(ctx, tx, `SELECT name FROM migration ORDER BY name`, nil, One[string])
-				return err
-			})
+	var all, ours int
+	err = db.Read(ctx, func(tx *Tx) error {
+		if err := tx.QueryRowContext(ctx, db.tables).Scan(&all, &ours); err != nil || ours == 0 {
+			return err
 		}
+		names, err = Collect(ctx, tx, `SELECT name FROM migration ORDER BY name`, nil, One[string])
+		return err
+	})
+	switch {
+	case err != nil || ours > 0:
 		return names, err
+	case all > 0:
+		return nil, upkeep.Errorf(upkeep.CodeConflict, "the database has tables that are not upkeep's").
+			WithHint("Give upkeep a database of its own, empty at first.")
 	}
 	return nil, db.Write(ctx, func(tx *Tx) error {
 		_, err := tx.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY, applied BIGINT NOT NULL)`)

@@ -191,3 +191,56 @@ func noPassword(t *testing.T, p *upkeeptest.Program) {
 		}
 	}
 }
+
+// TestRecordsMove: one command takes an installation to PostgreSQL, not while
+// it is in use, and afterwards nobody starts anew in the old folder.
+func TestRecordsMove(t *testing.T) {
+	p := upkeeptest.NewProgram(t)
+	if out, code := p.Run(t, "plan", "set", "now", "--title", "Now"); code != 0 {
+		t.Fatalf("plan set: exit %d: %s", code, out)
+	}
+	address, exec := server.Database(t)
+	served := &crew{t: t, p: p}
+	cmd := served.start()
+	upkeeptest.Eventually(t, 20*time.Second, "the server to answer", func() bool {
+		_, err := os.Stat(filepath.Join(p.State, "upkeep.sock"))
+		return err == nil
+	})
+	p.Database = address
+	if out, code := p.Run(t, "records", "move", "--yes"); code == 0 {
+		t.Errorf("moved from under a server: %s", out)
+	}
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	_ = cmd.Wait()
+	out, code := p.Run(t, "records", "move", "--yes")
+	if code != 0 || !strings.Contains(out, "ledger: ") || strings.Contains(out, postgres.Password) {
+		t.Fatalf("exit %d: %s", code, out)
+	}
+	if out, code := p.Run(t, "plan", "list"); code != 0 || !strings.Contains(out, "Now") {
+		t.Errorf("there: exit %d: %s", code, out)
+	}
+	if out, code := p.Run(t, "ledger", "verify"); code != 0 {
+		t.Errorf("the ledger: exit %d: %s", code, out)
+	}
+	if title := exec(`SELECT title FROM plan WHERE name = 'now'`); strings.TrimSpace(title) != "Now" {
+		t.Errorf("the plan is %q", title)
+	}
+	p.Database = ""
+	if out, code := p.Run(t, "plan", "list"); code == 0 || !strings.Contains(out, "UPKEEP_DATABASE_URL") {
+		t.Errorf("the old folder began anew: exit %d: %s", code, out)
+	}
+}
+
+// TestAnotherKeyIsRefused: a machine whose folder has a key of its own would
+// seal what no other can open.
+func TestAnotherKeyIsRefused(t *testing.T) {
+	address, _ := server.Database(t)
+	one, two := upkeeptest.NewProgram(t), upkeeptest.NewProgram(t)
+	one.Database, two.Database = address, address
+	if out, code := one.Run(t, "site", "list"); code != 0 {
+		t.Fatalf("exit %d: %s", code, out)
+	}
+	if out, code := two.Run(t, "site", "list"); code == 0 || !strings.Contains(out, "key") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+}
