@@ -52,14 +52,18 @@ func Drupal(t testing.TB, spec project.Spec) *demo.Site {
 // forget empties the caches of a site: they know in which folder it lies.
 func forget(site *demo.Site) error {
 	ctx := context.Background()
-	tables, err := site.SQL(ctx, "SHOW TABLES LIKE 'cache%'")
+	schema := "database()"
+	if site.Database.Engine == "postgresql" {
+		schema = "'public'"
+	}
+	tables, err := site.SQL(ctx, "SELECT table_name FROM information_schema.tables WHERE table_schema = "+schema+" AND table_name LIKE 'cache%'")
 	if err != nil {
 		return err
 	}
 	statements := ""
 	for _, table := range strings.Fields(tables) {
 		if table != "cachetags" {
-			statements += "TRUNCATE `" + table + "`;"
+			statements += "TRUNCATE " + table + ";"
 		}
 	}
 	_, err = site.SQL(ctx, statements)

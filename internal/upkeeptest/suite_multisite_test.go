@@ -21,7 +21,7 @@ const secondHost = "second.example"
 // database of the second.
 func withSecond(t *testing.T) (*drupalTrees, *demo.Site, *cms.Database) {
 	t.Helper()
-	d := &drupalTrees{"8", os.Getenv("UPKEEP_TEST_DRUPAL_OLD"), os.Getenv("UPKEEP_TEST_DRUPAL_NEW")}
+	d := &drupalTrees{generation: "8", from: os.Getenv("UPKEEP_TEST_DRUPAL_OLD"), to: os.Getenv("UPKEEP_TEST_DRUPAL_NEW")}
 	if d.from == "" || d.to == "" {
 		t.Skip("set UPKEEP_TEST_DRUPAL_OLD and _NEW to the folders of unpacked releases")
 	}

@@ -66,10 +66,11 @@ type watch struct {
 }
 
 // poll returns the connections of others to this database, now. Of other
-// accounts' a server may hide what they do.
+// accounts' a server may hide what they do. Those that are kept for questions, by
+// this agent or another, wait for nothing and write nothing.
 func (w *watch) poll(ctx context.Context) ([]connection, error) {
 	rows, err := w.table(ctx, `SELECT pid, coalesce(usename, ''), coalesce(client_addr::text, 'local'), coalesce(state, 'hidden'), coalesce(extract(epoch FROM clock_timestamp() - state_change)::int, 0)
-		FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'`)
+		FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND (state = 'idle' AND application_name = '`+questions+`') IS NOT TRUE`)
 	if err != nil {
 		return nil, err
 	}

@@ -401,6 +401,37 @@ func TestQueryReadsButCannotWrite(t *testing.T) {
 	}
 }
 
+// One connection answers question after question, also after the server ended it,
+// and is none that anybody waits for.
+func TestAConnectionIsKeptForQuestions(t *testing.T) {
+	t.Parallel()
+	site := newDatabase(t)
+	db := postgres.New(*site)
+	backend := func(db *postgres.DB) string {
+		rows, err := db.Query(t.Context(), "SELECT pg_backend_pid()")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(rows[0][0])
+	}
+	first := backend(db)
+	if again := backend(db.Of(*site)); again != first {
+		t.Errorf("connection %s, then %s", first, again)
+	}
+	began := time.Now()
+	if ended, err := postgres.New(*site).Drain(t.Context(), 10*time.Second); err != nil || ended != 0 || time.Since(began) > 2*time.Second {
+		t.Errorf("drained after %v, ended %d, %v", time.Since(began), ended, err)
+	}
+	sql(t, site, "SELECT pg_terminate_backend("+first+");")
+	if next := backend(db); next == first {
+		t.Errorf("connection %s was ended", next)
+	}
+	if _, err := db.Query(t.Context(), "SELECT nothing FROM nowhere"); err == nil {
+		t.Error("no table, no error")
+	}
+	backend(db)
+}
+
 func TestDrainEndsWhoDoesNot(t *testing.T) {
 	t.Parallel()
 	site := newDatabase(t)
