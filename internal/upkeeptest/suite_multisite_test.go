@@ -94,14 +94,17 @@ func TestSitesOfOneCodeGoTogether(t *testing.T) {
 		t.Fatalf("exit %d\n%s", code, out)
 	}
 	iv := p.Last(t)
-	loaded := ""
+	loaded, looked := "", ""
 	for _, check := range iv.Verdict.Checks {
-		if check.Code == "bootstrap" && check.OK {
+		switch {
+		case check.Code == "bootstrap" && check.OK:
 			loaded += check.Subject + " "
+		case check.Code == "page" && check.OK && strings.HasPrefix(check.Subject, secondHost):
+			looked += check.Subject + " "
 		}
 	}
-	if loaded != "default "+secondHost+" " {
-		t.Errorf("loaded %q", loaded)
+	if loaded != "default "+secondHost+" " || looked != secondHost+"/ "+secondHost+"/user/login "+secondHost+"/node/1 " {
+		t.Errorf("loaded %q, looked at %q", loaded, looked)
 	}
 	for _, database := range []string{site.Database.Name, second.Name} {
 		weight, err := site.World().MariaDB.Exec(t.Context(), database, "SELECT MIN(weight), COUNT(*) FROM tally")
@@ -113,6 +116,30 @@ func TestSitesOfOneCodeGoTogether(t *testing.T) {
 		t.Errorf("the second site answers %d", status)
 	}
 	upkeeptest.Works(t, site)
+}
+
+// A page that only another site of the code fails to show is seen, and named.
+func TestAnotherSitesPagesAreLookedAt(t *testing.T) {
+	t.Parallel()
+	d, site, _ := withSecond(t)
+	file := "sites/" + secondHost + "/settings.php"
+	text, err := os.ReadFile(filepath.Join(site.Root, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Join(site.Root, file), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	plant(t, site, file, string(text)+"\nif (PHP_SAPI !== 'cli' && is_file($app_root . '/core/brought.php')) { http_response_code(500); exit; }\n")
+	p := d.offer(t, site, true)
+	out, code := p.Run(t, "site", "update", "shop", "--yes")
+	iv := p.Last(t)
+	if code != 4 || iv.State != upkeep.Undone || !strings.Contains(out, secondHost+"/node/1") {
+		t.Errorf("exit %d, ended %s\n%s", code, iv.State, out)
+	}
+	if status := secondAnswers(t, site); status != http.StatusOK {
+		t.Errorf("the second site answers %d", status)
+	}
 }
 
 // What breaks on one of them is undone on all.

@@ -55,6 +55,11 @@ func Add(ctx context.Context, w *demo.World, spec Spec) (*demo.Site, error) {
 		if err := configure(s); err != nil {
 			return err
 		}
+		if spec.PostgreSQL { // Drupal wants it from 10 on, and some releases do not make it
+			if _, err := s.SQL(ctx, "CREATE EXTENSION IF NOT EXISTS pg_trgm;"); err != nil {
+				return err
+			}
+		}
 		if err := install(ctx, s, spec.Modules); err != nil {
 			return err
 		}

@@ -393,6 +393,9 @@ func TestQueryReadsButCannotWrite(t *testing.T) {
 	if err != nil || len(rows) != 1 || fmt.Sprintf("%q", rows[0]) != `["1" "é?" "" "t" "?"]` || rows[0][2] != nil {
 		t.Errorf("%q, %v", rows, err)
 	}
+	if rows, err := db.Query(t.Context(), "SELECT 1 WHERE ? = ''", ""); err != nil || len(rows) != 1 {
+		t.Errorf("an empty argument: %q, %v", rows, err)
+	}
 	if _, err := db.Query(t.Context(), "DELETE FROM t"); upkeep.CodeOf(err) != upkeep.CodeRefused {
 		t.Errorf("a write: %v", err)
 	}

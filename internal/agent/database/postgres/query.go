@@ -104,7 +104,7 @@ func argument(value any) []byte {
 	case []byte:
 		return v
 	}
-	return fmt.Append(nil, value)
+	return fmt.Append([]byte{}, value) // an empty text is no NULL
 }
 
 // numbered writes the question marks of a query, outside of strings and names,

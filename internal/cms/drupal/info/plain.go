@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // plainYAML reads an info file that is written as most are: names with a value,
@@ -28,19 +29,24 @@ type plainFile struct {
 }
 
 func (p *plainFile) line(line string) bool {
-	for i := range len(line) {
-		if line[i] < ' ' || line[i] > '~' {
+	for _, r := range line {
+		// Beyond ASCII, letters and what stands between words; never what ends a line.
+		if r < ' ' || r > '~' && !unicode.IsLetter(r) && !strings.ContainsRune("–—‘’“”„«»…©®™", r) {
 			return false
 		}
 	}
-	if line == "" || line[0] == '#' {
+	rest := strings.TrimLeft(line, " ")
+	if rest == "" || rest[0] == '#' {
 		return true
 	}
-	rest := strings.TrimLeft(line, " ")
 	if item, ok := strings.CutPrefix(rest, "- "); ok {
 		return p.item(len(line)-len(rest), strings.TrimLeft(item, " "))
 	}
 	name, value, found := strings.Cut(line, ":")
+	if inner, ok := strings.CutPrefix(name, "'"); ok {
+		name, ok = strings.CutSuffix(inner, "'")
+		found = found && ok
+	}
 	if !found || !isKey(name) || p.seen[name] || value != "" && value[0] != ' ' {
 		return false
 	}
@@ -49,7 +55,11 @@ func (p *plainFile) line(line string) bool {
 		p.list, p.indent = name, -1
 		return true
 	}
-	said, quoted, ok := scalar(strings.TrimLeft(value, " "))
+	value = strings.TrimLeft(value, " ")
+	if value == "[]" && name == "install" { // a list of a profile's, which says nothing here
+		return true
+	}
+	said, quoted, ok := scalar(value)
 	return ok && p.keep(name, said, quoted)
 }
 
@@ -94,7 +104,8 @@ func scalar(text string) (value string, quoted, ok bool) {
 	if first == '\'' || first == '"' {
 		end := len(text) - 1
 		value = text[1:max(end, 1)]
-		return value, true, end > 0 && text[end] == first && !strings.ContainsAny(value, `\'"`)
+		special := map[byte]string{'\'': "'", '"': `\"`}[first] // what means more than itself
+		return value, true, end > 0 && text[end] == first && !strings.ContainsAny(value, special)
 	}
 	letter := first|0x20 >= 'a' && first|0x20 <= 'z' || first >= '0' && first <= '9' || first == '^'
 	return text, false, letter && !strings.Contains(text, ": ") && !strings.Contains(text, " #") && !strings.HasSuffix(text, ":")
@@ -109,6 +120,8 @@ func (p *plainFile) keep(name, value string, quoted bool) bool {
 	case into != nil:
 		*into = value
 		return quoted || !special(value)
+	case name == "base theme" && value == "false" && !quoted: // it has none
+		return true
 	case name == "base theme":
 		p.said.BaseTheme = value
 		return quoted || !special(value) && strings.Trim(value, "abcdefghijklmnopqrstuvwxyz_") == ""

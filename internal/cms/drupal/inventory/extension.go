@@ -237,7 +237,7 @@ func (s *survey) read(dir, top, machine string, entries []recall.Entry) {
 
 // holds reports whether a folder has something of that name.
 func holds(entries []recall.Entry, name string) bool {
-	_, found := slices.BinarySearchFunc(entries, name, func(e recall.Entry, name string) int { return strings.Compare(e.Name, name) })
+	_, found := recall.Find(entries, name)
 	return found
 }
 

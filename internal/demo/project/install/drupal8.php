@@ -10,6 +10,7 @@ $_SERVER['SCRIPT_NAME'] = '/index.php';
 $_SERVER['SCRIPT_FILENAME'] = $in['root'] . '/index.php';
 $loader = require $in['root'] . '/autoload.php';
 require_once $in['root'] . '/core/includes/install.core.inc';
+try {
 install_drupal($loader, array(
 	'interactive' => false, 'site_path' => 'sites/default',
 	'parameters' => array('profile' => 'minimal', 'langcode' => 'en'),
@@ -22,6 +23,10 @@ install_drupal($loader, array(
 		),
 	),
 ));
+} catch (Throwable $e) {
+	fwrite(STDERR, get_class($e) . ' ' . strip_tags($e->getMessage()));
+	exit(1);
+}
 \Drupal::service('module_installer')->install(array_merge(array('node', 'text', 'page_cache', 'dynamic_page_cache'), $in['modules']));
 \Drupal\node\Entity\NodeType::create(array('type' => 'page', 'name' => 'Page'))->save();
 foreach (array('Welcome', 'Second') as $title) {
