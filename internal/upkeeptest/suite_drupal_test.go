@@ -23,13 +23,7 @@ import (
 // are trees of: an old release and a newer one, unpacked.
 func drupals(t *testing.T) []subject {
 	t.Helper()
-	small := t.TempDir() + "/"
-	if err := errors.Join(project.Miniature(small+"7.1", "7.1"), project.Miniature(small+"7.2", "7.2")); err != nil {
-		t.Fatal(err)
-	}
-	miniature := drupalSubject("miniature of drupal", drupalTrees{generation: "7", from: small + "7.1", to: small + "7.2"})
-	miniature.small = true
-	all := []subject{miniature}
+	all := []subject{miniatureDrupal(t)}
 	for _, name := range []string{"drupal7", "drupal8", "drupal8 on postgresql"} {
 		kind, engine, _ := strings.Cut(name, " on ")
 		variable := map[string]string{"drupal7": "UPKEEP_TEST_DRUPAL7", "drupal8": "UPKEEP_TEST_DRUPAL"}[kind]
@@ -47,6 +41,17 @@ func drupals(t *testing.T) []subject {
 		all = append(all, drupalSubject(name, drupalTrees{strings.TrimPrefix(kind, "drupal"), from, to, engine != ""}))
 	}
 	return all
+}
+
+func miniatureDrupal(t *testing.T) subject {
+	t.Helper()
+	small := t.TempDir() + "/"
+	if err := errors.Join(project.Miniature(small+"7.1", "7.1"), project.Miniature(small+"7.2", "7.2")); err != nil {
+		t.Fatal(err)
+	}
+	s := drupalSubject("miniature of drupal", drupalTrees{generation: "7", from: small + "7.1", to: small + "7.2"})
+	s.small = true
+	return s
 }
 
 // drupalTrees is what drupals are made of.

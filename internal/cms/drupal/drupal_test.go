@@ -214,6 +214,18 @@ func TestInventory(t *testing.T) {
 			"composer.json":                  `{"require": {"drupal/core": "^10", "drupal/token": "^1"}, "extra": {"patches": {"drupal/core": {"a": "b"}}}}`,
 		}), []string{"core 10.1.0 on config node system", "plugin:token 8.x-1.13 on token", "theme:plain 1.0.0 on plain"},
 			upkeep.Schema{Files: "system 10100", Database: "system 10100"}, []string{"patched core", "patched plugin:token"}, nil},
+		"patches in files": {eight(t, map[string]string{
+			"vendor/composer/installed.json": `{"packages": [{"name": "drupal/core", "version": "10.1.0"}, {"name": "drupal/plain", "version": "1.0.0"}, {"name": "drupal/token", "version": "1.13.0"}]}`,
+			"composer.json":                  `{"require": {"drupal/core": "^10", "drupal/token": "^1"}, "extra": {"patches": [], "patches-file": "build/own.json"}}`,
+			"build/own.json":                 `{"patches": {"drupal/token": {"a": "https://b.example/c.patch"}}}`,
+			"patches.lock.json":              `{"_hash": "x", "patches": {"drupal/plain": [{"url": "d"}]}}`,
+		}), []string{"core 10.1.0 on config node system", "plugin:token 8.x-1.13 on token", "theme:plain 1.0.0 on plain"},
+			upkeep.Schema{Files: "system 10100", Database: "system 10100"}, []string{"patched plugin:token", "patched theme:plain"}, nil},
+		"patches elsewhere": {eight(t, map[string]string{
+			"vendor/composer/installed.json": `{"packages": [{"name": "drupal/core", "version": "10.1.0"}]}`,
+			"composer.json":                  `{"require": {"drupal/core": "^10"}, "extra": {"composer-patches": {"patches-file": "https://b.example/own.json"}}}`,
+		}), []string{"core 10.1.0 on config node system", "plugin:token 8.x-1.13 on token", "theme:plain  on plain"},
+			upkeep.Schema{Files: "system 10100", Database: "system 10100"}, []string{"patched"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inv, err := c.site.driver.Inventory(t.Context(), c.site, c.site.detect())

@@ -40,6 +40,7 @@ type Memory struct {
 	levels   recall.Files[int]
 	versions recall.Files[string]
 	packages recall.Files[composer.Packages]
+	patches  recall.Files[wantedPatches]
 	lists    recall.Lists
 }
 
