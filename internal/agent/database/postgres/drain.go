@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/agent/database/postgres/sqlstate"
 )
 
 // The watch on other connections.
@@ -36,7 +37,7 @@ type connection struct {
 // ended.
 func (db *DB) Drain(ctx context.Context, timeout time.Duration) (ended int, err error) {
 	defer upkeep.Wrap(&err, "drain database %s", db.site.Name)
-	defer func() { err = translate(ctx, err) }()
+	defer func() { err = sqlstate.Translate(ctx, err) }()
 	s, err := db.connect(ctx)
 	if err != nil {
 		return 0, err
@@ -128,7 +129,7 @@ func (w *watch) end(ctx context.Context, c connection, idle bool) error {
 	if err == nil && !idle {
 		w.killed[c.id] = true
 	}
-	if code := codeOf(err); err != nil && code == upkeep.CodeUnreachable {
+	if code := sqlstate.CodeOf(err); err != nil && code == upkeep.CodeUnreachable {
 		return err
 	}
 	return nil

@@ -19,6 +19,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"upkeep"
+	"upkeep/internal/agent/database/postgres/sqlstate"
 	"upkeep/internal/cms"
 )
 
@@ -43,7 +44,7 @@ func (db *DB) Of(site cms.Database) *DB { return &DB{site, db.now, db.kept} }
 // CountRows counts the rows of every table, by its name in manifests.
 func (db *DB) CountRows(ctx context.Context) (_ map[string]int64, err error) {
 	defer upkeep.Wrap(&err, "count rows of %s", db.site.Name)
-	defer func() { err = translate(ctx, err) }()
+	defer func() { err = sqlstate.Translate(ctx, err) }()
 	s, err := db.connect(ctx)
 	if err != nil {
 		return nil, err
@@ -120,7 +121,7 @@ func (db *DB) connect(ctx context.Context) (*session, error) {
 	}
 	if err := s.exec(ctx, settings); err != nil {
 		s.close()
-		return nil, translate(ctx, err)
+		return nil, sqlstate.Translate(ctx, err)
 	}
 	return s, nil
 }
@@ -129,7 +130,7 @@ func (db *DB) connect(ctx context.Context) (*session, error) {
 // CodeUnauthorized when it refuses the account, CodeNotFound when it has no such
 // database, CodeInvalid for a server that is too old; each with a hint.
 func (db *DB) dial(ctx context.Context, purpose string) (_ *session, err error) {
-	defer func() { err = translate(ctx, err) }()
+	defer func() { err = sqlstate.Translate(ctx, err) }()
 	config, err := pgconn.ParseConfig("sslmode=prefer connect_timeout=10 user=upkeep host=localhost")
 	if err != nil {
 		return nil, err

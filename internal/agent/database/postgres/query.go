@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"upkeep"
+	"upkeep/internal/agent/database/postgres/sqlstate"
 )
 
 // Limits of Query, which serves drivers that read settings, not content.
@@ -30,12 +31,12 @@ const questions = "upkeep, to ask"
 func (db *DB) Query(ctx context.Context, query string, args ...any) (_ [][][]byte, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, queryTime, upkeep.Errorf(upkeep.CodeRefused, "no answer within %s", queryTime))
 	defer cancel()
-	defer func() { err = translate(ctx, err) }()
+	defer func() { err = sqlstate.Translate(ctx, err) }()
 	batch := db.batch(query, args)
 	select {
 	case s := <-db.kept:
 		rows, err := db.ask(ctx, s, batch)
-		if upkeep.CodeOf(translate(ctx, err)) != upkeep.CodeUnreachable || ctx.Err() != nil {
+		if upkeep.CodeOf(sqlstate.Translate(ctx, err)) != upkeep.CodeUnreachable || ctx.Err() != nil {
 			return rows, err
 		}
 		batch = db.batch(query, args) // the server ended it since: who drains a database does
