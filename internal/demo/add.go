@@ -10,10 +10,11 @@ import (
 
 // Base is what a site of any CMS is made of.
 type Base struct {
-	Name       string
-	CMS        upkeep.CMS
-	Tree       string // folder of a release
-	PostgreSQL bool   // instead of MariaDB
+	Name    string
+	CMS     upkeep.CMS
+	Tree    string // folder of a release
+	Content string // folder, below the root, where the site keeps files
+	Engine  string // of the database: "postgresql", "sqlite"; "" is MariaDB
 }
 
 // Add makes a site of any CMS of a folder of files and serves it. fill, which
@@ -27,11 +28,11 @@ func (w *World) Add(ctx context.Context, base Base, fill func(s *Site) error) (_
 		spec.Layout, below = Composed, ".."
 	}
 	return w.Make(ctx, spec, func(s *Site) error {
-		s.CMS = base.CMS
+		s.CMS, s.Content = base.CMS, filepath.Join(s.Root, base.Content)
 		if err := w.CopyTree(base.Tree, filepath.Join(s.Root, below)); err != nil {
 			return err
 		}
-		if s.Database, err = w.CreateDatabase(ctx, s, base.PostgreSQL); err != nil {
+		if s.Database, err = w.CreateDatabase(ctx, s, base.Engine); err != nil {
 			return err
 		}
 		if err := fill(s); err != nil {

@@ -39,7 +39,7 @@ func (w *World) copySite(ctx context.Context, from, s *Site) error {
 			return err
 		}
 	}
-	if s.Database, err = w.CreateDatabase(ctx, s, from.Database.Engine == "postgresql"); err != nil {
+	if s.Database, err = w.CreateDatabase(ctx, s, from.Database.Engine); err != nil {
 		return err
 	}
 	s.Database.Prefix = from.Database.Prefix
@@ -55,8 +55,11 @@ func (w *World) copySite(ctx context.Context, from, s *Site) error {
 // cloneDatabase loads the original's dump with the address changed. Both
 // addresses are equally long, so serialized values stay whole.
 func (w *World) cloneDatabase(ctx context.Context, from, to *Site) error {
-	if from.Database.Engine == "postgresql" {
+	switch from.Database.Engine {
+	case "postgresql":
 		return w.cluster.Copy(ctx, from.Database, to.Database, strings.NewReplacer(from.host(), to.host()))
+	case "sqlite": // copied with the other files
+		return nil
 	}
 	once, _ := w.dumps.LoadOrStore(from.Name, sync.OnceValues(func() (string, error) { return from.Dump(context.WithoutCancel(ctx)) }))
 	dump, err := once.(func() (string, error))()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -122,8 +123,15 @@ func (s *Site) Path(path string) string { return s.URL + strings.TrimPrefix(path
 // SQL runs statements in the site's database as its administrator and returns
 // tab-separated rows without headings.
 func (s *Site) SQL(ctx context.Context, statements string) (string, error) {
-	if s.Database.Engine == "postgresql" {
+	switch s.Database.Engine {
+	case "postgresql":
 		return s.world.cluster.Exec(ctx, s.Database.Name, statements)
+	case "sqlite":
+		out, err := exec.CommandContext(ctx, "sqlite3", s.Database.File, statements).CombinedOutput()
+		if err != nil {
+			return "", upkeep.Errorf(upkeep.CodeInvalid, "sqlite3: %s: %w", strings.TrimSpace(string(out)), err)
+		}
+		return string(out), nil
 	}
 	return s.world.MariaDB.Exec(ctx, s.Database.Name, statements)
 }

@@ -198,9 +198,11 @@ func (w *World) remember(s *Site) error {
 // discard deletes whatever a site has.
 func (w *World) discard(ctx context.Context, s *Site) error {
 	err := errors.Join(s.Web.Stop(ctx), s.Web.remove())
-	if s.Database != nil && s.Database.Engine == "postgresql" {
+	switch {
+	case s.Database == nil || s.Database.Engine == "sqlite": // it goes with the files
+	case s.Database.Engine == "postgresql":
 		err = errors.Join(err, w.cluster.DropDatabase(ctx, s.Database.Name))
-	} else if s.Database != nil {
+	default:
 		_, dropped := w.MariaDB.Exec(ctx, "", "DROP DATABASE IF EXISTS `"+s.Database.Name+"`; DROP USER IF EXISTS `"+s.Database.Name+"`@localhost;")
 		err = errors.Join(err, dropped)
 	}

@@ -24,7 +24,7 @@ import (
 func drupals(t *testing.T) []subject {
 	t.Helper()
 	all := []subject{miniatureDrupal(t)}
-	for _, name := range []string{"drupal7", "drupal8", "drupal8 on postgresql"} {
+	for _, name := range []string{"drupal7", "drupal8", "drupal8 on postgresql", "drupal8 on sqlite"} {
 		kind, engine, _ := strings.Cut(name, " on ")
 		variable := map[string]string{"drupal7": "UPKEEP_TEST_DRUPAL7", "drupal8": "UPKEEP_TEST_DRUPAL"}[kind]
 		from, to := os.Getenv(variable+"_OLD"), os.Getenv(variable+"_NEW")
@@ -34,11 +34,13 @@ func drupals(t *testing.T) []subject {
 			})
 			continue
 		}
-		if engine != "" && !phpKnows("pdo_pgsql") {
+		if engine == "postgresql" && !phpKnows("pdo_pgsql") {
 			t.Run(name, func(t *testing.T) { t.Skip("PHP is without pdo_pgsql") })
 			continue
 		}
-		all = append(all, drupalSubject(name, drupalTrees{strings.TrimPrefix(kind, "drupal"), from, to, engine != ""}))
+		s := drupalSubject(name, drupalTrees{strings.TrimPrefix(kind, "drupal"), from, to, engine})
+		s.small = engine == "sqlite"
+		all = append(all, s)
 	}
 	return all
 }
@@ -57,7 +59,7 @@ func miniatureDrupal(t *testing.T) subject {
 // drupalTrees is what drupals are made of.
 type drupalTrees struct {
 	generation, from, to string
-	postgreSQL           bool
+	engine               string // of the database; "" is MariaDB
 }
 
 func (d drupalTrees) version(n string) upkeep.Version {
@@ -73,7 +75,7 @@ func (d drupalTrees) module(name, n string, broken bool) project.Release {
 
 func (d drupalTrees) site(t *testing.T) *demo.Site {
 	return upkeeptest.Drupal(t, project.Spec{
-		Tree: d.from, Generation: d.generation, PostgreSQL: d.postgreSQL, Modules: []project.Release{d.module(project.Tally, "0", false), d.module(project.Ribbon, "0", false)},
+		Tree: d.from, Generation: d.generation, Engine: d.engine, Modules: []project.Release{d.module(project.Tally, "0", false), d.module(project.Ribbon, "0", false)},
 	})
 }
 

@@ -273,6 +273,38 @@ func TestDetectFindsWhatBlocks(t *testing.T) {
 	}
 }
 
+// Each site of the code is looked at under a name that is a host's: its folder's,
+// or another that sites.php has for it.
+func TestPagesOfEverySite(t *testing.T) {
+	files := map[string]string{"sites/sites.php": "<?php\n$sites['www.blog.example'] = 'blog';\n$sites['shop'] = 'shop.example';\n"}
+	for _, name := range []string{"shop.example", "blog", "8443.port.example", "inner"} {
+		files["sites/"+name+"/settings.php"] = strings.Replace(settingsOf, "default/files/.ht.sqlite", name+"/files/x", 1)
+		files["sites/"+name+"/files/x"] = "x"
+	}
+	s := eight(t, files)
+	inv, err := s.driver.Inventory(t.Context(), s, s.detect())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, page := range inv.Pages {
+		got = append(got, page.String())
+	}
+	want := []string{"/", "/user/login", "port.example:8443/", "port.example:8443/user/login", "www.blog.example/", "www.blog.example/user/login", "shop.example/", "shop.example/user/login"}
+	if !slices.Equal(got, want) {
+		t.Errorf("pages %q", got)
+	}
+	var nameless []string
+	for _, f := range inv.Findings {
+		if f.Code == "site_nameless" {
+			nameless = append(nameless, f.Paths...)
+		}
+	}
+	if !slices.Equal(nameless, []string{filepath.Join(s.root, "sites/inner")}) {
+		t.Errorf("without a name: %q", nameless)
+	}
+}
+
 // A project above the root is backed up with it: what Composer installed, and
 // what it was told.
 func TestProjectIsOfTheSite(t *testing.T) {

@@ -24,7 +24,7 @@ type Spec struct {
 	Tree       string    `json:"tree"`       // folder of a release
 	Generation string    `json:"generation"` // "7", or "8" for every later one
 	Modules    []Release `json:"modules"`    // put in, where the tree lacks them, and enabled
-	PostgreSQL bool      `json:"postgresql"` // instead of MariaDB
+	Engine     string    `json:"engine"`     // of the database: "postgresql", "sqlite"; "" is MariaDB
 }
 
 // ModuleDir is where modules of others go.
@@ -38,10 +38,11 @@ func ModuleDir(generation string) string {
 // Add makes a Drupal by its own installer, with the minimal profile, and
 // serves it.
 func Add(ctx context.Context, w *demo.World, spec Spec) (*demo.Site, error) {
-	return w.Add(ctx, demo.Base{Name: spec.Name, CMS: upkeep.Drupal, Tree: spec.Tree, PostgreSQL: spec.PostgreSQL}, func(s *demo.Site) error {
+	base := demo.Base{Name: spec.Name, CMS: upkeep.Drupal, Tree: spec.Tree, Content: "sites/default/files", Engine: spec.Engine}
+	return w.Add(ctx, base, func(s *demo.Site) error {
 		s.Generation = spec.Generation
 		folder := filepath.Join(s.Root, "sites", "default")
-		s.Content, s.Config = filepath.Join(folder, "files"), filepath.Join(folder, "settings.php")
+		s.Config = filepath.Join(folder, "settings.php")
 		for i := range spec.Modules {
 			if _, err := os.Stat(filepath.Join(s.Root, ModuleDir(spec.Generation), spec.Modules[i].Module)); err == nil {
 				continue
@@ -55,7 +56,7 @@ func Add(ctx context.Context, w *demo.World, spec Spec) (*demo.Site, error) {
 		if err := configure(s); err != nil {
 			return err
 		}
-		if spec.PostgreSQL { // Drupal wants it from 10 on, and some releases do not make it
+		if spec.Engine == "postgresql" { // Drupal wants it from 10 on, and some releases do not make it
 			if _, err := s.SQL(ctx, "CREATE EXTENSION IF NOT EXISTS pg_trgm;"); err != nil {
 				return err
 			}
@@ -69,14 +70,17 @@ func Add(ctx context.Context, w *demo.World, spec Spec) (*demo.Site, error) {
 }
 
 // connection is how Drupal is told of its database. PostgreSQL's host is the
-// folder of the socket.
+// folder of the socket, SQLite's name a file.
 func connection(s *demo.Site) map[string]string {
 	set := map[string]string{
 		"driver": "mysql", "database": s.Database.Name, "username": s.Database.User, "password": s.Database.Password,
 		"host": "localhost", "unix_socket": s.Database.Socket, "port": "", "prefix": "",
 	}
-	if s.Database.Engine == "postgresql" {
+	switch s.Database.Engine {
+	case "postgresql":
 		set["driver"], set["host"], set["unix_socket"] = "pgsql", s.Database.Socket, ""
+	case "sqlite":
+		set["driver"] = "sqlite"
 	}
 	return set
 }

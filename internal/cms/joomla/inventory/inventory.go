@@ -215,10 +215,9 @@ func (s *survey) extensions() {
 			continue
 		}
 		kind := kinds[e.Type]
-		dir, _ := e.Places()
 		c := upkeep.Component{
 			Kind: kind, ID: e.ID(), Slug: e.Element, Name: e.name, Version: upkeep.Version(e.version),
-			Path: filepath.Join(s.layout.Root, dir), Active: e.enabled && e.state == "0", Headers: map[string]string{},
+			Path: filepath.Join(s.layout.Root, e.dir), Active: e.enabled && e.state == "0", Headers: map[string]string{},
 		}
 		if kind == upkeep.Language {
 			c.Locale = e.Element
@@ -331,8 +330,7 @@ func (s *survey) describe(c *upkeep.Component, e *record, manifest *Head) {
 func (s *survey) strangers() {
 	known := map[string]bool{}
 	for _, e := range s.records.extensions {
-		dir, _ := e.Places()
-		known[dir] = true
+		known[e.dir] = true
 	}
 	for _, parent := range []string{"administrator/components", "modules", "administrator/modules", "templates", "administrator/templates"} {
 		s.look(parent, known)

@@ -16,6 +16,7 @@ import (
 type record struct {
 	Identity
 	id, parent, name           string // of the package that brought it: its id, "0" for none
+	dir                        string // its own, below the root
 	enabled, protected, locked bool
 	state                      string // "0" installed, "-1" only found on disk
 	version                    string // in the database's copy of the manifest
@@ -135,6 +136,7 @@ func readRecord(row [][]byte, versions *cached) *record {
 		enabled: text(7) == "1", protected: text(8) == "1", locked: text(9) == "1", state: text(10),
 	}
 	e.version, e.params = versions.version(row[11]), row[12]
+	e.dir, _ = e.Places()
 	return e
 }
 
