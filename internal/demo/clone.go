@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,10 +44,10 @@ func (w *World) copySite(ctx context.Context, from, s *Site) error {
 		return err
 	}
 	s.Database.Prefix = from.Database.Prefix
-	if err := w.cloneDatabase(ctx, from, s); err != nil {
-		return err
+	if s.Database.Engine != "sqlite" { // copied with the other files
+		err = w.cloneDatabase(ctx, from, s)
 	}
-	if err := w.cloneConfig(from, s); err != nil {
+	if err = errors.Join(err, w.cloneConfig(from, s)); err != nil {
 		return err
 	}
 	return w.Serve(ctx, s)
@@ -55,11 +56,8 @@ func (w *World) copySite(ctx context.Context, from, s *Site) error {
 // cloneDatabase loads the original's dump with the address changed. Both
 // addresses are equally long, so serialized values stay whole.
 func (w *World) cloneDatabase(ctx context.Context, from, to *Site) error {
-	switch from.Database.Engine {
-	case "postgresql":
+	if from.Database.Engine == "postgresql" {
 		return w.cluster.Copy(ctx, from.Database, to.Database, strings.NewReplacer(from.host(), to.host()))
-	case "sqlite": // copied with the other files
-		return nil
 	}
 	once, _ := w.dumps.LoadOrStore(from.Name, sync.OnceValues(func() (string, error) { return from.Dump(context.WithoutCancel(ctx)) }))
 	dump, err := once.(func() (string, error))()

@@ -74,8 +74,7 @@ func (w *World) installMediaWiki(ctx context.Context, s *Site) error {
 	data := filepath.Join(s.Dir, "sqlite")
 	if s.MediaWiki.MariaDB || s.MediaWiki.PostgreSQL {
 		var err error
-		engine := map[bool]string{true: "postgresql"}[s.MediaWiki.PostgreSQL]
-		if s.Database, err = w.CreateDatabase(ctx, s, engine); err != nil {
+		if s.Database, err = w.CreateDatabase(ctx, s, map[bool]string{true: "postgresql"}[s.MediaWiki.PostgreSQL]); err != nil {
 			return err
 		}
 	} else if err := errors.Join(os.Mkdir(data, 0o755), w.chown(data)); err != nil {

@@ -127,11 +127,8 @@ func (s *Site) SQL(ctx context.Context, statements string) (string, error) {
 	case "postgresql":
 		return s.world.cluster.Exec(ctx, s.Database.Name, statements)
 	case "sqlite":
-		out, err := exec.CommandContext(ctx, "sqlite3", s.Database.File, statements).CombinedOutput()
-		if err != nil {
-			return "", upkeep.Errorf(upkeep.CodeInvalid, "sqlite3: %s: %w", strings.TrimSpace(string(out)), err)
-		}
-		return string(out), nil
+		out, err := exec.CommandContext(ctx, "sqlite3", s.Database.File, statements).Output()
+		return string(out), err
 	}
 	return s.world.MariaDB.Exec(ctx, s.Database.Name, statements)
 }

@@ -198,11 +198,9 @@ func (w *World) remember(s *Site) error {
 // discard deletes whatever a site has.
 func (w *World) discard(ctx context.Context, s *Site) error {
 	err := errors.Join(s.Web.Stop(ctx), s.Web.remove())
-	switch {
-	case s.Database == nil || s.Database.Engine == "sqlite": // it goes with the files
-	case s.Database.Engine == "postgresql":
+	if s.Database != nil && s.Database.Engine == "postgresql" {
 		err = errors.Join(err, w.cluster.DropDatabase(ctx, s.Database.Name))
-	default:
+	} else if s.Database != nil && s.Database.Engine != "sqlite" { // which goes with the files
 		_, dropped := w.MariaDB.Exec(ctx, "", "DROP DATABASE IF EXISTS `"+s.Database.Name+"`; DROP USER IF EXISTS `"+s.Database.Name+"`@localhost;")
 		err = errors.Join(err, dropped)
 	}

@@ -250,8 +250,7 @@ func (w *World) CreateDatabase(ctx context.Context, s *Site, engine string) (*cm
 	case "postgresql":
 		return w.cluster.CreateDatabase(ctx, "site_"+s.Name)
 	case "sqlite": // a file, which the installer makes where the site keeps others
-		file := filepath.Join(s.Content, ".ht.sqlite")
-		return &cms.Database{Engine: engine, Name: file, File: file}, nil
+		return &cms.Database{Engine: engine, Name: s.Content + "/.ht.sqlite", File: s.Content + "/.ht.sqlite"}, nil
 	}
 	return w.MariaDB.CreateDatabase(ctx, "site_"+s.Name)
 }
