@@ -127,7 +127,7 @@ func (s *Site) SQL(ctx context.Context, statements string) (string, error) {
 	case "postgresql":
 		return s.world.cluster.Exec(ctx, s.Database.Name, statements)
 	case "sqlite":
-		out, err := exec.CommandContext(ctx, "sqlite3", s.Database.File, statements).Output()
+		out, err := exec.CommandContext(ctx, "sqlite3", "-cmd", ".timeout 5000", s.Database.File, statements).Output()
 		return string(out), err
 	}
 	return s.world.MariaDB.Exec(ctx, s.Database.Name, statements)

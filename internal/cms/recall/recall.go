@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -28,6 +29,24 @@ const most = 20_000
 type Files[T any] struct {
 	mu    sync.Mutex
 	known map[key]T
+}
+
+// readers is how many files are read at the same time.
+const readers = 2
+
+// Each calls read for each number below n, some at the same time, and returns when
+// all have ended.
+func Each(n int, read func(i int)) {
+	var next atomic.Int64
+	var reading sync.WaitGroup
+	for range min(n, readers) {
+		reading.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				read(int(i))
+			}
+		})
+	}
+	reading.Wait()
 }
 
 // key identifies a file and the moment of its last change.

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"upkeep/internal/cms/recall"
 )
@@ -158,9 +157,6 @@ func (known *Manifests) expect(there []Identity) {
 	known.last = there
 }
 
-// readers is how many manifests are read at the same time.
-const readers = 2
-
 // all adds to heads what the manifests of those say that it lacks.
 func (known *Manifests) all(of []Identity, root *recall.Folder, heads map[Identity]*Head) {
 	lacking := slices.DeleteFunc(slices.Clone(of), func(id Identity) bool {
@@ -168,16 +164,7 @@ func (known *Manifests) all(of []Identity, root *recall.Folder, heads map[Identi
 		return there
 	})
 	found := make([]*Head, len(lacking))
-	var next atomic.Int64
-	var reading sync.WaitGroup
-	for range readers {
-		reading.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(lacking)); i = next.Add(1) - 1 {
-				found[i] = known.Of(lacking[i], root)
-			}
-		})
-	}
-	reading.Wait()
+	recall.Each(len(lacking), func(i int) { found[i] = known.Of(lacking[i], root) })
 	for i, id := range lacking {
 		heads[id] = found[i]
 	}
