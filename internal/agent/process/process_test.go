@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -109,19 +110,17 @@ func TestRequestsEnd(t *testing.T) {
 			t.Errorf("%s: %v", cmd.Path, err)
 		}
 	}
-	for _, cmd := range []*exec.Cmd{elsewhere, idle} {
-		if err := unix.Kill(cmd.Process.Pid, 0); err != nil {
-			t.Errorf("%s in %s: %v", cmd.Path, cmd.Dir, err)
-		}
-	}
 	began := time.Now()
 	FinishRequests(t.Context(), inside, time.Minute, slog.New(slog.DiscardHandler))
 	if waited := time.Since(began); waited > time.Second {
 		t.Errorf("waited %v for a worker without a request", waited)
 	}
 	for _, cmd := range []*exec.Cmd{elsewhere, idle} {
-		_ = cmd.Process.Kill() // they do nothing
-		_ = cmd.Wait()
+		_ = unix.Kill(cmd.Process.Pid, unix.SIGTERM) // as nobody else has ended them
+		var ended *exec.ExitError
+		if err := cmd.Wait(); !errors.As(err, &ended) || ended.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
+			t.Errorf("%s in %s: %v", cmd.Path, cmd.Dir, err)
+		}
 	}
 }
 
