@@ -180,12 +180,12 @@ func environment() []string {
 // dialling are the packages that open connections by themselves, and whereto.
 func dialling() map[string]string {
 	return map[string]string{
-		"internal/ssh":   "hosts",
-		"internal/agent": "the site's database, agents",
-		"internal/web":   "the API",
-		"internal/feed":  "publishers",
-		"internal/demo":  "its own servers",
-
+		"internal/ssh":      "hosts",
+		"internal/verify":   "where a site is, for others that its code serves by another name",
+		"internal/agent":    "the site's database, agents",
+		"internal/web":      "the API",
+		"internal/feed":     "publishers",
+		"internal/demo":     "its own servers",
 		"internal/vault/s3": "the vault's storage",
 	}
 }

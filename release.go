@@ -26,7 +26,8 @@ type Release struct {
 	ByHand             bool     `json:"by_hand,omitempty"`       // core: a site is moved there by people, whatever the policy allows
 	UpgradesFrom       Version  `json:"upgrades_from,omitempty"` // core: no older installation can be brought to it
 
-	Hashes map[string]string `json:"hashes,omitempty"` // algorithm → lower-case hex of the package, where published
+	Hashes    map[string]string `json:"hashes,omitempty"`    // algorithm → lower-case hex of the package, where published
+	Signature string            `json:"signature,omitempty"` // URL of the package's OpenPGP signature, where the publisher's keys are known
 }
 
 // Closed says that the publisher withdrew a component.

@@ -4,9 +4,14 @@ import "time"
 
 // Page is an address that verification looks at.
 type Page struct {
-	Path string `json:"path"` // with query, relative to the site's URL: "/", "/wp-login.php", "/?rest_route=/"
-	Role string `json:"role"` // "home", "article", "login", "api", "extra"
+	Host string `json:"host,omitempty"` // of another site that the same code serves, with its port when it has one of its own
+	Path string `json:"path"`           // with query, relative to the site's URL: "/", "/wp-login.php", "/?rest_route=/"
+	Role string `json:"role"`           // "home", "article", "login", "api", "extra"
 }
+
+// String is how a page is called: by its path, and by its host when that is not
+// the site's.
+func (p Page) String() string { return p.Host + p.Path }
 
 // Probe is what one request for a page gave.
 type Probe struct {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upkeep"
+	"upkeep/internal/agent/codecache"
 	"upkeep/internal/agent/journal"
 	"upkeep/internal/agent/place"
 	"upkeep/internal/agent/process"
@@ -234,6 +235,11 @@ func (a *Agent) freeze(ctx context.Context, s *session, drain upkeep.Duration) (
 	if replaces {
 		// The web server may go on running what was there, from memory.
 		if err := a.code(s).Forget(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if len(slices.DeleteFunc(slices.Clone(gate.Files), func(file cms.GateFile) bool { return !file.Refuses })) > 1 {
+		if err := codecache.Age(ctx); err != nil { // other sites of the same code
 			return nil, err
 		}
 	}

@@ -8,22 +8,31 @@ import (
 	"upkeep"
 )
 
+// Base is what a site of any CMS is made of.
+type Base struct {
+	Name    string
+	CMS     upkeep.CMS
+	Tree    string // folder of a release
+	Content string // folder, below the root, where the site keeps files
+	Engine  string // of the database: "postgresql", "sqlite"; "" is MariaDB
+}
+
 // Add makes a site of any CMS of a folder of files and serves it. fill, which
 // finds the files in place and an empty database, configures and installs it.
 // Of a project of Composer's web is served. A site that cannot be made leaves
 // nothing behind.
-func (w *World) Add(ctx context.Context, name string, cms upkeep.CMS, tree string, fill func(s *Site) error) (_ *Site, err error) {
-	defer upkeep.Wrap(&err, "add site %s", name)
-	spec, below := Spec{Name: name}, ""
-	if _, err := os.Stat(filepath.Join(tree, "web")); err == nil {
+func (w *World) Add(ctx context.Context, base Base, fill func(s *Site) error) (_ *Site, err error) {
+	defer upkeep.Wrap(&err, "add site %s", base.Name)
+	spec, below := Spec{Name: base.Name}, ""
+	if _, err := os.Stat(filepath.Join(base.Tree, "web")); err == nil {
 		spec.Layout, below = Composed, ".."
 	}
 	return w.Make(ctx, spec, func(s *Site) error {
-		s.CMS = cms
-		if err := w.CopyTree(tree, filepath.Join(s.Root, below)); err != nil {
+		s.CMS, s.Content = base.CMS, filepath.Join(s.Root, base.Content)
+		if err := w.CopyTree(base.Tree, filepath.Join(s.Root, below)); err != nil {
 			return err
 		}
-		if s.Database, err = w.MariaDB.CreateDatabase(ctx, "site_"+s.Name); err != nil {
+		if s.Database, err = w.CreateDatabase(ctx, s, base.Engine); err != nil {
 			return err
 		}
 		if err := fill(s); err != nil {

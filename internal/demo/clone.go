@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,14 +40,14 @@ func (w *World) copySite(ctx context.Context, from, s *Site) error {
 			return err
 		}
 	}
-	if s.Database, err = w.CreateDatabase(ctx, s, from.Database.Engine == "postgresql"); err != nil {
+	if s.Database, err = w.CreateDatabase(ctx, s, from.Database.Engine); err != nil {
 		return err
 	}
 	s.Database.Prefix = from.Database.Prefix
-	if err := w.cloneDatabase(ctx, from, s); err != nil {
-		return err
+	if s.Database.Engine != "sqlite" { // copied with the other files
+		err = w.cloneDatabase(ctx, from, s)
 	}
-	if err := w.cloneConfig(from, s); err != nil {
+	if err = errors.Join(err, w.cloneConfig(from, s)); err != nil {
 		return err
 	}
 	return w.Serve(ctx, s)

@@ -74,7 +74,7 @@ func (w *World) installMediaWiki(ctx context.Context, s *Site) error {
 	data := filepath.Join(s.Dir, "sqlite")
 	if s.MediaWiki.MariaDB || s.MediaWiki.PostgreSQL {
 		var err error
-		if s.Database, err = w.CreateDatabase(ctx, s, s.MediaWiki.PostgreSQL); err != nil {
+		if s.Database, err = w.CreateDatabase(ctx, s, map[bool]string{true: "postgresql"}[s.MediaWiki.PostgreSQL]); err != nil {
 			return err
 		}
 	} else if err := errors.Join(os.Mkdir(data, 0o755), w.chown(data)); err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -122,8 +123,12 @@ func (s *Site) Path(path string) string { return s.URL + strings.TrimPrefix(path
 // SQL runs statements in the site's database as its administrator and returns
 // tab-separated rows without headings.
 func (s *Site) SQL(ctx context.Context, statements string) (string, error) {
-	if s.Database.Engine == "postgresql" {
+	switch s.Database.Engine {
+	case "postgresql":
 		return s.world.cluster.Exec(ctx, s.Database.Name, statements)
+	case "sqlite":
+		out, err := exec.CommandContext(ctx, "sqlite3", "-cmd", ".timeout 5000", s.Database.File, statements).Output()
+		return string(out), err
 	}
 	return s.world.MariaDB.Exec(ctx, s.Database.Name, statements)
 }

@@ -200,7 +200,7 @@ func (w *World) discard(ctx context.Context, s *Site) error {
 	err := errors.Join(s.Web.Stop(ctx), s.Web.remove())
 	if s.Database != nil && s.Database.Engine == "postgresql" {
 		err = errors.Join(err, w.cluster.DropDatabase(ctx, s.Database.Name))
-	} else if s.Database != nil {
+	} else if s.Database != nil && s.Database.Engine != "sqlite" { // which goes with the files
 		_, dropped := w.MariaDB.Exec(ctx, "", "DROP DATABASE IF EXISTS `"+s.Database.Name+"`; DROP USER IF EXISTS `"+s.Database.Name+"`@localhost;")
 		err = errors.Join(err, dropped)
 	}

@@ -245,9 +245,12 @@ func (w *World) makeFolders() error {
 }
 
 // CreateDatabase makes an empty database for a site.
-func (w *World) CreateDatabase(ctx context.Context, s *Site, postgreSQL bool) (*cms.Database, error) {
-	if postgreSQL {
+func (w *World) CreateDatabase(ctx context.Context, s *Site, engine string) (*cms.Database, error) {
+	switch engine {
+	case "postgresql":
 		return w.cluster.CreateDatabase(ctx, "site_"+s.Name)
+	case "sqlite": // a file, which the installer makes where the site keeps others
+		return &cms.Database{Engine: engine, Name: s.Content + "/.ht.sqlite", File: s.Content + "/.ht.sqlite"}, nil
 	}
 	return w.MariaDB.CreateDatabase(ctx, "site_"+s.Name)
 }

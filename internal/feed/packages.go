@@ -30,6 +30,7 @@ type Packages struct {
 	dir    string
 	client *Client
 	limit  int64
+	keys   map[string]*Keys // of publishers whose signatures are checked
 }
 
 // Package is a package on this machine.
@@ -66,8 +67,12 @@ func NewPackages(dir string, client *Client, limit int64) (_ *Packages, err erro
 			return nil, diskError(err)
 		}
 	}
-	return &Packages{dir: dir, client: client, limit: cmp.Or(limit, MaxPackage)}, nil
+	return &Packages{dir: dir, client: client, limit: cmp.Or(limit, MaxPackage), keys: map[string]*Keys{}}, nil
 }
+
+// Trust has the signatures of a publisher's packages checked, of releases that say
+// where theirs is. It is called before the first Fetch.
+func (p *Packages) Trust(source string, keys *Keys) { p.keys[source] = keys }
 
 // Fetch returns the package of a release, downloading it if it is not there
 // or no longer what it was. Whoever asks for the same package meanwhile, in
@@ -91,13 +96,23 @@ func (p *Packages) Fetch(ctx context.Context, release upkeep.Release, progress P
 		return Package{}, err
 	}
 	defer unlock()
-	if stored, err := p.stored(key, release.Hashes); err == nil {
-		progress(stored.Size, stored.Size)
-		return stored, nil
-	} else if upkeep.CodeOf(err) == upkeep.CodeInternal {
+	found, err := p.stored(key, release.Hashes)
+	switch {
+	case err == nil:
+		progress(found.Size, found.Size)
+	case upkeep.CodeOf(err) == upkeep.CodeInternal:
 		return Package{}, err
+	default:
+		if found, err = p.download(ctx, key, release, progress); err != nil {
+			return Package{}, err
+		}
 	}
-	return p.download(ctx, key, release, progress)
+	if keys := p.keys[release.Source]; keys != nil && release.Signature != "" {
+		if err := p.signed(ctx, keys, release.Signature, found.Path); err != nil {
+			return Package{}, err
+		}
+	}
+	return found, nil
 }
 
 // packageKey names what a release's address gives: the same address may give

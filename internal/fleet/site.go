@@ -430,9 +430,11 @@ func found(finding upkeep.Finding) upkeep.Check {
 
 // judge says of one page by itself whether it works.
 func judge(probe upkeep.Probe) upkeep.Check {
-	check := upkeep.Check{Code: "page", Subject: probe.Page.Path, OK: probe.Status > 0 && probe.Status < 500}
+	check := upkeep.Check{Code: "page", Subject: probe.Page.String(), OK: probe.Status > 0 && probe.Status < 500}
 	if probe.Status == 0 {
 		check.Get(probe.Said())
+		// What the code could serve besides the site may be served elsewhere, or nowhere.
+		check.OK = probe.Page.Host != ""
 	}
 	for _, mark := range probe.Markers {
 		if strings.Contains(mark, "error") || mark == "maintenance" || mark == "php_source" {

@@ -416,7 +416,7 @@ func (w *walk) fromOutside(ctx context.Context, agent Agent) ([]upkeep.Check, er
 		}
 		got := probes[0]
 		check := upkeep.Check{
-			Code: codeOutside, Subject: home.Page.Path, OK: got.Status == home.Status,
+			Code: codeOutside, Subject: home.Page.String(), OK: got.Status == home.Status,
 			Want: statusText(home), Got: statusText(got),
 		}
 		if check.OK || w.Now().Sub(w.iv.ThawedAt) > recovery {

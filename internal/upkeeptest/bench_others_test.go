@@ -182,8 +182,11 @@ func asOwner(t *testing.T, site *demo.Site, code string) string {
 func (s subject) ask(t *testing.T, site *demo.Site) {
 	t.Helper()
 	code := map[string]string{"dokuwiki": askWiki, "mediawiki": askMediaWiki, "drupal7": askDrupal7, "drupal8": askDrupal8}[s.name]
-	if strings.HasPrefix(s.name, "joomla") {
+	switch {
+	case strings.HasPrefix(s.name, "joomla"):
 		code = askJoomla
+	case s.name == "drupal8 on postgresql":
+		code = askDrupal8
 	}
 	if out := asOwner(t, site, code); !strings.Contains(out, `"core"`) {
 		t.Fatalf("%s", out)

@@ -52,14 +52,19 @@ func Drupal(t testing.TB, spec project.Spec) *demo.Site {
 // forget empties the caches of a site: they know in which folder it lies.
 func forget(site *demo.Site) error {
 	ctx := context.Background()
-	tables, err := site.SQL(ctx, "SHOW TABLES LIKE 'cache%'")
+	list := map[string]string{
+		"mariadb":    "SELECT table_name FROM information_schema.tables WHERE table_schema = database() AND table_name LIKE 'cache%'",
+		"postgresql": "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_name LIKE 'cache%'",
+		"sqlite":     "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'cache%'",
+	}
+	tables, err := site.SQL(ctx, list[site.Database.Engine])
 	if err != nil {
 		return err
 	}
 	statements := ""
 	for _, table := range strings.Fields(tables) {
 		if table != "cachetags" {
-			statements += "TRUNCATE `" + table + "`;"
+			statements += "DELETE FROM " + table + ";"
 		}
 	}
 	_, err = site.SQL(ctx, statements)

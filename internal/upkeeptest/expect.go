@@ -117,7 +117,8 @@ func Intact(t testing.TB, p *Program, site *demo.Site, before *State) {
 var Volatile = []string{"_transient", "cron", "AUTO_INCREMENT=", "/data/cache", "/data/locks", "`jos_session`", "/administrator/cache",
 	"INTO `cache` ", "INTO `cache_", "INTO `cachetags` ", "INTO `watchdog` ", "/files/php/",
 	"/wikicache.sqlite", "/wiki_l10n_cache.sqlite", "./sqlite\x00d ", "./sqlite/locks", "`objectcache`", "`l10n_cache`",
-	"INTO public.jos_session ", "INTO mediawiki.objectcache ", "INTO mediawiki.l10n_cache "}
+	"INTO public.jos_session ", "INTO public.cache_", "INTO public.cachetags ", "INTO public.watchdog ", "watchdog_wid_seq",
+	"INTO cache_", "INTO cachetags ", "INTO watchdog ", "INTO sqlite_sequence ", "/default/files\x00d ", "INTO mediawiki.objectcache ", "INTO mediawiki.l10n_cache "}
 
 // Outcomes returns the refs that ended with a result.
 func Outcomes(iv *upkeep.Intervention, result upkeep.Result) []string {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -42,6 +43,16 @@ func StateOf(t testing.TB, site *demo.Site) *State {
 	}
 	slices.Sort(s.Files)
 	if site.Database == nil {
+		return s
+	}
+	if site.Database.Engine == "sqlite" {
+		name, err := filepath.Rel(site.Dir, site.Database.File)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Files = slices.DeleteFunc(s.Files, func(line string) bool { return strings.HasPrefix(line, "./"+name) })
+		s.Database = strings.Split(run(t, "/", "sqlite3", site.Database.File, ".dump"), "\n")
+		slices.Sort(s.Database)
 		return s
 	}
 	if site.Database.Engine == "postgresql" {

@@ -44,8 +44,8 @@ func composerSubject(t *testing.T) []subject {
 		})
 		return nil
 	}
-	s := drupalSubject("8", c.from, c.to)
-	s.name, s.site, s.adopt = "composer", c.site, c.adopt
+	s := drupalSubject("composer", c.drupalTrees)
+	s.site, s.adopt = c.site, c.adopt
 	s.modified = func(t *testing.T, site *demo.Site) *upkeeptest.Program { return c.adopt(t, site, true) }
 	return []subject{s}
 }

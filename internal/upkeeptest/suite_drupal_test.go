@@ -23,29 +23,44 @@ import (
 // are trees of: an old release and a newer one, unpacked.
 func drupals(t *testing.T) []subject {
 	t.Helper()
-	small := t.TempDir() + "/"
-	if err := errors.Join(project.Miniature(small+"7.1", "7.1"), project.Miniature(small+"7.2", "7.2")); err != nil {
-		t.Fatal(err)
-	}
-	miniature := drupalSubject("7", small+"7.1", small+"7.2")
-	miniature.name, miniature.small = "miniature of drupal", true
-	all := []subject{miniature}
-	for _, generation := range []string{"7", "8"} {
-		name := map[string]string{"7": "UPKEEP_TEST_DRUPAL7", "8": "UPKEEP_TEST_DRUPAL"}[generation]
-		from, to := os.Getenv(name+"_OLD"), os.Getenv(name+"_NEW")
+	all := []subject{miniatureDrupal(t)}
+	for _, name := range []string{"drupal7", "drupal8", "drupal8 on postgresql", "drupal8 on sqlite"} {
+		kind, engine, _ := strings.Cut(name, " on ")
+		variable := map[string]string{"drupal7": "UPKEEP_TEST_DRUPAL7", "drupal8": "UPKEEP_TEST_DRUPAL"}[kind]
+		from, to := os.Getenv(variable+"_OLD"), os.Getenv(variable+"_NEW")
 		if from == "" || to == "" {
-			t.Run("drupal"+generation, func(t *testing.T) {
-				t.Skipf("set %s_OLD and %[1]s_NEW to the folders of unpacked releases", name)
+			t.Run(name, func(t *testing.T) {
+				t.Skipf("set %s_OLD and %[1]s_NEW to the folders of unpacked releases", variable)
 			})
 			continue
 		}
-		all = append(all, drupalSubject(generation, from, to))
+		if engine == "postgresql" && !phpKnows("pdo_pgsql") {
+			t.Run(name, func(t *testing.T) { t.Skip("PHP is without pdo_pgsql") })
+			continue
+		}
+		s := drupalSubject(name, drupalTrees{strings.TrimPrefix(kind, "drupal"), from, to, engine})
+		s.small = engine == "sqlite"
+		all = append(all, s)
 	}
 	return all
 }
 
+func miniatureDrupal(t *testing.T) subject {
+	t.Helper()
+	small := t.TempDir() + "/"
+	if err := errors.Join(project.Miniature(small+"7.1", "7.1"), project.Miniature(small+"7.2", "7.2")); err != nil {
+		t.Fatal(err)
+	}
+	s := drupalSubject("miniature of drupal", drupalTrees{generation: "7", from: small + "7.1", to: small + "7.2"})
+	s.small = true
+	return s
+}
+
 // drupalTrees is what drupals are made of.
-type drupalTrees struct{ generation, from, to string }
+type drupalTrees struct {
+	generation, from, to string
+	engine               string // of the database; "" is MariaDB
+}
 
 func (d drupalTrees) version(n string) upkeep.Version {
 	if d.generation == "7" {
@@ -60,7 +75,7 @@ func (d drupalTrees) module(name, n string, broken bool) project.Release {
 
 func (d drupalTrees) site(t *testing.T) *demo.Site {
 	return upkeeptest.Drupal(t, project.Spec{
-		Tree: d.from, Generation: d.generation, Modules: []project.Release{d.module(project.Tally, "0", false), d.module(project.Ribbon, "0", false)},
+		Tree: d.from, Generation: d.generation, Engine: d.engine, Modules: []project.Release{d.module(project.Tally, "0", false), d.module(project.Ribbon, "0", false)},
 	})
 }
 
@@ -130,14 +145,13 @@ func (d drupalTrees) change() map[string]string {
 	return map[string]string{"core/brought.php": "<?php // brought\n", "core/misc/active-link.js": ""}
 }
 
-func drupalSubject(generation, from, to string) subject {
-	d := drupalTrees{generation, from, to}
+func drupalSubject(name string, d drupalTrees) subject {
 	s := subject{
-		name: "drupal" + generation, site: d.site, adopt: d.adopt, agrees: d.agrees,
-		extensions: project.ModuleDir(generation), code: "tripwire.module",
+		name: name, site: d.site, adopt: d.adopt, agrees: d.agrees,
+		extensions: project.ModuleDir(d.generation), code: "tripwire.module",
 		modified: func(t *testing.T, site *demo.Site) *upkeeptest.Program { return d.adopt(t, site, true) },
 	}
-	if generation == "7" {
+	if d.generation == "7" {
 		s.writes = []attempt{
 			{"/?q=user/login", "name=a&pass=b&form_id=user_login&op=Log+in"}, {"/xmlrpc.php", "<?xml version='1.0'?><methodCall/>"}, {"/cron.php?cron_key=x", ""},
 			{"/update.php", "op=x"}, {"/install.php", "x=1"}, {"/authorize.php", ""}, {"/index.php?q=node/1", ""}, {"/?q=node", ""}, {"/?q=rss.xml", ""},

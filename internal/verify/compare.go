@@ -20,7 +20,7 @@ func Compare(before, after []upkeep.Probe) []upkeep.Check {
 	var checks []upkeep.Check
 	for _, was := range before {
 		is := now[was.Page]
-		check := upkeep.Check{Code: "page", Subject: was.Page.Path, OK: true}
+		check := upkeep.Check{Code: "page", Subject: was.Page.String(), OK: true}
 		if want, got, bad := worse(was, is); bad {
 			check.OK = false
 			check.Expect(want)

@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -88,7 +89,7 @@ func (v *Verifier) look(ctx context.Context, base *url.URL, page upkeep.Page, to
 		return probe
 	}
 	probe.Status = answer.StatusCode
-	probe.FinalURL = withoutBuster(answer.Request.URL, base)
+	probe.FinalURL = withoutBuster(answer.Request.URL, beside(base, page.Host))
 	probe.Size = int64(len(body))
 	probe.Type, _, _ = strings.Cut(answer.Header.Get("Content-Type"), ";")
 	probe.Cached = cached(answer.Header)
@@ -100,7 +101,21 @@ func (v *Verifier) look(ctx context.Context, base *url.URL, page upkeep.Page, to
 	return probe
 }
 
-func (v *Verifier) fetch(ctx context.Context, base *url.URL, page upkeep.Page, headers http.Header) (*http.Response, []byte, error) {
+// beside is the address of another site of the same code: its host may say a port
+// of its own, else the site's counts.
+func beside(base *url.URL, host string) *url.URL {
+	if host == "" {
+		return base
+	}
+	other := url.URL{Scheme: base.Scheme, Host: host, Path: "/"}
+	if port := base.Port(); port != "" && other.Port() == "" {
+		other.Host += ":" + port
+	}
+	return &other
+}
+
+func (v *Verifier) fetch(ctx context.Context, site *url.URL, page upkeep.Page, headers http.Header) (*http.Response, []byte, error) {
+	base := beside(site, page.Host)
 	target, err := base.Parse(strings.TrimSuffix(base.Path, "/") + page.Path)
 	if err != nil {
 		return nil, nil, err
@@ -121,7 +136,7 @@ func (v *Verifier) fetch(ctx context.Context, base *url.URL, page upkeep.Page, h
 	for name, values := range headers {
 		request.Header[http.CanonicalHeaderKey(name)] = values
 	}
-	answer, err := v.client(base).Do(request)
+	answer, err := v.client(base, site.Hostname()).Do(request)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -130,10 +145,21 @@ func (v *Verifier) fetch(ctx context.Context, base *url.URL, page upkeep.Page, h
 	return answer, body, err
 }
 
-// client follows redirects only within the site, so that the token goes
-// nowhere else.
-func (v *Verifier) client(base *url.URL) *http.Client {
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, ResponseHeaderTimeout: pageTime}}
+// client follows redirects only within the site, so that the token goes nowhere
+// else. What other sites of the same code are called is the site's word: they too
+// are asked where the site itself is, at server.
+func (v *Verifier) client(base *url.URL, server string) *http.Client {
+	transport := &http.Transport{DisableKeepAlives: true, ResponseHeaderTimeout: pageTime}
+	if base.Hostname() != server {
+		transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			_, port, err := net.SplitHostPort(address)
+			if err != nil {
+				return nil, err
+			}
+			return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort(server, port))
+		}
+	}
+	client := http.Client{Transport: transport}
 	if v.Client != nil {
 		client = *v.Client
 	}

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -125,6 +127,37 @@ func TestTheTokenStaysOnTheSite(t *testing.T) {
 	probes, err := verifier.Look(t.Context(), server.URL, []upkeep.Page{{Path: "/"}}, "secret")
 	if err != nil || probes[0].Status != http.StatusFound {
 		t.Errorf("%+v %v", probes, err)
+	}
+}
+
+// Another site of the same code is asked by its name where the site itself is: what
+// that name leads to elsewhere never sees the token.
+func TestAnotherSiteIsAskedWhereTheSiteIs(t *testing.T) {
+	var mu sync.Mutex
+	var asked []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		asked = append(asked, r.Host+r.URL.Path+" "+r.Header.Get("X-Probe"))
+		mu.Unlock()
+		if r.URL.Path == "/away" {
+			http.Redirect(w, r, "http://elsewhere.invalid/", http.StatusFound)
+		}
+	}))
+	defer server.Close()
+	verifier := verify.Verifier{TokenHeader: "X-Probe", Now: time.Now}
+	pages := []upkeep.Page{{Host: "second.invalid", Path: "/a"}, {Host: "second.invalid", Path: "/away"}}
+	probes, err := verifier.Look(t.Context(), server.URL, pages, "secret")
+	if err != nil || probes[0].Status != http.StatusOK || probes[1].Status != http.StatusFound || probes[0].FinalURL != "/a" {
+		t.Errorf("%+v %v", probes, err)
+	}
+	_, port, _ := strings.Cut(strings.TrimPrefix(server.URL, "http://"), ":")
+	slices.Sort(asked)
+	if want := []string{"second.invalid:" + port + "/a secret", "second.invalid:" + port + "/away secret"}; !slices.Equal(asked, want) {
+		t.Errorf("asked %q", asked)
+	}
+	checks := verify.Compare(probes, []upkeep.Probe{{Page: pages[0], Status: 500}, probes[1]})
+	if checks[0].OK || checks[0].Subject != "second.invalid/a" || !checks[1].OK {
+		t.Errorf("%+v", checks)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"upkeep/internal/custody"
 	"upkeep/internal/engine"
 	"upkeep/internal/feed"
+	mediawikiorg "upkeep/internal/feed/mediawiki"
 	"upkeep/internal/fleet"
 	"upkeep/internal/fleet/discovery"
 	"upkeep/internal/fleet/hosts"
@@ -125,6 +126,13 @@ func (a *app) open(ctx context.Context) (err error) {
 	client := feed.NewClient(feed.Options{Cache: answers{a.db.FeedAnswers()}, Trusted: a.settings.Trusted})
 	if a.packages, err = feed.NewPackages(filepath.Join(a.Dir, "packages"), client, 0); err != nil {
 		return err
+	}
+	if file := a.settings.MediaWiki.Keys; file != "" {
+		keys, err := feed.ReadKeys(file)
+		if err != nil {
+			return err
+		}
+		a.packages.Trust(mediawikiorg.Source, keys)
 	}
 	a.custody = a.newCustody(a.packages)
 	a.fleet = a.newFleet(client, a.packages)

@@ -124,7 +124,7 @@ func newDokuWikiPublisher(s *settings, client *feed.Client, packages *feed.Packa
 func newMediaWikiPublisher(s *settings, client *feed.Client, packages *feed.Packages) fleet.Publisher {
 	p := thrice(s.FeedAge, func(maxAge time.Duration) *mediawikiorg.Publisher {
 		return mediawikiorg.New(client, mediawikiorg.Options{
-			Releases: s.MediaWiki.Releases, API: s.MediaWiki.API, Packages: packages,
+			Releases: s.MediaWiki.Releases, API: s.MediaWiki.API, Packages: packages, Signed: s.MediaWiki.Keys != "",
 			Compare: mediawiki.CompareVersions, Snapshot: mediawiki.Snapshot, MaxAge: maxAge,
 		})
 	})

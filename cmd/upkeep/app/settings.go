@@ -35,6 +35,7 @@ type settings struct {
 	MediaWiki struct {
 		Releases string `json:"releases"` // of releases.wikimedia.org/mediawiki or a mirror
 		API      string `json:"api"`      // of mediawiki.org's API, which knows of extensions, or a mirror
+		Keys     string `json:"keys"`     // file of the keys that releases are signed with; "" does not check
 	} `json:"mediawiki"`
 	Trusted []string `json:"trusted"` // hosts that may be asked by plain http or at private addresses
 	Agents  string   `json:"agents"`  // folder of the agents' folders; "" is the state folder's name with "-agents"
@@ -86,7 +87,7 @@ func readSettings(dir string) (s settings, err error) {
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&s); err != nil {
 		return s, upkeep.Errorf(upkeep.CodeInvalid, "%w", inWords(err)).
-			WithHint("Known are wordpress.api, wordpress.downloads, dokuwiki.downloads, dokuwiki.updates, dokuwiki.repository, joomla.updates, joomla.downloads, joomla.root, drupal.history, mediawiki.releases, mediawiki.api, trusted, agents, vault, ssh_config, silence, feed_age, limits.at_once, limits.at_once_per_client, limits.upload, limits.transfer.")
+			WithHint("Known are wordpress.api, wordpress.downloads, dokuwiki.downloads, dokuwiki.updates, dokuwiki.repository, joomla.updates, joomla.downloads, joomla.root, drupal.history, mediawiki.releases, mediawiki.api, mediawiki.keys, trusted, agents, vault, ssh_config, silence, feed_age, limits.at_once, limits.at_once_per_client, limits.upload, limits.transfer.")
 	}
 	return s, s.validate()
 }
@@ -127,8 +128,10 @@ func (s *settings) validate() error {
 			return upkeep.Errorf(upkeep.CodeInvalid, "%s %q: want http:// or https:// and a host", name, address)
 		}
 	}
-	if s.SSHConfig != "" && !filepath.IsAbs(s.SSHConfig) {
-		return upkeep.Errorf(upkeep.CodeInvalid, "ssh_config %q: want an absolute file", s.SSHConfig)
+	for name, file := range map[string]string{"ssh_config": s.SSHConfig, "mediawiki.keys": s.MediaWiki.Keys} {
+		if file != "" && !filepath.IsAbs(file) {
+			return upkeep.Errorf(upkeep.CodeInvalid, "%s %q: want an absolute file", name, file)
+		}
 	}
 	if s.Silence < upkeep.Duration(time.Second) {
 		return upkeep.Errorf(upkeep.CodeInvalid, "silence %s: want at least 1s", time.Duration(s.Silence))

@@ -21,6 +21,7 @@ const (
 	answerTime  = 3 * time.Second // for the gate, which needs no code of the site
 	compileTime = 6 * time.Second // the gate stops by itself before
 	usualAge    = 3 * time.Second // longer than PHP's caches of code trust a file by default
+	askAgain    = 200 * time.Millisecond
 	maxAnswer   = 4 << 20
 )
 
@@ -39,16 +40,34 @@ type Held struct {
 
 // Forget makes the web server's PHP forget the code it holds in memory, so
 // that the next request runs the files as they are: code of an update that
-// was taken back must not touch the restored database. Where the gate cannot
-// do that, waiting out the usual age of such caches must do.
+// was taken back must not touch the restored database. A gate that took the place
+// of another file may not act before PHP looks at files again: it is asked again
+// until it does. Where it cannot do that, waiting out the usual age of such caches
+// must do.
 func (s Site) Forget(ctx context.Context) error {
 	if s.URL == "" {
 		return ctx.Err()
 	}
-	if _, done := s.forget(ctx); done {
-		return ctx.Err()
+	aged := time.NewTimer(usualAge)
+	defer aged.Stop()
+	for {
+		if _, done := s.forget(ctx); done {
+			return ctx.Err()
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-aged.C:
+			s.Log.Warn("caches of code not reset, waited instead", "url", s.URL)
+			return nil
+		case <-time.After(askAgain):
+		}
 	}
-	s.Log.Warn("caches of code not reset, waiting instead", "url", s.URL)
+}
+
+// Age waits as long as PHP usually trusts a file that it holds: what serves the same
+// files under another name may be another PHP, which nobody can ask to forget.
+func Age(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()

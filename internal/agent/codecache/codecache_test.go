@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"upkeep/internal/agent/codecache"
 	"upkeep/internal/cms"
@@ -62,6 +63,29 @@ func TestRenew(t *testing.T) {
 	}
 	if (codecache.Site{}).Renew(t.Context(), arrived) {
 		t.Error("a site without an address was renewed")
+	}
+}
+
+// A gate that PHP does not run yet is asked again; one that never confirms is waited
+// for as long as code is usually trusted.
+func TestForgetAsksAgain(t *testing.T) {
+	late := &gate{}
+	asked := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked++; asked == 3 {
+			late.says = "done"
+		}
+		late.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	site := codecache.Site{URL: server.URL, Token: "secret", Log: slog.New(slog.DiscardHandler)}
+	if err := site.Forget(t.Context()); err != nil || asked != 3 {
+		t.Errorf("asked %d times, %v", asked, err)
+	}
+	site.Token = "other"
+	began := time.Now()
+	if err := site.Forget(t.Context()); err != nil || time.Since(began) < 2*time.Second {
+		t.Errorf("waited %v, %v", time.Since(began), err)
 	}
 }
 

@@ -97,7 +97,8 @@ func open(ctx context.Context, site cms.Database) (opened, error) {
 		db, err := database.Open(ctx, site)
 		return func(site cms.Database) (Store, error) { return mariadb{db.Of(site)}, nil }, err
 	case "postgresql":
-		return func(site cms.Database) (Store, error) { return postgres.New(site), nil }, nil
+		db := postgres.New(site)
+		return func(site cms.Database) (Store, error) { return db.Of(site), nil }, nil
 	case "sqlite":
 		return func(site cms.Database) (Store, error) { return sqlite.New(site) }, nil
 	}

@@ -1,12 +1,14 @@
 package process
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -99,6 +101,7 @@ func TestRequestsEnd(t *testing.T) {
 		return cmd
 	}
 	inside := func(dir string) bool { return dir == site }
+	idle := awaiting(t, site)
 	busy, apache, elsewhere := start("php-fpm8.2", site), start("apache2", site), start("php-fpm8.2", other)
 	FinishRequests(t.Context(), inside, 50*time.Millisecond, slog.New(slog.DiscardHandler))
 	for _, cmd := range []*exec.Cmd{busy, apache} {
@@ -107,9 +110,38 @@ func TestRequestsEnd(t *testing.T) {
 			t.Errorf("%s: %v", cmd.Path, err)
 		}
 	}
-	if err := unix.Kill(elsewhere.Process.Pid, 0); err != nil {
-		t.Errorf("what works elsewhere: %v", err)
+	began := time.Now()
+	FinishRequests(t.Context(), inside, time.Minute, slog.New(slog.DiscardHandler))
+	if waited := time.Since(began); waited > time.Second {
+		t.Errorf("waited %v for a worker without a request", waited)
 	}
-	_ = elsewhere.Process.Kill() // it is a sleep
-	_ = elsewhere.Wait()
+	for _, cmd := range []*exec.Cmd{elsewhere, idle} {
+		_ = unix.Kill(cmd.Process.Pid, unix.SIGTERM) // as nobody else has ended them
+		var ended *exec.ExitError
+		if err := cmd.Wait(); !errors.As(err, &ended) || ended.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
+			t.Errorf("%s in %s: %v", cmd.Path, cmd.Dir, err)
+		}
+	}
+}
+
+// awaiting starts what waits for a connection in dir, as a worker does that a
+// script left there.
+func awaiting(t *testing.T, dir string) *exec.Cmd {
+	t.Helper()
+	php, err := exec.LookPath("php")
+	path := filepath.Join(t.TempDir(), "php-fpm8.2")
+	if err = errors.Join(err, os.Symlink(php, path)); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), path, "-r", `$s = socket_create(AF_UNIX, SOCK_STREAM, 0); socket_bind($s, $argv[1]); socket_listen($s); echo "ready\n"; socket_accept($s);`,
+		filepath.Join(t.TempDir(), "socket"))
+	cmd.Dir = dir
+	out, err := cmd.StdoutPipe()
+	if err = errors.Join(err, cmd.Start()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	return cmd
 }

@@ -67,7 +67,8 @@ func end(busy []int, log *slog.Logger) {
 }
 
 // working returns the processes that run a script of the site now, whose
-// command begins as one of commands.
+// command begins as one of commands. PHP goes to the folder of a script, and leaves
+// it again.
 func working(inside func(dir string) bool, commands []string) []int {
 	var busy []int
 	folders, _ := filepath.Glob("/proc/[0-9]*") // the pattern is valid
@@ -81,9 +82,21 @@ func working(inside func(dir string) bool, commands []string) []int {
 			continue
 		}
 		// Of other accounts' processes the link cannot be read.
-		if dir, err := os.Readlink(filepath.Join(folder, "cwd")); err == nil && inside(dir) {
+		if dir, err := os.Readlink(filepath.Join(folder, "cwd")); err == nil && inside(dir) && !awaits(folder) {
 			busy = append(busy, pid)
 		}
 	}
 	return busy
+}
+
+// accepting are the places in the kernel where a process waits for somebody to
+// connect to it.
+var accepting = []string{"inet_csk_accept", "unix_accept", "__skb_wait_for_more_packets", "skb_wait_for_more_packets"}
+
+// awaits reports whether a process, of which folder tells, waits for its next
+// request: some code leaves a worker in its folder, as Drupal does. Where the
+// kernel does not say, it may be at work.
+func awaits(folder string) bool {
+	place, err := os.ReadFile(filepath.Join(folder, "wchan"))
+	return err == nil && slices.Contains(accepting, string(place))
 }

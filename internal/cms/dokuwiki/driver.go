@@ -30,7 +30,7 @@ func (d *Driver) CMS() upkeep.CMS { return upkeep.DokuWiki }
 // Detect finds the DokuWiki at root and follows its configuration to where it
 // keeps pages, plugins and templates.
 func (d *Driver) Detect(ctx context.Context, h cms.Host, root string) (*cms.Layout, error) {
-	return layout.Detect(ctx, h, root)
+	return layout.Detect(ctx, h, root, &d.known.layout)
 }
 
 func (d *Driver) now() time.Time {

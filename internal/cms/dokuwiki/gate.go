@@ -14,6 +14,7 @@ import (
 	"upkeep"
 	"upkeep/internal/cms"
 	"upkeep/internal/cms/dokuwiki/layout"
+	"upkeep/internal/cms/parcel"
 )
 
 //go:embed scripts/gate.php
@@ -56,7 +57,7 @@ func (d *Driver) Gate(_ context.Context, h cms.Host, l *cms.Layout, token string
 	gate := &cms.Gate{
 		// No newline after the digest: the file's last 64 bytes are it.
 		Files: []cms.GateFile{{
-			Path: filepath.Join(l.Root, layout.Preload), Content: []byte(gateSource + hex.EncodeToString(digest[:])), Mode: 0o444,
+			Path: filepath.Join(l.Root, layout.Preload), Content: []byte(parcel.Gate(gateSource) + hex.EncodeToString(digest[:])), Mode: 0o444,
 		}},
 		Modes: []cms.GateMode{{Path: filepath.Join(l.Root, "inc"), Mode: inc.Mode().Perm() &^ 0o222}},
 	}

@@ -35,7 +35,7 @@ const HeaderBundled = "bundled"
 func (d *Driver) Inventory(ctx context.Context, h cms.Host, l *cms.Layout) (_ *upkeep.Inventory, err error) {
 	defer upkeep.Wrap(&err, "inventory of %s", l.Root)
 	s := &survey{host: h, layout: l, known: &d.known}
-	if s.states, s.protected, err = layout.States(h, l); err != nil {
+	if s.states, s.protected, err = layout.States(h, l, &d.known.layout); err != nil {
 		return nil, err
 	}
 	if err := s.readCore(); err != nil {
@@ -77,8 +77,9 @@ func phpVersion(ctx context.Context, h cms.Host, l *cms.Layout) (version upkeep.
 
 // memory is what files were found to say, and folders to hold.
 type memory struct {
-	infos recall.Files[info]
-	lists recall.Lists
+	layout layout.Memory
+	infos  recall.Files[info]
+	lists  recall.Lists
 }
 
 // survey is an inventory being taken.

@@ -18,8 +18,8 @@ const (
 	checkVersion = "version" // per update: version in the files
 )
 
-// ReadBack looks at the site as it is now: at the files first, then by loading
-// it with everything that is switched on, past the gate. It changes nothing on
+// ReadBack looks at the site as it is now: at the files, while it is loaded with
+// everything that is switched on, past the gate. It changes nothing on
 // disk of its own.
 func (d *Driver) ReadBack(ctx context.Context, h cms.Host, l *cms.Layout, before *upkeep.Inventory, staged []cms.Staged) (_ []upkeep.Check, err error) {
 	defer upkeep.Wrap(&err, "read back %s", l.Root)
@@ -27,21 +27,13 @@ func (d *Driver) ReadBack(ctx context.Context, h cms.Host, l *cms.Layout, before
 	if err != nil {
 		return nil, err
 	}
-	var checks []upkeep.Check
-	for i := range staged {
-		checks = append(checks, versionCheck(now, &staged[i]))
-		content, err := parcel.Arrived(h, &staged[i])
-		if err != nil {
-			return nil, err
-		}
-		checks = append(checks, content...)
-	}
-	checks = append(checks, unchanged(before, now)...)
-	loaded, err := bootstrapCheck(ctx, h, l, now, staged)
-	if err != nil {
-		return nil, err
-	}
-	return append(checks, loaded), nil
+	return parcel.AtOnce(ctx, func() ([]upkeep.Check, error) {
+		checks, err := parcel.Kept(h, now, staged, versionCheck)
+		return append(checks, unchanged(before, now)...), err
+	}, func(ctx context.Context) ([]upkeep.Check, error) {
+		loaded, err := bootstrapCheck(ctx, h, l, now, staged)
+		return []upkeep.Check{loaded}, err
+	})
 }
 
 func versionCheck(now *upkeep.Inventory, s *cms.Staged) upkeep.Check {

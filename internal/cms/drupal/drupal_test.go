@@ -214,6 +214,18 @@ func TestInventory(t *testing.T) {
 			"composer.json":                  `{"require": {"drupal/core": "^10", "drupal/token": "^1"}, "extra": {"patches": {"drupal/core": {"a": "b"}}}}`,
 		}), []string{"core 10.1.0 on config node system", "plugin:token 8.x-1.13 on token", "theme:plain 1.0.0 on plain"},
 			upkeep.Schema{Files: "system 10100", Database: "system 10100"}, []string{"patched core", "patched plugin:token"}, nil},
+		"patches in files": {eight(t, map[string]string{
+			"vendor/composer/installed.json": `{"packages": [{"name": "drupal/core", "version": "10.1.0"}, {"name": "drupal/plain", "version": "1.0.0"}, {"name": "drupal/token", "version": "1.13.0"}]}`,
+			"composer.json":                  `{"require": {"drupal/core": "^10", "drupal/token": "^1"}, "extra": {"patches": [], "patches-file": "build/own.json"}}`,
+			"build/own.json":                 `{"patches": {"drupal/token": {"a": "https://b.example/c.patch"}}}`,
+			"patches.lock.json":              `{"_hash": "x", "patches": {"drupal/plain": [{"url": "d"}]}}`,
+		}), []string{"core 10.1.0 on config node system", "plugin:token 8.x-1.13 on token", "theme:plain 1.0.0 on plain"},
+			upkeep.Schema{Files: "system 10100", Database: "system 10100"}, []string{"patched plugin:token", "patched theme:plain"}, nil},
+		"patches elsewhere": {eight(t, map[string]string{
+			"vendor/composer/installed.json": `{"packages": [{"name": "drupal/core", "version": "10.1.0"}]}`,
+			"composer.json":                  `{"require": {"drupal/core": "^10"}, "extra": {"composer-patches": {"patches-file": "https://b.example/own.json"}}}`,
+		}), []string{"core 10.1.0 on config node system", "plugin:token 8.x-1.13 on token", "theme:plain  on plain"},
+			upkeep.Schema{Files: "system 10100", Database: "system 10100"}, []string{"patched"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inv, err := c.site.driver.Inventory(t.Context(), c.site, c.site.detect())
@@ -258,6 +270,38 @@ func TestDetectFindsWhatBlocks(t *testing.T) {
 		if got := blocking(c.site.detect().Findings); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q", name, got)
 		}
+	}
+}
+
+// Each site of the code is looked at under a name that is a host's: its folder's,
+// or another that sites.php has for it.
+func TestPagesOfEverySite(t *testing.T) {
+	files := map[string]string{"sites/sites.php": "<?php\n$sites['www.blog.example'] = 'blog';\n$sites['shop'] = 'shop.example';\n"}
+	for _, name := range []string{"shop.example", "blog", "8443.port.example", "inner"} {
+		files["sites/"+name+"/settings.php"] = strings.Replace(settingsOf, "default/files/.ht.sqlite", name+"/files/x", 1)
+		files["sites/"+name+"/files/x"] = "x"
+	}
+	s := eight(t, files)
+	inv, err := s.driver.Inventory(t.Context(), s, s.detect())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, page := range inv.Pages {
+		got = append(got, page.String())
+	}
+	want := []string{"/", "/user/login", "port.example:8443/", "port.example:8443/user/login", "www.blog.example/", "www.blog.example/user/login", "shop.example/", "shop.example/user/login"}
+	if !slices.Equal(got, want) {
+		t.Errorf("pages %q", got)
+	}
+	var nameless []string
+	for _, f := range inv.Findings {
+		if f.Code == "site_nameless" {
+			nameless = append(nameless, f.Paths...)
+		}
+	}
+	if !slices.Equal(nameless, []string{filepath.Join(s.root, "sites/inner")}) {
+		t.Errorf("without a name: %q", nameless)
 	}
 }
 

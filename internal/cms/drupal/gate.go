@@ -14,6 +14,7 @@ import (
 	"upkeep"
 	"upkeep/internal/cms"
 	"upkeep/internal/cms/drupal/layout"
+	"upkeep/internal/cms/parcel"
 )
 
 //go:embed scripts/gate.php
@@ -65,7 +66,7 @@ func addGate(gate *cms.Gate, h cms.Host, dir, digest string) error {
 	}
 	gate.Files = append(gate.Files,
 		// No newline after the digest: the file's last 64 bytes are it.
-		cms.GateFile{Path: filepath.Join(dir, layout.Settings), Content: []byte(gateSource + digest), Mode: 0o444, Refuses: true},
+		cms.GateFile{Path: filepath.Join(dir, layout.Settings), Content: []byte(parcel.Gate(gateSource) + digest), Mode: 0o444, Refuses: true},
 		cms.GateFile{Path: filepath.Join(dir, layout.Waiting), Content: own, Mode: mode & 0o444})
 	gate.Modes = append(gate.Modes, cms.GateMode{Path: dir, Mode: folder.Mode().Perm() &^ 0o222, Opens: true})
 	return nil

@@ -128,41 +128,34 @@ const (
 	checkSchema  = "schema"  // no update of the database waits
 )
 
-// ReadBack looks at the site as it is now: at files and database first, then
-// by loading it with everything that is enabled, past the gate.
+// ReadBack looks at the site as it is now: at files and database, while it is
+// loaded with everything that is enabled, past the gate.
 func (d *Driver) ReadBack(ctx context.Context, h cms.Host, l *cms.Layout, before *upkeep.Inventory, staged []cms.Staged) (_ []upkeep.Check, err error) {
 	defer upkeep.Wrap(&err, "read back %s", l.Root)
 	now, err := d.Inventory(ctx, h, l)
 	if err != nil {
 		return nil, err
 	}
-	var checks []upkeep.Check
-	for i := range staged {
-		s := &staged[i]
-		checks = append(checks, versionCheck(now, s))
-		content, err := parcel.Arrived(h, s)
-		if err != nil {
-			return nil, err
+	return parcel.AtOnce(ctx, func() ([]upkeep.Check, error) {
+		checks, err := parcel.Kept(h, now, staged, versionCheck)
+		if managed, _ := partition(staged); err == nil && len(managed) > 0 {
+			var more []upkeep.Check
+			more, err = managedChecks(h, l, managed)
+			checks = append(checks, more...)
 		}
-		checks = append(checks, content...)
-	}
-	if managed, _ := partition(staged); len(managed) > 0 {
-		more, err := managedChecks(h, l, managed)
-		if err != nil {
-			return nil, err
+		checks = append(checks, parcel.Unchanged(before, without(now, before, staged))...)
+		return append(checks, enabledChecks(before, now)...), err
+	}, func(ctx context.Context) ([]upkeep.Check, error) {
+		var checks []upkeep.Check
+		for _, site := range layout.Sites(l) {
+			loaded, err := loadChecks(ctx, h, site, now)
+			if err != nil {
+				return nil, err
+			}
+			checks = append(checks, loaded...)
 		}
-		checks = append(checks, more...)
-	}
-	checks = append(checks, parcel.Unchanged(before, without(now, before, staged))...)
-	checks = append(checks, enabledChecks(before, now)...)
-	for _, site := range layout.Sites(l) {
-		loaded, err := loadChecks(ctx, h, site, now)
-		if err != nil {
-			return nil, err
-		}
-		checks = append(checks, loaded...)
-	}
-	return checks, nil
+		return checks, nil
+	})
 }
 
 func versionCheck(now *upkeep.Inventory, s *cms.Staged) upkeep.Check {

@@ -13,6 +13,7 @@ import (
 	"upkeep"
 	"upkeep/internal/cms"
 	"upkeep/internal/cms/joomla/layout"
+	"upkeep/internal/cms/parcel"
 )
 
 //go:embed scripts/gate.php
@@ -57,7 +58,7 @@ func (d *Driver) Gate(_ context.Context, h cms.Host, l *cms.Layout, token string
 		}
 		// No newline after the digest: the file's last 64 bytes are it.
 		gate.Files = append(gate.Files, cms.GateFile{
-			Path: filepath.Join(l.Root, name), Content: []byte(gateSource + hex.EncodeToString(digest[:])), Mode: 0o444,
+			Path: filepath.Join(l.Root, name), Content: []byte(parcel.Gate(gateSource) + hex.EncodeToString(digest[:])), Mode: 0o444,
 		})
 		if own != nil {
 			gate.Files = append(gate.Files, cms.GateFile{Path: filepath.Join(l.Root, waiting), Content: own, Mode: 0o444})

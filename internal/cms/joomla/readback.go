@@ -17,8 +17,8 @@ const (
 	checkSchema  = "schema"  // the database is at the level of the files
 )
 
-// ReadBack looks at the site as it is now: at files and database first, then
-// by loading it with everything that is switched on, past the gate.
+// ReadBack looks at the site as it is now: at files and database, while it is
+// loaded with everything that is switched on, past the gate.
 func (d *Driver) ReadBack(ctx context.Context, h cms.Host, l *cms.Layout, before *upkeep.Inventory, staged []cms.Staged) (_ []upkeep.Check, err error) {
 	defer upkeep.Wrap(&err, "read back %s", l.Root)
 	fresh, err := d.Detect(ctx, h, l.Root) // the version is in the layout
@@ -29,26 +29,31 @@ func (d *Driver) ReadBack(ctx context.Context, h cms.Host, l *cms.Layout, before
 	if err != nil {
 		return nil, err
 	}
-	var checks []upkeep.Check
+	return parcel.AtOnce(ctx, func() ([]upkeep.Check, error) {
+		checks, err := keptChecks(h, now, staged)
+		schema := upkeep.Check{Code: checkSchema, OK: !now.Schema.Pending || before.Schema.Pending, Want: now.Schema.Files, Got: now.Schema.Database}
+		checks = append(checks, schema)
+		return append(checks, parcel.Unchanged(without(before, now, staged), without(now, before, staged))...), err
+	}, func(ctx context.Context) ([]upkeep.Check, error) {
+		loaded, err := bootstrapCheck(ctx, h, l, now, staged)
+		return []upkeep.Check{loaded}, err
+	})
+}
+
+// keptChecks looks at the updates; the files of those that Joomla's installer puts
+// in place are its own.
+func keptChecks(h cms.Host, now *upkeep.Inventory, staged []cms.Staged) ([]upkeep.Check, error) {
+	var versions []upkeep.Check
+	var swapped []cms.Staged
 	for i := range staged {
-		s := &staged[i]
-		checks = append(checks, versionCheck(now, s))
-		if len(s.Files) > 0 {
-			content, err := parcel.Arrived(h, s)
-			if err != nil {
-				return nil, err
-			}
-			checks = append(checks, content...)
+		if len(staged[i].Files) > 0 {
+			swapped = append(swapped, staged[i])
+		} else {
+			versions = append(versions, versionCheck(now, &staged[i]))
 		}
 	}
-	schema := upkeep.Check{Code: checkSchema, OK: !now.Schema.Pending || before.Schema.Pending, Want: now.Schema.Files, Got: now.Schema.Database}
-	checks = append(checks, schema)
-	checks = append(checks, parcel.Unchanged(without(before, now, staged), without(now, before, staged))...)
-	loaded, err := bootstrapCheck(ctx, h, l, now, staged)
-	if err != nil {
-		return nil, err
-	}
-	return append(checks, loaded), nil
+	checks, err := parcel.Kept(h, now, swapped, versionCheck)
+	return append(checks, versions...), err
 }
 
 // versionCheck wants the files and the database to say the new version.

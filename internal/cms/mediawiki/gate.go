@@ -11,6 +11,7 @@ import (
 	"upkeep"
 	"upkeep/internal/cms"
 	"upkeep/internal/cms/mediawiki/layout"
+	"upkeep/internal/cms/parcel"
 )
 
 //go:embed scripts/gate.php
@@ -54,7 +55,7 @@ func (d *Driver) Gate(_ context.Context, h cms.Host, l *cms.Layout, token string
 		// dies between the two; nobody may read it now who could not before.
 		// No newline after the digest: the file's last 64 bytes are it.
 		Files: []cms.GateFile{
-			{Path: filepath.Join(l.Root, layout.LocalSettings), Content: []byte(gateSource + layout.Keep(own) + hex.EncodeToString(digest[:])), Mode: mode &^ 0o222},
+			{Path: filepath.Join(l.Root, layout.LocalSettings), Content: []byte(parcel.Gate(gateSource) + layout.Keep(own) + hex.EncodeToString(digest[:])), Mode: mode &^ 0o222},
 			{Path: filepath.Join(l.Root, layout.Waiting), Content: own, Mode: mode &^ 0o222},
 		},
 		Modes: []cms.GateMode{

@@ -22,30 +22,22 @@ const (
 	checkBootstrap = "bootstrap" // MediaWiki loads with all that is switched on, and says so itself
 )
 
-// ReadBack looks at the site as it is now: at files and database first, then by
-// loading it with everything that is switched on, past the gate.
+// ReadBack looks at the site as it is now: at files and database, while it is
+// loaded with everything that is switched on, past the gate.
 func (d *Driver) ReadBack(ctx context.Context, h cms.Host, l *cms.Layout, before *upkeep.Inventory, staged []cms.Staged) (_ []upkeep.Check, err error) {
 	defer upkeep.Wrap(&err, "read back %s", l.Root)
 	now, err := d.Inventory(ctx, h, l)
 	if err != nil {
 		return nil, err
 	}
-	var checks []upkeep.Check
-	for i := range staged {
-		checks = append(checks, versionCheck(now, &staged[i]))
-		content, err := parcel.Arrived(h, &staged[i])
-		if err != nil {
-			return nil, err
-		}
-		checks = append(checks, content...)
-	}
-	checks = append(checks, parcel.Unchanged(without(before, now), without(now, before))...)
-	checks = append(checks, checkSchema(now))
-	loaded, err := bootstrapCheck(ctx, h, l, now)
-	if err != nil {
-		return nil, err
-	}
-	return append(checks, loaded), nil
+	return parcel.AtOnce(ctx, func() ([]upkeep.Check, error) {
+		checks, err := parcel.Kept(h, now, staged, versionCheck)
+		checks = append(checks, parcel.Unchanged(without(before, now), without(now, before))...)
+		return append(checks, checkSchema(now)), err
+	}, func(ctx context.Context) ([]upkeep.Check, error) {
+		loaded, err := bootstrapCheck(ctx, h, l, now)
+		return []upkeep.Check{loaded}, err
+	})
 }
 
 func versionCheck(now *upkeep.Inventory, s *cms.Staged) upkeep.Check {

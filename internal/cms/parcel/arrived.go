@@ -6,6 +6,9 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"upkeep"
 	"upkeep/internal/cms"
@@ -16,6 +19,9 @@ const (
 	checkContent = "package_content" // every file as in the package; Got names those that are not
 	checkDropped = "dropped"         // obsolete files are gone; only where there were any
 )
+
+// comparers is how many folders are compared at the same time.
+const comparers = 2
 
 // Arrived compares every file in place with the package, and looks for those
 // that were to go.
@@ -29,12 +35,20 @@ func Arrived(h cms.Host, s *cms.Staged) ([]upkeep.Check, error) {
 		dir := filepath.Dir(filepath.Join(s.Update.Component.Path, name))
 		byDir[dir] = append(byDir[dir], name)
 	}
+	var found sync.Mutex
+	var comparing errgroup.Group
+	comparing.SetLimit(comparers)
 	for _, dir := range slices.Sorted(maps.Keys(byDir)) {
-		differ, err := differing(h, dir, s, byDir[dir])
-		if err != nil {
-			return nil, err
-		}
-		wrong = append(wrong, differ...)
+		comparing.Go(func() error {
+			differ, err := differing(h, dir, s, byDir[dir])
+			found.Lock()
+			defer found.Unlock()
+			wrong = append(wrong, differ...)
+			return err
+		})
+	}
+	if err := comparing.Wait(); err != nil {
+		return nil, err
 	}
 	content.OK = len(wrong) == 0 && len(s.Files) > 0
 	content.Get(content.Wanted())
@@ -64,6 +78,22 @@ func Arrived(h cms.Host, s *cms.Staged) ([]upkeep.Check, error) {
 		return []upkeep.Check{content}, nil
 	}
 	return []upkeep.Check{content, dropped}, nil
+}
+
+// Kept looks at each update: at what is installed now, by version, and at the files
+// of its package.
+func Kept(h cms.Host, now *upkeep.Inventory, staged []cms.Staged, version func(now *upkeep.Inventory, s *cms.Staged) upkeep.Check) ([]upkeep.Check, error) {
+	var checks []upkeep.Check
+	for i := range staged {
+		s := &staged[i]
+		checks = append(checks, version(now, s))
+		content, err := Arrived(h, s)
+		if err != nil {
+			return checks, err
+		}
+		checks = append(checks, content...)
+	}
+	return checks, nil
 }
 
 // differing returns the names whose file in dir is not as staged.

@@ -1,7 +1,10 @@
 package parcel
 
 import (
+	"context"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"upkeep"
 )
@@ -15,6 +18,23 @@ func Loads(subject string) upkeep.Check {
 	check.Expect(upkeep.Words("loads"))
 	check.Get(check.Wanted())
 	return check
+}
+
+// AtOnce returns what is kept answers and then what loading does, which are asked
+// at the same time: the site is frozen.
+func AtOnce(ctx context.Context, kept func() ([]upkeep.Check, error), load func(ctx context.Context) ([]upkeep.Check, error)) ([]upkeep.Check, error) {
+	var checks, loaded []upkeep.Check
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		checks, err = kept()
+		return err
+	})
+	group.Go(func() (err error) {
+		loaded, err = load(ctx)
+		return err
+	})
+	err := group.Wait()
+	return append(checks, loaded...), err
 }
 
 // Died is why a script of ours that runs code of the site at root did not come

@@ -63,6 +63,15 @@ type Entry struct {
 // IsDir reports whether the entry is a folder, and no link to one.
 func (e Entry) IsDir() bool { return e.Type.IsDir() }
 
+// Find returns what a folder, listed as Lists does, holds under a name.
+func Find(entries []Entry, name string) (Entry, bool) {
+	i, found := slices.BinarySearchFunc(entries, name, func(e Entry, name string) int { return strings.Compare(e.Name, name) })
+	if !found {
+		return Entry{}, false
+	}
+	return entries[i], true
+}
+
 // Lists remembers what folders hold: a name that comes or goes changes the times
 // of its folder. The zero value is empty; it is safe for concurrent use. What it
 // returns is shared, and not to be changed.
@@ -70,6 +79,9 @@ type Lists struct{ known Files[[]Entry] }
 
 // Read lists the folder name below d, sorted.
 func (l *Lists) Read(d *Folder, name string) ([]Entry, error) {
+	if entries, known := l.known.recall(d, name); known {
+		return entries, nil
+	}
 	fd, err := d.open(name, unix.O_DIRECTORY)
 	if err != nil {
 		return nil, err
@@ -79,9 +91,6 @@ func (l *Lists) Read(d *Folder, name string) ([]Entry, error) {
 	at, _, sure, err := stat(fd)
 	if err != nil {
 		return nil, err
-	}
-	if entries, known := l.known.get(at); sure && known {
-		return entries, nil
 	}
 	found, err := file.ReadDir(-1)
 	if err != nil {

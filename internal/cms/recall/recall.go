@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -30,6 +31,24 @@ type Files[T any] struct {
 	known map[key]T
 }
 
+// readers is how many files are read at the same time.
+const readers = 2
+
+// Each calls read for each number below n, some at the same time, and returns when
+// all have ended.
+func Each(n int, read func(i int)) {
+	var next atomic.Int64
+	var reading sync.WaitGroup
+	for range min(n, readers) {
+		reading.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				read(int(i))
+			}
+		})
+	}
+	reading.Wait()
+}
+
 // key identifies a file and the moment of its last change.
 type key struct {
 	device, inode uint64
@@ -41,6 +60,9 @@ type key struct {
 // it was as it is. CodeRefused when it is no regular file of at most limit
 // bytes; what opening, reading or parse says otherwise, which is not remembered.
 func (f *Files[T]) Read(d *Folder, name string, limit int64, parse func(text []byte) (T, error)) (result T, err error) {
+	if result, known := f.recall(d, name); known {
+		return result, nil
+	}
 	fd, err := d.open(name, 0)
 	if err != nil {
 		return result, err
@@ -53,9 +75,6 @@ func (f *Files[T]) Read(d *Folder, name string, limit int64, parse func(text []b
 	if mode != unix.S_IFREG || at.size > limit {
 		return result, upkeep.Errorf(upkeep.CodeRefused, "%s: want a regular file of at most %d bytes", name, limit)
 	}
-	if result, known := f.get(at); sure && known {
-		return result, nil
-	}
 	text, err := read(fd, at.size, limit)
 	if err != nil {
 		return result, err
@@ -66,6 +85,20 @@ func (f *Files[T]) Read(d *Folder, name string, limit int64, parse func(text []b
 	return result, err
 }
 
+// recall returns what was read of the file that name leads to, by one system
+// call. A link may lead anywhere: what is known was read from within the folder.
+func (f *Files[T]) recall(d *Folder, name string) (result T, known bool) {
+	var st unix.Stat_t
+	if unix.Fstatat(int(d.self.Fd()), name, &st, 0) != nil {
+		return result, false // opening says why
+	}
+	at := keyOf(&st)
+	if result, known = f.get(at); !known || !at.settled() {
+		return result, false
+	}
+	return result, true
+}
+
 // stat returns what identifies an open file, and the type of its mode; not sure
 // is one whose times cannot vouch for its content.
 func stat(fd int) (at key, mode uint32, sure bool, err error) {
@@ -73,9 +106,16 @@ func stat(fd int) (at key, mode uint32, sure bool, err error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return at, 0, false, os.NewSyscallError("fstat", err)
 	}
-	at = key{st.Dev, st.Ino, st.Size, st.Mtim.Nano(), st.Ctim.Nano()}
-	return at, st.Mode & unix.S_IFMT, time.Now().UnixNano()-max(at.mtime, at.ctime) > int64(settled), nil
+	at = keyOf(&st)
+	return at, st.Mode & unix.S_IFMT, at.settled(), nil
 }
+
+func keyOf(st *unix.Stat_t) key {
+	return key{st.Dev, st.Ino, st.Size, st.Mtim.Nano(), st.Ctim.Nano()}
+}
+
+// settled reports whether the file was left alone for long enough.
+func (at key) settled() bool { return time.Now().UnixNano()-max(at.mtime, at.ctime) > int64(settled) }
 
 // read returns what a file of size bytes holds now, at most limit bytes of it.
 func read(fd int, size, limit int64) ([]byte, error) {

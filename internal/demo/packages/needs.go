@@ -37,6 +37,7 @@ func needs() []Need {
 		{file: "/etc/php/*/cli/conf.d/*pdo_sqlite.ini", Package: "php-sqlite3", Why: "MediaWiki on SQLite", Tests: true},
 		{file: "/etc/php/*/cli/conf.d/*pdo_pgsql.ini", Package: "php-pgsql", Why: "MediaWiki on PostgreSQL", Tests: true},
 		{program: "composer", Package: "composer", Why: "puts Drupal together", Tests: true},
+		{program: "patch", Package: "patch", Why: "applies what Upkeep proposes for a project", Tests: true},
 		{program: "nginx", Package: "nginx-light", Why: "serves the demo's sites"},
 		{program: "restic", Package: "restic", Why: "the referee of our backups", Tests: true},
 		{program: "sshd", Package: "openssh-server", Why: "the host that tests reach, on loopback; it is not started as a service", Tests: true},

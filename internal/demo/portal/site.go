@@ -42,7 +42,7 @@ func Add(ctx context.Context, w *demo.World, spec Spec) (_ *demo.Site, err error
 		if err := w.CopyTree(spec.Tree, s.Root); err != nil {
 			return err
 		}
-		if s.Database, err = w.CreateDatabase(ctx, s, spec.PostgreSQL); err != nil {
+		if s.Database, err = w.CreateDatabase(ctx, s, map[bool]string{true: "postgresql"}[spec.PostgreSQL]); err != nil {
 			return err
 		}
 		s.Database.Prefix = "jos_"

@@ -169,11 +169,15 @@ func Compose(ctx context.Context, dir, repository string, versions map[string]up
 	for _, kind := range []string{"module", "theme", "profile"} {
 		paths["web/"+kind+"s/contrib/{$name}"] = []string{"type:drupal-" + kind}
 	}
+	php := "8.1.0" // some of Drupal 9 name no newer one, and run on it
+	if major, _, _ := strings.Cut(string(versions["drupal/core-recommended"]), "."); major >= "11" && len(major) > 1 {
+		php = "8.3.0"
+	}
 	text, err := json.MarshalIndent(map[string]any{
 		"name": "drupal/recommended-project", "type": "project", "require": require, "minimum-stability": "stable",
 		"repositories": []any{map[string]string{"type": "composer", "url": "file://" + repository}, map[string]bool{"packagist.org": false}},
 		"config": map[string]any{"allow-plugins": map[string]bool{"composer/installers": true, "drupal/core-composer-scaffold": true}, "sort-packages": true,
-			"platform": map[string]string{"php": "8.1.0"}}, // some of Drupal 9 name no newer one, and run on it
+			"platform": map[string]string{"php": php}},
 		"extra":   map[string]any{"drupal-scaffold": map[string]any{"locations": map[string]string{"web-root": "web/"}}, "installer-paths": paths},
 		"scripts": map[string]string{"post-install-cmd": "touch script-of-the-project-ran"},
 	}, "", "    ")

@@ -24,6 +24,7 @@ type Spec struct {
 	Tree       string    `json:"tree"`       // folder of a release
 	Generation string    `json:"generation"` // "7", or "8" for every later one
 	Modules    []Release `json:"modules"`    // put in, where the tree lacks them, and enabled
+	Engine     string    `json:"engine"`     // of the database: "postgresql", "sqlite"; "" is MariaDB
 }
 
 // ModuleDir is where modules of others go.
@@ -37,10 +38,11 @@ func ModuleDir(generation string) string {
 // Add makes a Drupal by its own installer, with the minimal profile, and
 // serves it.
 func Add(ctx context.Context, w *demo.World, spec Spec) (*demo.Site, error) {
-	return w.Add(ctx, spec.Name, upkeep.Drupal, spec.Tree, func(s *demo.Site) error {
+	base := demo.Base{Name: spec.Name, CMS: upkeep.Drupal, Tree: spec.Tree, Content: "sites/default/files", Engine: spec.Engine}
+	return w.Add(ctx, base, func(s *demo.Site) error {
 		s.Generation = spec.Generation
 		folder := filepath.Join(s.Root, "sites", "default")
-		s.Content, s.Config = filepath.Join(folder, "files"), filepath.Join(folder, "settings.php")
+		s.Config = filepath.Join(folder, "settings.php")
 		for i := range spec.Modules {
 			if _, err := os.Stat(filepath.Join(s.Root, ModuleDir(spec.Generation), spec.Modules[i].Module)); err == nil {
 				continue
@@ -54,6 +56,11 @@ func Add(ctx context.Context, w *demo.World, spec Spec) (*demo.Site, error) {
 		if err := configure(s); err != nil {
 			return err
 		}
+		if spec.Engine == "postgresql" { // Drupal wants it from 10 on, and some releases do not make it
+			if _, err := s.SQL(ctx, "CREATE EXTENSION IF NOT EXISTS pg_trgm;"); err != nil {
+				return err
+			}
+		}
 		if err := install(ctx, s, spec.Modules); err != nil {
 			return err
 		}
@@ -62,15 +69,32 @@ func Add(ctx context.Context, w *demo.World, spec Spec) (*demo.Site, error) {
 	})
 }
 
+// connection is how Drupal is told of its database. PostgreSQL's host is the
+// folder of the socket, SQLite's name a file.
+func connection(s *demo.Site) map[string]string {
+	set := map[string]string{
+		"driver": "mysql", "database": s.Database.Name, "username": s.Database.User, "password": s.Database.Password,
+		"host": "localhost", "unix_socket": s.Database.Socket, "port": "", "prefix": "",
+	}
+	switch s.Database.Engine {
+	case "postgresql":
+		set["driver"], set["host"], set["unix_socket"] = "pgsql", s.Database.Socket, ""
+	case "sqlite":
+		set["driver"] = "sqlite"
+	}
+	return set
+}
+
 // configure writes settings.php as the installer would, who knows no sockets.
 func configure(s *demo.Site) error {
 	text, err := os.ReadFile(filepath.Join(filepath.Dir(s.Config), "default.settings.php"))
 	if err != nil {
 		return err
 	}
+	set := connection(s)
 	lines := fmt.Sprintf("\n$databases['default']['default'] = array (\n  'database' => '%s',\n  'username' => '%s',\n  'password' => '%s',\n"+
-		"  'prefix' => '',\n  'host' => 'localhost',\n  'port' => '',\n  'unix_socket' => '%s',\n  'driver' => 'mysql',\n);\n",
-		s.Database.Name, s.Database.User, s.Database.Password, s.Database.Socket)
+		"  'prefix' => '',\n  'host' => '%s',\n  'port' => '',\n  'unix_socket' => '%s',\n  'driver' => '%s',\n);\n",
+		set["database"], set["username"], set["password"], set["host"], set["unix_socket"], set["driver"])
 	if s.Generation == "7" {
 		lines += "$drupal_hash_salt = '" + rand.Text() + "';\n"
 	} else {
@@ -87,7 +111,7 @@ func install(ctx context.Context, s *demo.Site, with []Release) error {
 	}
 	input, err := json.Marshal(map[string]any{
 		"root": s.Root, "host": s.Host(), "title": "Site " + s.Name, "user": s.User, "password": s.Password, "modules": modules,
-		"database": map[string]string{"database": s.Database.Name, "username": s.Database.User, "password": s.Database.Password, "unix_socket": s.Database.Socket, "host": "localhost", "port": "", "prefix": ""},
+		"database": connection(s),
 	})
 	if err != nil {
 		return err

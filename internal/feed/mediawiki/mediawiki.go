@@ -44,6 +44,10 @@ type Options struct {
 	Snapshot func(text []byte) string
 
 	Packages *feed.Packages // where packages are fetched to know what is inside; nil does without
+
+	// Signed says that Packages knows the keys that releases are signed with: each
+	// release then has a signature, or is refused.
+	Signed bool
 }
 
 // Publisher is Wikimedia, asked through a client.
@@ -235,7 +239,7 @@ func (c *check) answerCore(said *feed.SiteAnswer, core *upkeep.Component) {
 func (c *check) release(branch, version string, fetched time.Time) upkeep.Release {
 	release := upkeep.Release{
 		Kind: upkeep.Core, Slug: "mediawiki", Version: upkeep.Version(version), Branch: branch, Package: c.publisher.packageOf(version),
-		Source: Source, Checked: fetched, URL: "https://www.mediawiki.org/wiki/Release_notes/" + branch,
+		Signature: c.publisher.signatureOf(version), Source: Source, Checked: fetched, URL: "https://www.mediawiki.org/wiki/Release_notes/" + branch,
 		// The first of a branch is a new MediaWiki; later ones are made for
 		// security, with what else was mended.
 		Security: !strings.HasSuffix(version, ".0"), UpgradesFrom: upkeep.Version(oldestFor(branch)),
@@ -249,4 +253,12 @@ func (c *check) release(branch, version string, fetched time.Time) upkeep.Releas
 // packageOf is where the download server keeps a release.
 func (p *Publisher) packageOf(version string) string {
 	return p.o.Releases + "/" + branchOf(version) + "/mediawiki-" + version + ".tar.gz"
+}
+
+// signatureOf is where its signature is, "" when nobody could check it.
+func (p *Publisher) signatureOf(version string) string {
+	if !p.o.Signed {
+		return ""
+	}
+	return p.packageOf(version) + ".sig"
 }

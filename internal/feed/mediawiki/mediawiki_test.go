@@ -104,6 +104,25 @@ func TestBranches(t *testing.T) {
 	}
 }
 
+// Releases have their signature beside them, for who knows the keys.
+func TestReleasesAreSigned(t *testing.T) {
+	server := httptest.NewServer(offers())
+	t.Cleanup(server.Close)
+	client := feed.NewClient(feed.Options{Trusted: []string{strings.TrimPrefix(server.URL, "http://")}})
+	for _, signed := range []bool{true, false} {
+		p := mediawiki.New(client, mediawiki.Options{Releases: server.URL + "/releases", API: server.URL + "/api", Compare: php.CompareVersions, Signed: signed})
+		answer, err := p.Check(t.Context(), []*upkeep.Inventory{site("1.39.16")})
+		if err != nil || len(answer.Sites[0].Releases) == 0 {
+			t.Fatalf("%+v, %v", answer, err)
+		}
+		for _, r := range answer.Sites[0].Releases {
+			if want := map[bool]string{true: r.Package + ".sig"}[signed]; r.Signature != want {
+				t.Errorf("signature of %s: %q, want %q", r.Version, r.Signature, want)
+			}
+		}
+	}
+}
+
 // An archive is known by its commit; when that was made stands inside.
 func TestExtensions(t *testing.T) {
 	m := offers()

@@ -34,7 +34,8 @@ func (p *Publisher) Originals(ctx context.Context, components []upkeep.Component
 func (p *Publisher) original(ctx context.Context, version upkeep.Version) (_ upkeep.Original, err error) {
 	defer upkeep.Wrap(&err, "original files of MediaWiki %s", version)
 	pkg, err := p.o.Packages.Fetch(ctx, upkeep.Release{
-		Kind: upkeep.Core, Slug: "mediawiki", Version: version, Package: p.packageOf(string(version)), Source: Source,
+		Kind: upkeep.Core, Slug: "mediawiki", Version: version, Package: p.packageOf(string(version)),
+		Signature: p.signatureOf(string(version)), Source: Source,
 	}, nil)
 	if err != nil {
 		return upkeep.Original{}, err

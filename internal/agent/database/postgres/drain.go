@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/agent/database/postgres/sqlstate"
 )
 
 // The watch on other connections.
@@ -36,7 +37,7 @@ type connection struct {
 // ended.
 func (db *DB) Drain(ctx context.Context, timeout time.Duration) (ended int, err error) {
 	defer upkeep.Wrap(&err, "drain database %s", db.site.Name)
-	defer func() { err = translate(ctx, err) }()
+	defer func() { err = sqlstate.Translate(ctx, err) }()
 	s, err := db.connect(ctx)
 	if err != nil {
 		return 0, err
@@ -66,10 +67,11 @@ type watch struct {
 }
 
 // poll returns the connections of others to this database, now. Of other
-// accounts' a server may hide what they do.
+// accounts' a server may hide what they do. Those that are kept for questions, by
+// this agent or another, wait for nothing and write nothing.
 func (w *watch) poll(ctx context.Context) ([]connection, error) {
 	rows, err := w.table(ctx, `SELECT pid, coalesce(usename, ''), coalesce(client_addr::text, 'local'), coalesce(state, 'hidden'), coalesce(extract(epoch FROM clock_timestamp() - state_change)::int, 0)
-		FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'`)
+		FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND (state = 'idle' AND application_name = '`+questions+`') IS NOT TRUE`)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +129,7 @@ func (w *watch) end(ctx context.Context, c connection, idle bool) error {
 	if err == nil && !idle {
 		w.killed[c.id] = true
 	}
-	if code := codeOf(err); err != nil && code == upkeep.CodeUnreachable {
+	if code := sqlstate.CodeOf(err); err != nil && code == upkeep.CodeUnreachable {
 		return err
 	}
 	return nil

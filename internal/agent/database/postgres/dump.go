@@ -13,6 +13,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/agent/database/dumpdir"
+	"upkeep/internal/agent/database/postgres/sqlstate"
 )
 
 // format is how dumps of this package begin.
@@ -22,7 +23,7 @@ const format = "upkeep postgresql dump 1"
 // order of manifests. For an unchanged database it equals what Dump returned.
 func (db *DB) Scan(ctx context.Context) (_ []upkeep.Object, err error) {
 	defer upkeep.Wrap(&err, "scan database %s", db.site.Name)
-	defer func() { err = translate(ctx, err) }()
+	defer func() { err = sqlstate.Translate(ctx, err) }()
 	snap, err := db.snapshot(ctx)
 	if err != nil {
 		return nil, err
@@ -38,7 +39,7 @@ func (db *DB) Scan(ctx context.Context) (_ []upkeep.Object, err error) {
 // imported by hand: README.txt in dir says how.
 func (db *DB) Dump(ctx context.Context, dir string, progress func(upkeep.Progress)) (_ []upkeep.Object, err error) {
 	defer upkeep.Wrap(&err, "dump database %s to %s", db.site.Name, dir)
-	defer func() { err = translate(ctx, err) }()
+	defer func() { err = sqlstate.Translate(ctx, err) }()
 	ofDump := func(name string) bool { return name == "README.txt" || filepath.Ext(name) == ".sql" }
 	if err := dumpdir.Clear(dir, ofDump); err != nil {
 		return nil, err
@@ -81,7 +82,7 @@ func (db *DB) Dump(ctx context.Context, dir string, progress func(upkeep.Progres
 // with CodeRefused where the database holds what cannot be made again.
 func (db *DB) SeesAll(ctx context.Context) (err error) {
 	defer upkeep.Wrap(&err, "look at database %s", db.site.Name)
-	defer func() { err = translate(ctx, err) }()
+	defer func() { err = sqlstate.Translate(ctx, err) }()
 	s, err := db.connect(ctx)
 	if err != nil {
 		return err

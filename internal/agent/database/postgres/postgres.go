@@ -10,7 +10,6 @@ package postgres
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -20,110 +19,33 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"upkeep"
+	"upkeep/internal/agent/database/postgres/sqlstate"
 	"upkeep/internal/cms"
-)
-
-// Limits of Query, which serves drivers that read settings, not content.
-const (
-	queryTime  = 30 * time.Second
-	queryRows  = 100_000
-	queryBytes = 64 << 20
 )
 
 // oldest is the first version whose catalogues are read here.
 const oldest = 13
 
-// DB is a site's database. Nothing is held open between two calls.
+// DB is a site's database. One connection is kept between questions; nothing
+// else is held open between two calls.
 type DB struct {
 	site cms.Database
 	now  upkeep.Clock
+	kept chan *session // the connection, when no question has it
 }
 
 // New names the database; no connection is made.
-func New(site cms.Database) *DB { return &DB{site, time.Now} }
+func New(site cms.Database) *DB { return &DB{site, time.Now, make(chan *session, 1)} }
 
-// Query reads in a transaction that cannot write, with bounds on time (30 s),
-// rows (100,000) and bytes (64 MiB); beyond them CodeRefused. A ? stands for an
-// argument. Cells are text in UTF-8, nil for NULL.
-func (db *DB) Query(ctx context.Context, query string, args ...any) (_ [][][]byte, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, queryTime, upkeep.Errorf(upkeep.CodeRefused, "no answer within %s", queryTime))
-	defer cancel()
-	defer func() { err = translate(ctx, err) }()
-	s, err := db.dial(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer s.close()
-	begin := "BEGIN READ ONLY; SET LOCAL client_encoding = 'UTF8'"
-	if db.site.Schema != "" {
-		begin += "; SET LOCAL search_path = " + ident(db.site.Schema) + ", public"
-	}
-	if err := s.exec(ctx, begin); err != nil {
-		return nil, err
-	}
-	values := make([][]byte, len(args))
-	for i, arg := range args {
-		values[i] = argument(arg)
-	}
-	reader := s.ExecParams(ctx, numbered(query), values, nil, nil, nil)
-	var result [][][]byte
-	size := 0
-	for reader.NextRow() {
-		cells := make([][]byte, len(reader.Values()))
-		for i, cell := range reader.Values() {
-			if cell != nil {
-				cells[i] = append([]byte{}, cell...)
-			}
-			size += len(cell)
-		}
-		if result = append(result, cells); len(result) > queryRows || size > queryBytes {
-			return nil, upkeep.Errorf(upkeep.CodeRefused, "query gives more than %d rows or %d bytes", queryRows, queryBytes)
-		}
-	}
-	_, err = reader.Close()
-	return result, err
-}
-
-// argument writes a value of a query as the server reads it, nil for NULL.
-func argument(value any) []byte {
-	switch v := value.(type) {
-	case nil:
-		return nil
-	case []byte:
-		return v
-	}
-	return fmt.Append(nil, value)
-}
-
-// numbered writes the question marks of a query, outside of strings and names,
-// as the server wants them: $1, $2.
-func numbered(query string) string {
-	var b strings.Builder
-	var quote byte
-	n := 0
-	for i := range len(query) {
-		switch c := query[i]; {
-		case quote == 0 && (c == '\'' || c == '"'):
-			quote = c
-			b.WriteByte(c)
-		case c == quote:
-			quote = 0
-			b.WriteByte(c)
-		case quote == 0 && c == '?':
-			n++
-			b.WriteString("$" + strconv.Itoa(n))
-		default:
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
-}
+// Of is the same database, by the same connection, with the schema, the prefix
+// and the neighbours of site: what of it is the site's.
+func (db *DB) Of(site cms.Database) *DB { return &DB{site, db.now, db.kept} }
 
 // CountRows counts the rows of every table, by its name in manifests, all of
 // them whatever is enough.
 func (db *DB) CountRows(ctx context.Context, _ map[string]int64) (_ map[string]int64, err error) {
 	defer upkeep.Wrap(&err, "count rows of %s", db.site.Name)
-	defer func() { err = translate(ctx, err) }()
+	defer func() { err = sqlstate.Translate(ctx, err) }()
 	s, err := db.connect(ctx)
 	if err != nil {
 		return nil, err
@@ -194,29 +116,29 @@ SET client_min_messages = warning;
 
 // connect opens a connection with our settings.
 func (db *DB) connect(ctx context.Context) (*session, error) {
-	s, err := db.dial(ctx)
+	s, err := db.dial(ctx, "upkeep")
 	if err != nil {
 		return nil, err
 	}
 	if err := s.exec(ctx, settings); err != nil {
 		s.close()
-		return nil, translate(ctx, err)
+		return nil, sqlstate.Translate(ctx, err)
 	}
 	return s, nil
 }
 
-// dial opens a connection. CodeUnreachable when no server answers,
+// dial opens a connection, which says what it is for. CodeUnreachable when no server answers,
 // CodeUnauthorized when it refuses the account, CodeNotFound when it has no such
 // database, CodeInvalid for a server that is too old; each with a hint.
-func (db *DB) dial(ctx context.Context) (_ *session, err error) {
-	defer func() { err = translate(ctx, err) }()
+func (db *DB) dial(ctx context.Context, purpose string) (_ *session, err error) {
+	defer func() { err = sqlstate.Translate(ctx, err) }()
 	config, err := pgconn.ParseConfig("sslmode=prefer connect_timeout=10 user=upkeep host=localhost")
 	if err != nil {
 		return nil, err
 	}
 	host, port := address(&db.site)
 	config.Host, config.Port, config.User, config.Password, config.Database = host, port, db.site.User, db.site.Password, db.site.Name
-	config.RuntimeParams = map[string]string{"application_name": "upkeep"}
+	config.RuntimeParams = map[string]string{"application_name": purpose, "client_encoding": "UTF8"}
 	if strings.HasPrefix(host, "/") {
 		config.TLSConfig, config.Fallbacks = nil, nil
 	}

@@ -393,12 +393,46 @@ func TestQueryReadsButCannotWrite(t *testing.T) {
 	if err != nil || len(rows) != 1 || fmt.Sprintf("%q", rows[0]) != `["1" "é?" "" "t" "?"]` || rows[0][2] != nil {
 		t.Errorf("%q, %v", rows, err)
 	}
+	if rows, err := db.Query(t.Context(), "SELECT 1 WHERE ? = ''", ""); err != nil || len(rows) != 1 {
+		t.Errorf("an empty argument: %q, %v", rows, err)
+	}
 	if _, err := db.Query(t.Context(), "DELETE FROM t"); upkeep.CodeOf(err) != upkeep.CodeRefused {
 		t.Errorf("a write: %v", err)
 	}
 	if _, err := db.Query(t.Context(), "SELECT * FROM generate_series(1, 200000)"); upkeep.CodeOf(err) != upkeep.CodeRefused {
 		t.Errorf("too many rows: %v", err)
 	}
+}
+
+// One connection answers question after question, also after the server ended it,
+// and is none that anybody waits for.
+func TestAConnectionIsKeptForQuestions(t *testing.T) {
+	t.Parallel()
+	site := newDatabase(t)
+	db := postgres.New(*site)
+	backend := func(db *postgres.DB) string {
+		rows, err := db.Query(t.Context(), "SELECT pg_backend_pid()")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(rows[0][0])
+	}
+	first := backend(db)
+	if again := backend(db.Of(*site)); again != first {
+		t.Errorf("connection %s, then %s", first, again)
+	}
+	began := time.Now()
+	if ended, err := postgres.New(*site).Drain(t.Context(), 10*time.Second); err != nil || ended != 0 || time.Since(began) > 2*time.Second {
+		t.Errorf("drained after %v, ended %d, %v", time.Since(began), ended, err)
+	}
+	sql(t, site, "SELECT pg_terminate_backend("+first+");")
+	if next := backend(db); next == first {
+		t.Errorf("connection %s was ended", next)
+	}
+	if _, err := db.Query(t.Context(), "SELECT nothing FROM nowhere"); err == nil {
+		t.Error("no table, no error")
+	}
+	backend(db)
 }
 
 func TestDrainEndsWhoDoesNot(t *testing.T) {

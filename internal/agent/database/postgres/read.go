@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"upkeep"
+	"upkeep/internal/agent/database/postgres/sqlstate"
 )
 
 // Segment sizes, in bytes as COPY writes. Between the bounds the keys decide.
@@ -221,8 +222,8 @@ func (db *DB) lock(ctx context.Context, s *session) error {
 		return nil
 	}
 	err = s.exec(ctx, "LOCK TABLE "+strings.Join(names, ", ")+" IN ACCESS SHARE MODE")
-	if code := codeOf(err); err != nil && code == upkeep.CodeInternal {
-		return upkeep.Errorf(upkeep.CodeConflict, "tables are being created or dropped: %w", err).WithHint("%s", hints[upkeep.CodeConflict])
+	if code := sqlstate.CodeOf(err); err != nil && code == upkeep.CodeInternal {
+		return upkeep.Errorf(upkeep.CodeConflict, "tables are being created or dropped: %w", err).WithHint("%s", sqlstate.Hint(upkeep.CodeConflict))
 	}
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"upkeep"
+	"upkeep/internal/agent/database/postgres/sqlstate"
 )
 
 // Restore gives the site's part of the database back the state of a dump, and
@@ -25,7 +26,7 @@ import (
 // CodeDamaged when the dump itself does not read back.
 func (db *DB) Restore(ctx context.Context, dir string, progress func(upkeep.Progress)) (_ []upkeep.Object, err error) {
 	defer upkeep.Wrap(&err, "restore database %s from %s", db.site.Name, dir)
-	defer func() { err = translate(ctx, err) }()
+	defer func() { err = sqlstate.Translate(ctx, err) }()
 	want, err := readIndex(dir)
 	if err != nil {
 		return nil, err
@@ -51,7 +52,7 @@ func (db *DB) Restore(ctx context.Context, dir string, progress func(upkeep.Prog
 // CodeConflict otherwise.
 func (db *DB) RestoreInto(ctx context.Context, dir string, progress func(upkeep.Progress)) (err error) {
 	defer upkeep.Wrap(&err, "restore into database %s", db.site.Name)
-	defer func() { err = translate(ctx, err) }()
+	defer func() { err = sqlstate.Translate(ctx, err) }()
 	s, err := db.connect(ctx)
 	if err != nil {
 		return err
@@ -184,7 +185,7 @@ func (rs *restorer) bring(ctx context.Context, o, have *object) error {
 
 // owned says what to do about a right that is missing.
 func owned(err error) error {
-	if codeOf(err) == upkeep.CodeUnauthorized {
+	if sqlstate.CodeOf(err) == upkeep.CodeUnauthorized {
 		return upkeep.Errorf(upkeep.CodeUnauthorized, "make it again: %w", err).
 			WithHint("Restore with an account that is a member of the owner, or has the right.")
 	}

@@ -456,3 +456,32 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		t.Errorf("a relative path: %v", err)
 	}
 }
+
+// A program may order text by rules of its own, which nobody else knows: its
+// columns and indexes are dumped, counted and given back all the same.
+func TestOrderOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "theirs.sqlite")
+	php := func(statements string) {
+		t.Helper()
+		out, err := exec.Command("php", "-r", `$d = new PDO("sqlite:$argv[1]"); $d->setAttribute(PDO::ATTR_ERRMODE, PDO::ERRMODE_EXCEPTION);
+			$d->sqliteCreateCollation('NOCASE_UTF8', 'strcasecmp'); $d->exec($argv[2]);`, file, statements).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	php(`CREATE TABLE t (name TEXT NOT NULL COLLATE NOCASE_UTF8, n INTEGER, PRIMARY KEY (name)); CREATE INDEX i ON t (n, name);
+		INSERT INTO t VALUES ('b', 1), ('A', 2), ('c', 3);`)
+	db := open(t, file)
+	objects, before := dump(t, db, filepath.Join(dir, "dump")), read(t, file)
+	counts, err := db.CountRows(t.Context(), nil)
+	if err != nil || len(counts) != 1 || counts["t"] != 3 {
+		t.Errorf("%v, %v", counts, err)
+	}
+	php("DELETE FROM t WHERE name = 'a'")
+	same(t, objects, restore(t, db, filepath.Join(dir, "dump")))
+	if !bytes.Equal(before, read(t, file)) {
+		t.Error("not the same bytes")
+	}
+}

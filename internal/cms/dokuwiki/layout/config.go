@@ -4,13 +4,16 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"maps"
 	"path/filepath"
 	"strings"
 
 	"upkeep"
 	"upkeep/internal/cms"
+	"upkeep/internal/cms/area"
 	"upkeep/internal/cms/php"
 	"upkeep/internal/cms/php/config"
+	"upkeep/internal/cms/recall"
 )
 
 //go:embed scripts/config.php
@@ -147,22 +150,48 @@ func (s *settings) main(main cascade) {
 	}
 }
 
+// Memory is what files of the configuration were found to say. The zero value
+// knows nothing.
+type Memory struct {
+	confs  recall.Files[map[string]string] // what matters of $conf; nil for what only running the file can tell
+	states recall.Files[states]
+}
+
+// states are what a file says of plugins; not known when only running it can tell.
+type states struct {
+	plugins *php.Value
+	known   bool
+}
+
 // merge adds what one file sets; false when that cannot be read.
 func (s *scene) merge(set *settings, file string) (bool, error) {
-	text, err := s.read(file)
-	if err != nil || text == nil {
-		return err == nil, err
+	rel, inside := area.Relative(s.root, file)
+	if !inside {
+		return false, upkeep.Errorf(upkeep.CodeRefused, "%s is outside the site", file)
 	}
+	conf, err := s.known.confs.Read(s.folder, rel, configBytes, func(text []byte) (map[string]string, error) {
+		return confOf(text, file), nil
+	})
+	if notThere(err) {
+		return true, nil
+	}
+	maps.Copy(set.conf, conf)
+	return err == nil && conf != nil, err
+}
+
+// confOf is what matters of the settings in a file, nil when they cannot be read.
+func confOf(text []byte, file string) map[string]string {
 	conf, certainty := config.Read(text, config.Source{Path: file}).Variable("conf")
 	if certainty == config.Dynamic {
-		return false, nil
+		return nil
 	}
+	said := map[string]string{}
 	for _, name := range wanted() {
 		if value := conf.Get(name); value != nil {
-			set.conf[name] = value.Text()
+			said[name] = value.Text()
 		}
 	}
-	return true, nil
+	return said
 }
 
 // evaluate has the configuration run in a PHP process of its own.
@@ -197,7 +226,7 @@ func (s *scene) evaluate(ctx context.Context) (_ *settings, err error) {
 // States reads which plugins are switched off (false) or on (true) by the
 // configuration, and which of these nobody may change. Plugins that are not
 // in the map are on.
-func States(h cms.Host, l *cms.Layout) (states map[string]bool, protected map[string]bool, err error) {
+func States(h cms.Host, l *cms.Layout, known *Memory) (states map[string]bool, protected map[string]bool, err error) {
 	defer upkeep.Wrap(&err, "states of plugins")
 	var files []string
 	if err := json.Unmarshal([]byte(l.Options[OptionStates]), &files); err != nil {
@@ -205,7 +234,7 @@ func States(h cms.Host, l *cms.Layout) (states map[string]bool, protected map[st
 	}
 	states, protected = map[string]bool{}, map[string]bool{}
 	for _, file := range files {
-		plugins, err := readStates(h, file)
+		plugins, err := known.readStates(h, file)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -219,23 +248,30 @@ func States(h cms.Host, l *cms.Layout) (states map[string]bool, protected map[st
 	return states, protected, nil
 }
 
-func readStates(h cms.Host, file string) (*php.Value, error) {
+func (known *Memory) readStates(h cms.Host, file string) (*php.Value, error) {
 	dir, err := h.Open(filepath.Dir(file))
 	if err != nil {
 		return nil, err
 	}
 	defer dir.Close()
-	text, err := cms.ReadBounded(dir, filepath.Base(file), configBytes)
+	folder, err := recall.Within(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Close()
+	said, err := known.states.Read(folder, filepath.Base(file), configBytes, func(text []byte) (states, error) {
+		plugins, certainty := config.Read(text, config.Source{Path: file}).Variable("plugins")
+		return states{plugins, certainty != config.Dynamic}, nil
+	})
 	if notThere(err) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	plugins, certainty := config.Read(text, config.Source{Path: file}).Variable("plugins")
-	if certainty == config.Dynamic {
+	if !said.known {
 		return nil, upkeep.Errorf(upkeep.CodeInvalid, "%s is more than a list of plugins", file).
 			WithHint("Let it hold nothing but lines such as $plugins['name'] = 0;")
 	}
-	return plugins, nil
+	return said.plugins, nil
 }

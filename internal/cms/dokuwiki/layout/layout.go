@@ -14,6 +14,7 @@ import (
 	"upkeep"
 	"upkeep/internal/cms"
 	"upkeep/internal/cms/area"
+	"upkeep/internal/cms/recall"
 )
 
 // Keys of cms.Layout.Dirs. Every value is absolute with links resolved.
@@ -54,7 +55,7 @@ var places = [...][2]string{
 
 // Detect finds the DokuWiki at root. CodeNotFound when there is none,
 // CodeInvalid with a hint when it cannot be used as it is.
-func Detect(ctx context.Context, h cms.Host, root string) (_ *cms.Layout, err error) {
+func Detect(ctx context.Context, h cms.Host, root string, known *Memory) (_ *cms.Layout, err error) {
 	defer upkeep.Wrap(&err, "detect dokuwiki in %s", root)
 	resolved, err := filepath.EvalSymlinks(root)
 	if err != nil {
@@ -68,7 +69,12 @@ func Detect(ctx context.Context, h cms.Host, root string) (_ *cms.Layout, err er
 	if err := isDokuWiki(top); err != nil {
 		return nil, err
 	}
-	s := &scene{host: h, top: top, root: resolved}
+	folder, err := recall.Within(top)
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Close()
+	s := &scene{host: h, top: top, folder: folder, root: resolved, known: known}
 	set, err := s.settings(ctx)
 	if err != nil {
 		return nil, err
@@ -102,8 +108,10 @@ func isDokuWiki(top *os.Root) error {
 // scene is a site that is being looked at before its layout is known.
 type scene struct {
 	host   cms.Host
-	top    *os.Root // of root
-	root   string   // links resolved
+	top    *os.Root       // of root
+	folder *recall.Folder // the same
+	root   string         // links resolved
+	known  *Memory
 	layout *cms.Layout
 }
 
@@ -111,12 +119,13 @@ type scene struct {
 // root.
 func (s *scene) place(set *settings) {
 	l := s.layout
+	var links area.Links
 	put := func(key, dir string) string {
 		if !filepath.IsAbs(dir) {
 			dir = filepath.Join(s.root, dir)
 		}
 		dir = filepath.Clean(dir)
-		resolved, err := filepath.EvalSymlinks(dir)
+		resolved, err := links.Resolve(dir)
 		if err != nil {
 			return area.Nearest(dir)
 		}

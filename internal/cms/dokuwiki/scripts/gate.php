@@ -21,14 +21,8 @@ if (defined('UPKEEP_SCRATCH') && isset($conf)) {
 		eval('?>' . $upkeep_gate);
 	}
 } elseif (defined('UPKEEP_AT_WORK') || isset($_SERVER['HTTP_X_UPKEEP_PROBE']) && hash_equals(substr($upkeep_gate, -64), hash('sha256', $_SERVER['HTTP_X_UPKEEP_PROBE']))) {
-	if (isset($_SERVER['HTTP_X_UPKEEP_RESET'])) {
-		clearstatcache(true);
-		if (function_exists('apcu_clear_cache')) {
-			apcu_clear_cache();
-		}
-		header('X-Upkeep-Reset: ' . (!function_exists('opcache_reset') || !ini_get('opcache.enable') || @opcache_reset() ? 'done' : 'refused'));
-		exit; // this request would still run what the cache held
-	}
+	$upkeep_root = dirname(__DIR__);
+	// upkeep: code
 	if (is_file(__DIR__ . '/preload.upkeep.php')) {
 		include __DIR__ . '/preload.upkeep.php';
 	}

@@ -1,6 +1,7 @@
 package info
 
 import (
+	"bytes"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,12 +20,19 @@ const maxDepth = 32
 
 // Parse reads the format of Drupal 7's info files as drupal_parse_info_format
 // does: values are texts, constants and, by key, further maps. Lists have the
-// keys 0, 1, 2….
+// keys 0, 1, 2…. What is written as most is, a pair a line, is gone through here;
+// everything else by the pattern, which takes many times as long.
 func Parse(text []byte) map[string]any {
+	if parsed, plain := plainLines(text); plain {
+		return parsed
+	}
+	return byPattern(text)
+}
+
+func byPattern(text []byte) map[string]any {
 	parsed := map[string]any{}
 	for _, match := range line.FindAllSubmatch(text, -1) {
-		key := string(match[1])
-		var value any
+		var value string
 		switch {
 		case match[2] != nil:
 			value = unquote(string(match[2]))
@@ -33,14 +41,60 @@ func Parse(text []byte) map[string]any {
 		default:
 			value = string(match[4])
 		}
-		if word, ok := value.(string); ok {
-			if constant, known := constants[strings.ToLower(word)]; known {
-				value = constant
-			}
-		}
-		put(parsed, keysOf(key), value)
+		put(parsed, keysOf(string(match[1])), constant(value))
 	}
 	return parsed
+}
+
+// constant is what a value means.
+func constant(value string) any {
+	if known, ok := constants[strings.ToLower(value)]; ok {
+		return known
+	}
+	return value
+}
+
+// plainLines reads pairs that each stand on one line, without anything that could
+// go on over its end.
+func plainLines(text []byte) (parsed map[string]any, plain bool) {
+	parsed = map[string]any{}
+	for line := range bytes.SplitSeq(text, []byte("\n")) {
+		line := strings.Trim(string(line), " \t")
+		if line == "" || line[0] == ';' {
+			continue
+		}
+		key, value, found := strings.Cut(line, "=")
+		key, value = strings.TrimRight(key, " \t"), strings.TrimLeft(value, " \t")
+		if !found || value == "" || !plainKey(key) || strings.ContainsAny(line, "\r\f") {
+			return nil, false
+		}
+		if quote := value[0]; quote == '"' || quote == '\'' {
+			end := strings.IndexByte(value[1:], quote)
+			if end < 0 || end != len(value)-2 || strings.Contains(value, `\`) {
+				return nil, false
+			}
+			value = value[1 : len(value)-1]
+		}
+		put(parsed, keysOf(key), constant(value))
+	}
+	return parsed, true
+}
+
+// plainKey reports whether a key is words, each further one in brackets.
+func plainKey(key string) bool {
+	open := false
+	for i := range len(key) {
+		switch b := key[i]; {
+		case b == '[' && !open && i > 0:
+			open = true
+		case b == ']' && open:
+			open = false
+		case b|0x20 >= 'a' && b|0x20 <= 'z', b >= '0' && b <= '9', b == ' ', b == '_', b == '-', b == '.', b == '/':
+		default:
+			return false
+		}
+	}
+	return key != "" && !open
 }
 
 // unquote is stripslashes(substr($value, 1, -1)).

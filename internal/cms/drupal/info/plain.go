@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // plainYAML reads an info file that is written as most are: names with a value,
@@ -23,41 +24,111 @@ func plainYAML(text []byte) (said Info, plain bool) {
 type plainFile struct {
 	said   *Info
 	seen   map[string]bool
-	list   string // the name that what follows may be a list of
-	indent int    // of that list; -1 before its first value
+	list   string  // the name that what follows may be a list of
+	indent int     // of that list; -1 before its first value
+	nested []level // what is open below a name that says nothing here
+	opens  bool    // the last line was a name whose value may follow, deeper
+}
+
+// level is a mapping or a list of which each line begins as far in.
+type level struct {
+	indent int
+	list   bool
 }
 
 func (p *plainFile) line(line string) bool {
-	for i := range len(line) {
-		if line[i] < ' ' || line[i] > '~' {
+	for _, r := range line {
+		// Beyond ASCII, letters and what stands between words; never what ends a line.
+		if r < ' ' || r > '~' && !unicode.IsLetter(r) && !strings.ContainsRune("–—‘’“”„«»…©®™", r) {
 			return false
 		}
 	}
-	if line == "" || line[0] == '#' {
+	rest := strings.TrimLeft(line, " ")
+	if rest == "" || rest[0] == '#' {
 		return true
 	}
-	rest := strings.TrimLeft(line, " ")
-	if item, ok := strings.CutPrefix(rest, "- "); ok {
-		return p.item(len(line)-len(rest), strings.TrimLeft(item, " "))
+	indent := len(line) - len(rest)
+	item, isItem := strings.CutPrefix(rest, "- ")
+	if indent > 0 && (p.nested != nil || !isItem) {
+		return p.below(indent, rest)
 	}
-	name, value, found := strings.Cut(line, ":")
-	if !found || !isKey(name) || p.seen[name] || value != "" && value[0] != ' ' {
+	if isItem && p.nested == nil {
+		return p.item(indent, strings.TrimLeft(item, " "))
+	}
+	name, value, found := cut(rest)
+	if !found || !isKey(name) || p.seen[name] {
 		return false
 	}
 	p.seen[name] = true
-	if p.list = ""; value == "" {
+	p.list, p.nested, p.opens = "", nil, value == ""
+	if p.opens {
 		p.list, p.indent = name, -1
 		return true
 	}
-	said, quoted, ok := scalar(strings.TrimLeft(value, " "))
+	if value == "[]" && name == "install" { // a list of a profile's, which says nothing here
+		return true
+	}
+	said, quoted, ok := scalar(value)
 	return ok && p.keep(name, said, quoted)
+}
+
+// cut parts a name, which may stand in quotes, from its value.
+func cut(line string) (name, value string, found bool) {
+	name, value, found = strings.Cut(line, ":")
+	if inner, quoted := strings.CutPrefix(name, "'"); quoted {
+		name, quoted = strings.CutSuffix(inner, "'")
+		found = found && quoted
+	}
+	return name, strings.TrimLeft(value, " "), found && (value == "" || value[0] == ' ')
+}
+
+// below reads a line of what stands below a name that says nothing here: such as
+// the libraries of a theme. What it must be is what YAML would read without error.
+func (p *plainFile) below(indent int, rest string) bool {
+	if p.list == "" || p.indent >= 0 || telling(p.list) {
+		return false
+	}
+	item, isItem := strings.CutPrefix(rest, "- ")
+	for len(p.nested) > 0 && p.nested[len(p.nested)-1].indent > indent {
+		p.nested = p.nested[:len(p.nested)-1]
+		p.opens = false
+	}
+	if last := len(p.nested) - 1; last < 0 || p.nested[last].indent < indent {
+		if !p.opens {
+			return false
+		}
+		p.nested = append(p.nested, level{indent, isItem})
+	} else if p.nested[last].list != isItem {
+		return false
+	}
+	p.opens = false
+	if isItem {
+		_, _, ok := scalar(strings.TrimLeft(item, " "))
+		return ok
+	}
+	name, value, found := cut(rest)
+	if !found || name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-") != "" || name[0] == '-' || name[0] == '.' {
+		return false
+	}
+	if p.opens = value == ""; p.opens {
+		return true
+	}
+	_, _, ok := scalar(value)
+	return ok
+}
+
+// telling reports whether a name is one of those that are read.
+func telling(name string) bool {
+	return slices.Contains([]string{
+		"name", "type", "version", "project", "datestamp", "core", "php", "core_version_requirement", "base theme", "hidden", "dependencies",
+	}, name)
 }
 
 // isKey reports whether text is a name that means nothing but itself.
 func isKey(text string) bool {
 	for i := range len(text) {
 		b := text[i]
-		if (b < 'a' || b > 'z') && (i == 0 || i == len(text)-1 || b != '_' && b != ' ') {
+		if (b < 'a' || b > 'z') && (i == 0 || i == len(text)-1 || b != '_' && b != ' ' && b != '-') {
 			return false
 		}
 	}
@@ -70,12 +141,12 @@ func (p *plainFile) item(indent int, text string) bool {
 	}
 	p.indent = indent
 	said, quoted, ok := scalar(text)
-	switch p.list {
-	case "name", "type", "version", "project", "datestamp", "core", "php", "core_version_requirement", "base theme", "hidden":
-		return false // a list is none of these
-	case "dependencies":
+	switch {
+	case p.list == "dependencies":
 		p.said.Needs = append(p.said.Needs, said)
 		return ok && (quoted || !special(said))
+	case telling(p.list):
+		return false // a list is none of these
 	}
 	return ok
 }
@@ -94,7 +165,8 @@ func scalar(text string) (value string, quoted, ok bool) {
 	if first == '\'' || first == '"' {
 		end := len(text) - 1
 		value = text[1:max(end, 1)]
-		return value, true, end > 0 && text[end] == first && !strings.ContainsAny(value, `\'"`)
+		special := map[byte]string{'\'': "'", '"': `\"`}[first] // what means more than itself
+		return value, true, end > 0 && text[end] == first && !strings.ContainsAny(value, special)
 	}
 	letter := first|0x20 >= 'a' && first|0x20 <= 'z' || first >= '0' && first <= '9' || first == '^'
 	return text, false, letter && !strings.Contains(text, ": ") && !strings.Contains(text, " #") && !strings.HasSuffix(text, ":")
@@ -109,6 +181,8 @@ func (p *plainFile) keep(name, value string, quoted bool) bool {
 	case into != nil:
 		*into = value
 		return quoted || !special(value)
+	case name == "base theme" && value == "false" && !quoted: // it has none
+		return true
 	case name == "base theme":
 		p.said.BaseTheme = value
 		return quoted || !special(value) && strings.Trim(value, "abcdefghijklmnopqrstuvwxyz_") == ""

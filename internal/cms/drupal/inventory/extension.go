@@ -31,6 +31,10 @@ type extension struct {
 	core    bool   // comes with Drupal
 	theme   bool
 	level   int // the highest N of its hook_update_N; 0 when it has none
+
+	in              *recall.Folder // that its folder is reached by, by the name below
+	below           string
+	module, install bool // whether it has files of those kinds
 }
 
 // Memory is what files were found to say, and folders to hold. The zero value
@@ -40,6 +44,7 @@ type Memory struct {
 	levels   recall.Files[int]
 	versions recall.Files[string]
 	packages recall.Files[composer.Packages]
+	patches  recall.Files[wantedPatches]
 	lists    recall.Lists
 }
 
@@ -77,7 +82,22 @@ func (s *survey) extensions(ctx context.Context) error {
 			return err
 		}
 	}
+	failed := make([]error, len(s.found))
+	recall.Each(len(s.found), func(i int) { failed[i] = s.read(&s.found[i]) })
+	for i, err := range failed {
+		if e := &s.found[i]; err != nil {
+			s.find(upkeep.Finding{Code: "unreadable", Paths: []string{filepath.Join(s.layout.Root, e.dir, e.machine+s.suffix())}}.Because(err))
+		}
+	}
 	return nil
+}
+
+// suffix ends the name of an info file.
+func (s *survey) suffix() string {
+	if s.layout.Options[layout.OptionGeneration] == layout.Eight {
+		return ".info.yml"
+	}
+	return ".info"
 }
 
 // search looks for info files in dir and below. top is the folder of the
@@ -97,19 +117,18 @@ func (s *survey) search(ctx context.Context, dir, top string, depth int) error {
 		s.find(upkeep.Finding{Code: "unreadable", Paths: []string{filepath.Join(s.layout.Root, dir)}}.Because(err))
 		return nil
 	}
-	suffix := ".info"
-	if s.layout.Options[layout.OptionGeneration] == layout.Eight {
-		suffix = ".info.yml"
-	}
 	for _, entry := range entries {
-		machine, isInfo := strings.CutSuffix(entry.Name, suffix)
+		machine, isInfo := strings.CutSuffix(entry.Name, s.suffix())
 		if !isInfo || entry.IsDir() || !info.IsMachine(machine) {
 			continue
 		}
 		if top == "" {
 			top = dir
 		}
-		s.read(dir, top, machine, entries)
+		in, below := s.at(dir)
+		s.found = append(s.found, extension{
+			machine: machine, dir: dir, top: top, in: in, below: below, module: holds(entries, machine+".module"), install: holds(entries, machine+".install"),
+		})
 	}
 	for _, entry := range entries {
 		if s.skipped(dir, entry.Name) || !s.isFolder(dir, entry) {
@@ -212,32 +231,27 @@ func (s *survey) close() {
 	_ = s.folder.Close()
 }
 
-// read adds one extension of a folder.
-func (s *survey) read(dir, top, machine string, entries []recall.Entry) {
-	e := extension{machine: machine, dir: dir, top: top}
-	parse, suffix := func(text []byte) (info.Info, error) { return info.Read(text), nil }, ".info"
+// read reads what the files of an extension say.
+func (s *survey) read(e *extension) (err error) {
+	parse := func(text []byte) (info.Info, error) { return info.Read(text), nil }
 	if s.layout.Options[layout.OptionGeneration] == layout.Eight {
-		parse, suffix = info.ReadYAML, ".info.yml"
+		parse = info.ReadYAML
 	}
-	in, name := s.at(dir)
-	var err error
-	if e.Info, err = s.known.infos.Read(in, path.Join(name, machine+suffix), info.MaxBytes, parse); err != nil {
-		s.find(upkeep.Finding{Code: "unreadable", Paths: []string{filepath.Join(s.layout.Root, dir, machine+suffix)}}.Because(err))
-	}
-	e.theme = e.Type == "theme" || e.Type == "" && slices.Contains(strings.Split(dir, "/"), "themes") && !holds(entries, machine+".module")
-	e.core = strings.HasPrefix(dir, "core/") || e.Version == "VERSION" || e.Project == "drupal"
+	e.Info, err = s.known.infos.Read(e.in, path.Join(e.below, e.machine+s.suffix()), info.MaxBytes, parse)
+	e.theme = e.Type == "theme" || e.Type == "" && slices.Contains(strings.Split(e.dir, "/"), "themes") && !e.module
+	e.core = strings.HasPrefix(e.dir, "core/") || e.Version == "VERSION" || e.Project == "drupal"
 	if e.Version == "VERSION" {
 		e.Version = s.version
 	}
-	if holds(entries, machine+".install") { // most have none
-		e.level = s.known.level(in, name, machine)
+	if e.install { // most have none
+		e.level = s.known.level(e.in, e.below, e.machine)
 	}
-	s.found = append(s.found, e)
+	return err
 }
 
 // holds reports whether a folder has something of that name.
 func holds(entries []recall.Entry, name string) bool {
-	_, found := slices.BinarySearchFunc(entries, name, func(e recall.Entry, name string) int { return strings.Compare(e.Name, name) })
+	_, found := recall.Find(entries, name)
 	return found
 }
 

@@ -322,20 +322,45 @@ func (s *survey) schema() upkeep.Schema {
 	return level
 }
 
-// pages work whatever the site holds.
+// pages are those of the site, and of every other that the same code serves and
+// that has a name.
 func (s *survey) pages() []upkeep.Page {
+	sites := layout.Sites(s.layout)
+	main := s.records
+	if len(sites) > 1 {
+		main = s.records.sites[sites[0].Database.Label]
+	}
+	pages := main.pages(s.layout)
+	for _, site := range sites[1:] {
+		host := site.Options[layout.OptionAddress]
+		if host == "" {
+			s.find(upkeep.Finding{Code: "site_nameless", Paths: []string{site.Dirs[layout.DirSite]}})
+			continue
+		}
+		for _, page := range s.records.sites[site.Database.Label].pages(site) {
+			if page.Role != "extra" { // the frozen time is everybody's
+				page.Host = host
+				pages = append(pages, page)
+			}
+		}
+	}
+	return pages
+}
+
+// pages work whatever the site holds.
+func (r *records) pages(l *cms.Layout) []upkeep.Page {
 	at := func(path string) string {
-		if s.layout.Options[layout.OptionGeneration] == layout.Seven {
+		if l.Options[layout.OptionGeneration] == layout.Seven {
 			return "/?q=" + path // whether or not addresses are clean
 		}
 		return "/" + path
 	}
 	pages := []upkeep.Page{{Path: "/", Role: "home"}, {Path: at("user/login"), Role: "login"}}
-	if s.records.enabled["node"] && (s.layout.Options[layout.OptionGeneration] == layout.Seven || s.records.enabled["views"]) {
+	if r.enabled["node"] && (l.Options[layout.OptionGeneration] == layout.Seven || r.enabled["views"]) {
 		pages = append(pages, upkeep.Page{Path: at("node"), Role: "extra"}, upkeep.Page{Path: at("rss.xml"), Role: "extra"})
 	}
-	if s.records.node != "" {
-		pages = append(pages, upkeep.Page{Path: at("node/" + s.records.node), Role: "article"})
+	if r.node != "" {
+		pages = append(pages, upkeep.Page{Path: at("node/" + r.node), Role: "article"})
 	}
 	return pages
 }

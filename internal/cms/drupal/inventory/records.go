@@ -50,19 +50,14 @@ func readSites(ctx context.Context, h cms.Host, l *cms.Layout) (*records, error)
 	return all, nil
 }
 
-// versionQuery asks a server which one it is.
-var versionQuery = map[string]string{"mariadb": "SELECT VERSION()", "postgresql": "SHOW server_version", "sqlite": "SELECT sqlite_version()"}
+// versionOfServer is how a server says which one it is.
+var versionOfServer = map[string]string{"mariadb": "VERSION()", "postgresql": "current_setting('server_version')", "sqlite": "sqlite_version()"}
 
+// readRecords asks in two round trips: what is enabled, and for a page of what
+// the site holds.
 func readRecords(ctx context.Context, h cms.Host, l *cms.Layout) (_ *records, err error) {
 	defer upkeep.Wrap(&err, "what the database says")
 	r := &records{enabled: map[string]bool{}, levels: map[string]int{}}
-	rows, err := h.Query(ctx, l.Database, versionQuery[l.Database.Engine])
-	if err != nil {
-		return nil, err
-	}
-	if len(rows) > 0 && len(rows[0]) > 0 {
-		r.server = string(rows[0][0])
-	}
 	nodes := "node_field_data"
 	if l.Options[layout.OptionGeneration] == layout.Seven {
 		nodes, err = "node", r.readLegacy(ctx, h, l)
@@ -72,7 +67,7 @@ func readRecords(ctx context.Context, h cms.Host, l *cms.Layout) (_ *records, er
 	if err != nil || !r.enabled["node"] {
 		return r, err
 	}
-	rows, err = h.Query(ctx, l.Database, "SELECT nid FROM "+layout.Table(l, nodes)+" WHERE status = 1 ORDER BY nid LIMIT 1")
+	rows, err := h.Query(ctx, l.Database, "SELECT nid FROM "+layout.Table(l, nodes)+" WHERE status = 1 ORDER BY nid LIMIT 1")
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +81,7 @@ func readRecords(ctx context.Context, h cms.Host, l *cms.Layout) (_ *records, er
 
 // readLegacy reads the table system of Drupal 7.
 func (r *records) readLegacy(ctx context.Context, h cms.Host, l *cms.Layout) error {
-	rows, err := h.Query(ctx, l.Database, "SELECT name, status, schema_version, type FROM "+layout.Table(l, "system"))
+	rows, err := h.Query(ctx, l.Database, "SELECT name, status, schema_version, type, "+versionOfServer[l.Database.Engine]+" FROM "+layout.Table(l, "system"))
 	if err != nil {
 		return err
 	}
@@ -98,41 +93,40 @@ func (r *records) readLegacy(ctx context.Context, h cms.Host, l *cms.Layout) err
 		if n, err := strconv.Atoi(string(row[2])); err == nil && string(row[3]) == "module" {
 			r.levels[name] = n
 		}
+		r.server = string(row[4])
 	}
 	return nil
 }
 
 // readCurrent reads the configuration and the levels of Drupal 8 and later.
 func (r *records) readCurrent(ctx context.Context, h cms.Host, l *cms.Layout) error {
-	rows, err := h.Query(ctx, l.Database, "SELECT data FROM "+layout.Table(l, "config")+" WHERE collection = ? AND name = ?", "", "core.extension")
-	if err != nil {
-		return err
-	}
-	if len(rows) == 0 {
-		return upkeep.Errorf(upkeep.CodeInvalid, "the database names no modules").
-			WithHint("Finish the installation of Drupal first.")
-	}
-	said, err := php.Unserialize(raw(rows[0][0]), php.Limits{})
-	if err != nil {
-		return err
-	}
-	for _, kind := range []string{"module", "theme"} {
-		for name := range said.Get(kind).All() {
-			r.enabled[name] = true
-		}
-	}
-	rows, err = h.Query(ctx, l.Database, "SELECT name, value FROM "+layout.Table(l, "key_value")+" WHERE collection = ?", "system.schema")
+	rows, err := h.Query(ctx, l.Database, "SELECT "+versionOfServer[l.Database.Engine]+", '', data FROM "+layout.Table(l, "config")+
+		" WHERE collection = ? AND name = ? UNION ALL SELECT '', name, value FROM "+layout.Table(l, "key_value")+" WHERE collection = ?",
+		"", "core.extension", "system.schema")
 	if err != nil {
 		return err
 	}
 	for _, row := range rows {
-		value, err := php.Unserialize(raw(row[1]), php.Limits{})
-		if err != nil {
-			continue // what is not a number is no level
+		switch value, err := php.Unserialize(raw(row[2]), php.Limits{}); {
+		case len(row[0]) > 0:
+			if err != nil {
+				return err
+			}
+			r.server = string(row[0])
+			for _, kind := range []string{"module", "theme"} {
+				for name := range value.Get(kind).All() {
+					r.enabled[name] = true
+				}
+			}
+		case err == nil: // what is not a number is no level
+			if n, err := strconv.Atoi(value.Text()); err == nil {
+				r.levels[string(row[1])] = n
+			}
 		}
-		if n, err := strconv.Atoi(value.Text()); err == nil {
-			r.levels[string(row[0])] = n
-		}
+	}
+	if r.server == "" {
+		return upkeep.Errorf(upkeep.CodeInvalid, "the database names no modules").
+			WithHint("Finish the installation of Drupal first.")
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ var ownPackages = []string{
 }
 
 // projectFiles are those of a project above the root that it is built from.
-var projectFiles = []string{"composer.json", "composer.lock", "patches", "patches.json", "composer.patches.json"}
+var projectFiles = []string{"composer.json", "composer.lock", "patches", "patches.json", "patches.lock.json", "composer.patches.json"}
 
 // findComposer finds the project that Composer put the site together from: in
 // the folder above, or in the root itself. A release that was unpacked has a

@@ -29,6 +29,7 @@ const (
 // Keys of cms.Layout.Options. A key is absent when the site does not set it.
 const (
 	OptionGeneration = "generation" // Seven or Eight
+	OptionAddress    = "address"    // the host, maybe with its port, under which visitors reach another site of the same code
 	OptionHost       = "host"       // the host name by which Drupal finds the folder of settings.php
 	OptionHome       = "home"       // address of the home page, where the settings fix it
 	OptionPHP        = "php"        // version of the interpreter that evaluated the settings

@@ -75,23 +75,41 @@ func (s *scene) addSite(ctx context.Context, name string) (err error) {
 	return nil
 }
 
-// findNames reports names of sites that lead to folders where no settings were
-// found, or that only running sites.php could tell.
+// findNames notes what each site is called, and reports names that lead to
+// folders where no settings were found, or that only running sites.php could tell.
 func (s *scene) findNames(known []string) error {
 	file := filepath.Join(s.root, "sites", "sites.php")
 	text, err := s.read(file)
-	if err != nil || text == nil {
+	if err != nil {
 		return err
 	}
 	sites, certainty := config.Read(text, config.Source{}).Variable("sites")
-	unknown := certainty == config.Dynamic
-	for _, folder := range sites.All() {
+	unknown := text != nil && certainty == config.Dynamic
+	for name, folder := range sites.All() {
 		unknown = unknown || !slices.Contains(known, folder.Text())
+		s.call(folder.Text(), name)
+	}
+	for _, folder := range known {
+		s.call(folder, folder)
 	}
 	if unknown {
 		s.find(upkeep.Finding{Code: "farm", Paths: []string{file}, Blocks: true})
 	}
 	return nil
+}
+
+// addressForm is the name of a site that is a host's, maybe after its port.
+var addressForm = regexp.MustCompile(`^(?:(\d{1,5})\.)?([a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z][a-z0-9-]*)$`)
+
+// call notes under which host a site is looked at, if name can be one. The first
+// that is known stays.
+func (s *scene) call(folder, name string) {
+	match := addressForm.FindStringSubmatch(name)
+	key := OptionAddress + "-" + folder
+	if match == nil || s.layout.Options[key] != "" {
+		return
+	}
+	s.layout.Options[key] = strings.TrimSuffix(match[2]+":"+match[1], ":")
 }
 
 // Sites are the layouts of each site of the same code, the main one first: what
@@ -111,6 +129,7 @@ func Sites(l *cms.Layout) []*cms.Layout {
 		one.Database = &l.Database.More[i]
 		one.Dirs, one.Options = maps.Clone(l.Dirs), maps.Clone(l.Options)
 		one.Dirs[DirSite], one.Options[OptionHost] = l.Dirs[DirSite+"-"+one.Database.Label], one.Database.Label
+		one.Options[OptionAddress] = l.Options[OptionAddress+"-"+one.Database.Label]
 		delete(one.Options, OptionHome)
 		all = append(all, &one)
 	}

@@ -18,13 +18,10 @@ if (!strpos($upkeep_gate, 'UPKEEP_AT_WORK')) {
 	}
 } elseif ((defined('UPKEEP_AT_WORK') || isset($_SERVER['HTTP_X_UPKEEP_PROBE']) && hash_equals(substr($upkeep_gate, -64), hash('sha256', $_SERVER['HTTP_X_UPKEEP_PROBE'])))
 	&& is_readable(__DIR__ . '/settings.upkeep.php')) {
-	if (!defined('UPKEEP_AT_WORK') && isset($_SERVER['HTTP_X_UPKEEP_RESET'])) {
-		clearstatcache(true);
-		if (function_exists('apcu_clear_cache')) {
-			apcu_clear_cache();
-		}
-		header('X-Upkeep-Reset: ' . (!function_exists('opcache_reset') || !ini_get('opcache.enable') || @opcache_reset() ? 'done' : 'refused'));
-		exit; // this request would still run what the cache held
+	if (!defined('UPKEEP_AT_WORK')) {
+		$upkeep_root = isset($app_root) ? $app_root : (defined('DRUPAL_ROOT') ? DRUPAL_ROOT : dirname(dirname(__DIR__)));
+		// upkeep: code
+		unset($upkeep_root);
 	}
 	if (function_exists('opcache_invalidate')) {
 		@opcache_invalidate(__DIR__ . '/settings.upkeep.php', true); // one of that name may have been here before

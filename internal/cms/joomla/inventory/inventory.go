@@ -69,7 +69,7 @@ func Take(ctx context.Context, h cms.Host, l *cms.Layout, now time.Time, known *
 		return nil, err
 	}
 	defer folder.Close()
-	s := &survey{folder: folder, layout: l, known: known, folders: map[string]string{}}
+	s := &survey{folder: folder, layout: l, known: known, folders: map[string]string{}, listed: map[string][]recall.Entry{}}
 	version, err := s.read(ctx, h)
 	if err != nil {
 		return nil, err
@@ -94,8 +94,8 @@ func Take(ctx context.Context, h cms.Host, l *cms.Layout, now time.Time, known *
 	return inv, nil
 }
 
-// read asks the database and, as soon as it has said which extensions there are,
-// reads their manifests beside the other answers.
+// read asks the database. Meanwhile it reads the manifests of the extensions that
+// there were last time, then those of others.
 func (s *survey) read(ctx context.Context, h cms.Host) (version upkeep.Version, err error) {
 	s.records = &records{defaults: map[string]bool{}, keys: map[string]string{}}
 	group, ctx := errgroup.WithContext(ctx)
@@ -107,17 +107,21 @@ func (s *survey) read(ctx context.Context, h cms.Host) (version upkeep.Version, 
 	})
 	group.Go(func() error {
 		s.levels, _ = s.known.lists.Read(s.folder, path.Join(updates, engineOf(s.layout))) // none is no level
+		s.manifests = map[Identity]*Head{}
+		s.known.all(s.known.expected(), s.folder, s.manifests)
 		select {
 		case <-listed:
 		case <-ctx.Done():
 			return nil // the one that failed says why
 		}
-		s.manifests = make([]*Head, len(s.records.extensions))
-		for i, e := range s.records.extensions {
+		var there []Identity
+		for _, e := range s.records.extensions {
 			if e.counts() {
-				s.manifests[i] = s.known.Of(e.Identity, s.folder)
+				there = append(there, e.Identity)
 			}
 		}
+		s.known.all(there, s.folder, s.manifests)
+		s.known.expect(there)
 		return nil
 	})
 	err = group.Wait()
@@ -139,9 +143,10 @@ type survey struct {
 	folder     *recall.Folder // the root
 	layout     *cms.Layout
 	known      *Manifests
-	manifests  []*Head           // of the records
-	levels     []recall.Entry    // changes of core's tables that the files bring
-	folders    map[string]string // where links on the way to them lead
+	manifests  map[Identity]*Head
+	levels     []recall.Entry            // changes of core's tables that the files bring
+	folders    map[string]string         // where links on the way to them lead
+	listed     map[string][]recall.Entry // what those hold that were looked at
 	components []upkeep.Component
 	findings   []upkeep.Finding
 }
@@ -205,20 +210,19 @@ func (s *survey) extensions() {
 			packages[e.id] = string(upkeep.Package) + ":" + e.ID()
 		}
 	}
-	for i, e := range s.records.extensions {
+	for _, e := range s.records.extensions {
 		if !e.counts() {
 			continue
 		}
 		kind := kinds[e.Type]
-		dir, _ := e.Places()
 		c := upkeep.Component{
 			Kind: kind, ID: e.ID(), Slug: e.Element, Name: e.name, Version: upkeep.Version(e.version),
-			Path: filepath.Join(s.layout.Root, dir), Active: e.enabled && e.state == "0", Headers: map[string]string{},
+			Path: filepath.Join(s.layout.Root, e.dir), Active: e.enabled && e.state == "0", Headers: map[string]string{},
 		}
 		if kind == upkeep.Language {
 			c.Locale = e.Element
 		}
-		manifest := s.manifests[i]
+		manifest := s.manifests[e.Identity]
 		switch {
 		case manifest == nil:
 			s.find(upkeep.Finding{Code: "manifest_missing", Component: c.Ref(), Paths: []string{c.Path}})
@@ -254,10 +258,9 @@ func (s *survey) resolved(path string) string {
 		return target
 	}
 	target = path
-	info, err := os.Lstat(path)
-	switch {
-	case err != nil: // not there
-	case info.Mode()&fs.ModeSymlink == 0:
+	switch kind, there := s.kindOf(path); {
+	case !there:
+	case kind&fs.ModeSymlink == 0:
 		target = filepath.Join(s.resolved(filepath.Dir(path)), filepath.Base(path))
 	default:
 		if link, err := filepath.EvalSymlinks(path); err == nil {
@@ -266,6 +269,35 @@ func (s *survey) resolved(path string) string {
 	}
 	s.folders[path] = target
 	return target
+}
+
+// kindOf is what is at a path below the root, by what its folder holds.
+func (s *survey) kindOf(path string) (kind fs.FileMode, there bool) {
+	dir, err := filepath.Rel(s.layout.Root, filepath.Dir(path))
+	if err != nil {
+		return 0, false
+	}
+	if entries, err := s.list(dir); err == nil {
+		entry, there := recall.Find(entries, filepath.Base(path))
+		return entry.Type, there
+	}
+	info, err := os.Lstat(path) // behind a link that leads out of the root
+	if err != nil {
+		return 0, false
+	}
+	return info.Mode().Type(), true
+}
+
+// list is what a folder holds, looked at once.
+func (s *survey) list(dir string) ([]recall.Entry, error) {
+	if entries, known := s.listed[dir]; known {
+		return entries, nil
+	}
+	entries, err := s.known.lists.Read(s.folder, dir)
+	if err == nil {
+		s.listed[dir] = entries
+	}
+	return entries, err
 }
 
 // describe fills in what tells the publisher and the operator more.
@@ -298,13 +330,12 @@ func (s *survey) describe(c *upkeep.Component, e *record, manifest *Head) {
 func (s *survey) strangers() {
 	known := map[string]bool{}
 	for _, e := range s.records.extensions {
-		dir, _ := e.Places()
-		known[dir] = true
+		known[e.dir] = true
 	}
 	for _, parent := range []string{"administrator/components", "modules", "administrator/modules", "templates", "administrator/templates"} {
 		s.look(parent, known)
 	}
-	groups, _ := s.known.lists.Read(s.folder, "plugins") // none is no stranger
+	groups, _ := s.list("plugins") // none is no stranger
 	for _, group := range groups {
 		if group.IsDir() {
 			s.look(path.Join("plugins", group.Name), known)
@@ -313,7 +344,7 @@ func (s *survey) strangers() {
 }
 
 func (s *survey) look(parent string, known map[string]bool) {
-	entries, err := s.known.lists.Read(s.folder, parent)
+	entries, err := s.list(parent)
 	if err != nil {
 		return
 	}

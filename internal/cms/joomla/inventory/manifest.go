@@ -5,7 +5,9 @@ import (
 	"encoding/xml"
 	"io"
 	"path"
+	"slices"
 	"strings"
+	"sync"
 
 	"upkeep/internal/cms/recall"
 )
@@ -138,6 +140,34 @@ type Manifests struct {
 	versions recall.Files[string] // that code says
 	lists    recall.Lists
 	cached   cached
+
+	mu   sync.Mutex
+	last []Identity // that there were last time
+}
+
+func (known *Manifests) expected() []Identity {
+	known.mu.Lock()
+	defer known.mu.Unlock()
+	return known.last
+}
+
+func (known *Manifests) expect(there []Identity) {
+	known.mu.Lock()
+	defer known.mu.Unlock()
+	known.last = there
+}
+
+// all adds to heads what the manifests of those say that it lacks.
+func (known *Manifests) all(of []Identity, root *recall.Folder, heads map[Identity]*Head) {
+	lacking := slices.DeleteFunc(slices.Clone(of), func(id Identity) bool {
+		_, there := heads[id]
+		return there
+	})
+	found := make([]*Head, len(lacking))
+	recall.Each(len(lacking), func(i int) { found[i] = known.Of(lacking[i], root) })
+	for i, id := range lacking {
+		heads[id] = found[i]
+	}
 }
 
 // Of returns what an extension's manifest says, nil when none is where it may be.

@@ -16,6 +16,7 @@ import (
 type record struct {
 	Identity
 	id, parent, name           string // of the package that brought it: its id, "0" for none
+	dir                        string // its own, below the root
 	enabled, protected, locked bool
 	state                      string // "0" installed, "-1" only found on disk
 	version                    string // in the database's copy of the manifest
@@ -88,15 +89,15 @@ func (r *records) read(ctx context.Context, h cms.Host, l *cms.Layout, versions 
 			})
 		}
 	}
-	for _, row := range ask("SELECT e.type, s.version_id FROM " + layout.Table(l, "schemas") + " s JOIN " + layout.Table(l, "extensions") +
-		" e ON e.extension_id = s.extension_id WHERE e.element = 'joomla' AND e.type = 'file'") {
-		r.schema = string(row[1])
-	}
-	for _, row := range ask("SELECT template, client_id FROM " + layout.Table(l, "template_styles") + " WHERE home <> '0' AND home <> ''") {
-		r.defaults[Identity{Type: "template", Element: string(row[0]), Client: string(row[1])}.ID()] = true
-	}
-	for _, row := range ask("SELECT version()") {
-		r.version = string(row[0])
+	// The server and the level are said on each line, and where there is no template.
+	level := "SELECT MAX(s.version_id) FROM " + layout.Table(l, "schemas") + " s JOIN " + layout.Table(l, "extensions") +
+		" e ON e.extension_id = s.extension_id WHERE e.element = 'joomla' AND e.type = 'file'"
+	for _, row := range ask("SELECT version(), (" + level + "), t.template, t.client_id FROM (SELECT 1 AS one) o LEFT JOIN " +
+		layout.Table(l, "template_styles") + " t ON t.home <> '0' AND t.home <> ''") {
+		r.version, r.schema = string(row[0]), string(row[1])
+		if row[2] != nil {
+			r.defaults[Identity{Type: "template", Element: string(row[2]), Client: string(row[3])}.ID()] = true
+		}
 	}
 	return err
 }
@@ -135,6 +136,7 @@ func readRecord(row [][]byte, versions *cached) *record {
 		enabled: text(7) == "1", protected: text(8) == "1", locked: text(9) == "1", state: text(10),
 	}
 	e.version, e.params = versions.version(row[11]), row[12]
+	e.dir, _ = e.Places()
 	return e
 }
 

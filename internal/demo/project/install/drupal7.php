@@ -16,7 +16,7 @@ try {
 install_drupal(array(
 	'parameters' => array('profile' => 'minimal', 'locale' => 'en'),
 	'forms' => array(
-		'install_settings_form' => array('driver' => 'mysql', 'mysql' => $in['database']),
+		'install_settings_form' => array('driver' => $in['database']['driver'], $in['database']['driver'] => $in['database']),
 		'install_configure_form' => array(
 			'site_name' => $in['title'], 'site_mail' => 'admin@example.org',
 			'account' => array('name' => $in['user'], 'mail' => 'admin@example.org', 'pass' => array('pass1' => $in['password'], 'pass2' => $in['password'])),

@@ -10,11 +10,12 @@ $_SERVER['SCRIPT_NAME'] = '/index.php';
 $_SERVER['SCRIPT_FILENAME'] = $in['root'] . '/index.php';
 $loader = require $in['root'] . '/autoload.php';
 require_once $in['root'] . '/core/includes/install.core.inc';
+try {
 install_drupal($loader, array(
 	'interactive' => false, 'site_path' => 'sites/default',
 	'parameters' => array('profile' => 'minimal', 'langcode' => 'en'),
 	'forms' => array(
-		'install_settings_form' => array('driver' => 'mysql', 'mysql' => $in['database']),
+		'install_settings_form' => array('driver' => $in['database']['driver'], $in['database']['driver'] => $in['database']),
 		'install_configure_form' => array(
 			'site_name' => $in['title'], 'site_mail' => 'admin@example.org',
 			'account' => array('name' => $in['user'], 'mail' => 'admin@example.org', 'pass' => array('pass1' => $in['password'], 'pass2' => $in['password'])),
@@ -22,6 +23,10 @@ install_drupal($loader, array(
 		),
 	),
 ));
+} catch (Throwable $e) {
+	fwrite(STDERR, get_class($e) . ' ' . strip_tags($e->getMessage()));
+	exit(1);
+}
 \Drupal::service('module_installer')->install(array_merge(array('node', 'text', 'page_cache', 'dynamic_page_cache'), $in['modules']));
 \Drupal\node\Entity\NodeType::create(array('type' => 'page', 'name' => 'Page'))->save();
 foreach (array('Welcome', 'Second') as $title) {

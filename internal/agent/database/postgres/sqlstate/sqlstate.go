@@ -1,4 +1,6 @@
-package postgres
+// Package sqlstate gives what a PostgreSQL server, or the way to it, reports the
+// codes of Upkeep, with the next step for a person.
+package sqlstate
 
 import (
 	"context"
@@ -43,9 +45,12 @@ var hints = map[upkeep.Code]upkeep.Phrase{
 	upkeep.CodeDamaged:      "Look at the server's log; REINDEX mends an index.",
 }
 
-// translate gives err the code of what happened. It keeps an *upkeep.Error; no
+// Hint is the next step for a code, "" when there is none.
+func Hint(code upkeep.Code) upkeep.Phrase { return hints[code] }
+
+// Translate gives err the code of what happened. It keeps an *upkeep.Error; no
 // error of the driver holds the password.
-func translate(ctx context.Context, err error) error {
+func Translate(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -58,7 +63,7 @@ func translate(ctx context.Context, err error) error {
 		}
 		return upkeep.Errorf(upkeep.CodeInterrupted, "database: %w", cause)
 	}
-	code := codeOf(err)
+	code := CodeOf(err)
 	wrapped := upkeep.Errorf(code, "database: %w", err)
 	if hint := hints[code]; hint != "" {
 		return wrapped.WithHint("%s", hint)
@@ -66,7 +71,8 @@ func translate(ctx context.Context, err error) error {
 	return wrapped
 }
 
-func codeOf(err error) upkeep.Code {
+// CodeOf is the code of what happened, "" for nothing.
+func CodeOf(err error) upkeep.Code {
 	if err == nil {
 		return ""
 	}
