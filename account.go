@@ -31,7 +31,7 @@ type Account struct {
 	SignedIn time.Time `json:"signed_in,omitzero"` // the last time
 	Password bool      `json:"password"`           // they have chosen one
 	Code     bool      `json:"code"`               // they use one-time codes
-	Passkeys int       `json:"passkeys"`
+	Passkeys int       `json:"passkeys"`           // how many
 }
 
 // Validate returns CodeInvalid naming the first field that is wrong.
