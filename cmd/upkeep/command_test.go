@@ -31,7 +31,7 @@ func newTestEnv(t *testing.T, args ...string) (e *console.Env, stdout, stderr *b
 			return map[string]string{"LC_ALL": "en_GB.UTF-8", "UPKEEP_STATE": state}[name]
 		},
 		Signals: make(chan os.Signal), Clock: time.Now, Version: "test",
-		App: console.Application{Open: openMemory, Serve: openMemory},
+		App: console.Application{Open: openMemory, Serve: serveMemory},
 	}, stdout, stderr, state
 }
 

@@ -17,6 +17,7 @@ import (
 	"upkeep/cmd/upkeep/app"
 	"upkeep/cmd/upkeep/console"
 	"upkeep/cmd/upkeep/onhost"
+	"upkeep/internal/web/access"
 )
 
 // version is set at link time.
@@ -44,9 +45,13 @@ func main() {
 func wire() console.Application {
 	return console.Application{
 		Open: func(ctx context.Context, dir string) (http.Handler, func() error, error) {
-			return app.Open(ctx, dir, version, false)
+			gate, closeApp, err := app.Open(ctx, dir, version, false)
+			if err != nil {
+				return nil, nil, err
+			}
+			return gate.Trusted(), closeApp, nil
 		},
-		Serve: func(ctx context.Context, dir string) (http.Handler, func() error, error) {
+		Serve: func(ctx context.Context, dir string) (*access.Gate, func() error, error) {
 			return app.Open(ctx, dir, version, true)
 		},
 		Demo:   runDemonstration,

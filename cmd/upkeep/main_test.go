@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 		e := &console.Env{
 			Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv,
-			Signals: signals, Clock: time.Now, Version: "test", App: console.Application{Open: openMemory, Serve: openMemory},
+			Signals: signals, Clock: time.Now, Version: "test", App: console.Application{Open: openMemory, Serve: serveMemory},
 		}
 		os.Exit(e.Run(context.Background(), newRootCommand))
 	}})

@@ -14,6 +14,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/web"
+	"upkeep/internal/web/access"
 )
 
 // memory is a small application for tests of the command line: two sites, and
@@ -40,7 +41,15 @@ type memoryState struct {
 	Backups       []web.Backup
 }
 
-func openMemory(_ context.Context, dir string) (http.Handler, func() error, error) {
+func openMemory(ctx context.Context, dir string) (http.Handler, func() error, error) {
+	gate, save, err := serveMemory(ctx, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	return gate.Trusted(), save, nil
+}
+
+func serveMemory(_ context.Context, dir string) (*access.Gate, func() error, error) {
 	pace, _ := time.ParseDuration(os.Getenv("UPKEEP_TEST_PACE"))
 	m := &memory{dir: dir, end: os.Getenv("UPKEEP_TEST_END"), down: os.Getenv("UPKEEP_TEST_DOWN") != "",
 		pace: pace, news: make(chan struct{}), cancels: make(chan struct{}, 1)}
@@ -56,7 +65,7 @@ func openMemory(_ context.Context, dir string) (http.Handler, func() error, erro
 	}
 	server := web.New(web.Config{Sites: m, Hosts: m, Inventories: m, Updates: m, Interventions: m, Backups: m, Restores: m,
 		Gates: m, Checks: m, Doctor: m, Ledger: m, Vaults: m, Plans: m, Schedules: m, FleetWork: m, Releases: m, Applications: m, Version: "test"})
-	return server, m.save, nil
+	return access.New(access.Config{Routes: server.Routes()}), m.save, nil
 }
 
 func (m *memory) save() error {

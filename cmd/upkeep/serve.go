@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"upkeep"
 	"upkeep/cmd/upkeep/console"
+	"upkeep/internal/web/access"
 	"upkeep/internal/web/listen"
 )
 
@@ -71,7 +71,7 @@ func runServe(ctx context.Context, e *console.Env, opts serveOptions) (err error
 		}
 		defer local.Close()
 	}
-	api, closeApp, err := e.App.Serve(context.WithoutCancel(ctx), dir)
+	gate, closeApp, err := e.App.Serve(context.WithoutCancel(ctx), dir)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func runServe(ctx context.Context, e *console.Env, opts serveOptions) (err error
 			err = cerr
 		}
 	}()
-	return serveOn(ctx, e, api, listeners{socket, local, token})
+	return serveOn(ctx, e, gate, listeners{socket, local, token})
 }
 
 // listeners are where the server answers.
@@ -90,13 +90,13 @@ type listeners struct {
 	token  string       // that requests to local carry
 }
 
-func serveOn(ctx context.Context, e *console.Env, api http.Handler, on listeners) error {
+func serveOn(ctx context.Context, e *console.Env, gate *access.Gate, on listeners) error {
 	group, ctx := errgroup.WithContext(ctx)
 	fmt.Fprintln(e.Stderr, "upkeep: "+e.Text("serve.listening", "address", on.socket.Addr()))
-	group.Go(func() error { return listen.Serve(ctx, on.socket, api, grace) })
+	group.Go(func() error { return listen.Serve(ctx, on.socket, gate.Trusted(), grace) })
 	if on.local != nil {
 		fmt.Fprintln(e.Stderr, "upkeep: "+e.Text("serve.listening", "address", "http://"+on.local.Addr().String()))
-		group.Go(func() error { return listen.Serve(ctx, on.local, listen.RequireToken(api, on.token), grace) })
+		group.Go(func() error { return listen.Serve(ctx, on.local, gate.Public(on.token), grace) })
 	}
 	return group.Wait()
 }

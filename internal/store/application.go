@@ -5,14 +5,15 @@ import (
 
 	"upkeep"
 	"upkeep/internal/store/column"
+	"upkeep/internal/store/records"
 )
 
 const applicationColumns = `SELECT id, host, found, first, last, gone, dismissed FROM application`
 
 // Applications returns all that scans found, by host and root.
 func (db *DB) Applications(ctx context.Context) (found []*upkeep.Hosted, err error) {
-	err = db.read(ctx, func(tx *tx) error {
-		found, err = collect(ctx, tx, applicationColumns+` ORDER BY host, place`, nil, scanApplication)
+	err = db.records.Read(ctx, func(tx *records.Tx) error {
+		found, err = records.Collect(ctx, tx, applicationColumns+` ORDER BY host, place`, nil, scanApplication)
 		return err
 	})
 	return found, err
@@ -20,8 +21,8 @@ func (db *DB) Applications(ctx context.Context) (found []*upkeep.Hosted, err err
 
 // Application returns one of them.
 func (db *DB) Application(ctx context.Context, id upkeep.ApplicationID) (found *upkeep.Hosted, err error) {
-	err = db.read(ctx, func(tx *tx) error {
-		found, err = single(tx.QueryRowContext(ctx, applicationColumns+` WHERE id = $1`, id), scanApplication, "application", id)
+	err = db.records.Read(ctx, func(tx *records.Tx) error {
+		found, err = records.Single(tx.QueryRowContext(ctx, applicationColumns+` WHERE id = $1`, id), scanApplication, "application", id)
 		return err
 	})
 	return found, err
@@ -30,7 +31,7 @@ func (db *DB) Application(ctx context.Context, id upkeep.ApplicationID) (found *
 // Uncovered counts the applications that are there, no site, and not
 // dismissed.
 func (db *DB) Uncovered(ctx context.Context) (count int, err error) {
-	err = db.read(ctx, func(tx *tx) error {
+	err = db.records.Read(ctx, func(tx *records.Tx) error {
 		return tx.QueryRowContext(ctx, `SELECT count(*) FROM application
 			WHERE gone IS NULL AND dismissed = 'null' AND place NOT IN (SELECT root FROM site)`).Scan(&count)
 	})
@@ -40,7 +41,7 @@ func (db *DB) Uncovered(ctx context.Context) (count int, err error) {
 // KeepScan keeps what a scan of a host brought, and says what changed.
 func (db *DB) KeepScan(ctx context.Context, host upkeep.HostID, scan *upkeep.Scan) (changes *upkeep.ScanChanges, err error) {
 	defer upkeep.Wrap(&err, "keep scan")
-	err = db.write(ctx, func(tx *tx) error {
+	err = db.records.Write(ctx, func(tx *records.Tx) error {
 		changes = &upkeep.ScanChanges{}
 		for i := range scan.Discoveries {
 			if err := keepDiscovery(ctx, tx, host, &scan.Discoveries[i], changes); err != nil {
@@ -48,17 +49,17 @@ func (db *DB) KeepScan(ctx context.Context, host upkeep.HostID, scan *upkeep.Sca
 			}
 		}
 		for _, root := range scan.Missing {
-			gone, err := collect(ctx, tx, applicationColumns+` WHERE place = $1 AND gone IS NULL`, []any{placeOf(host, root)}, scanApplication)
+			gone, err := records.Collect(ctx, tx, applicationColumns+` WHERE place = $1 AND gone IS NULL`, []any{placeOf(host, root)}, scanApplication)
 			if err != nil {
 				return err
 			}
 			if len(gone) == 0 {
 				continue
 			}
-			if _, err := tx.ExecContext(ctx, `UPDATE application SET gone = $1 WHERE id = $2`, column.Stamp(tx.now), gone[0].ID); err != nil {
+			if _, err := tx.ExecContext(ctx, `UPDATE application SET gone = $1 WHERE id = $2`, column.Stamp(tx.Now), gone[0].ID); err != nil {
 				return err
 			}
-			gone[0].Gone = tx.now
+			gone[0].Gone = tx.Now
 			changes.Gone = append(changes.Gone, gone[0])
 		}
 		return nil
@@ -66,13 +67,13 @@ func (db *DB) KeepScan(ctx context.Context, host upkeep.HostID, scan *upkeep.Sca
 	return changes, err
 }
 
-func keepDiscovery(ctx context.Context, tx *tx, host upkeep.HostID, d *upkeep.Discovery, changes *upkeep.ScanChanges) error {
+func keepDiscovery(ctx context.Context, tx *records.Tx, host upkeep.HostID, d *upkeep.Discovery, changes *upkeep.ScanChanges) error {
 	place := placeOf(host, d.Root)
-	had, err := collect(ctx, tx, applicationColumns+` WHERE place = $1`, []any{place}, scanApplication)
+	had, err := records.Collect(ctx, tx, applicationColumns+` WHERE place = $1`, []any{place}, scanApplication)
 	if err != nil {
 		return err
 	}
-	now := &upkeep.Hosted{Host: host, Discovery: *d, First: tx.now, Last: tx.now}
+	now := &upkeep.Hosted{Host: host, Discovery: *d, First: tx.Now, Last: tx.Now}
 	if len(had) == 0 {
 		changes.New = append(changes.New, now)
 		return tx.QueryRowContext(ctx, `INSERT INTO application (host, place, found, first, last, dismissed)
@@ -88,16 +89,16 @@ func keepDiscovery(ctx context.Context, tx *tx, host upkeep.HostID, d *upkeep.Di
 		changes.Back = append(changes.Back, now)
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE application SET found = $1, last = $2, gone = NULL, dismissed = $3 WHERE id = $4`,
-		column.Document{Of: d}, column.Stamp(tx.now), column.Document{Of: now.Dismissed}, now.ID)
+		column.Document{Of: d}, column.Stamp(tx.Now), column.Document{Of: now.Dismissed}, now.ID)
 	return err
 }
 
 // DismissApplication keeps why an application is not to be kept.
 func (db *DB) DismissApplication(ctx context.Context, id upkeep.ApplicationID, dismissal *upkeep.Dismissal) (err error) {
 	defer upkeep.Wrap(&err, "dismiss application %s", id)
-	return db.write(ctx, func(tx *tx) error {
-		dismissal.At = tx.now
-		found, err := changed(tx.ExecContext(ctx, `UPDATE application SET dismissed = $1 WHERE id = $2`, column.Document{Of: dismissal}, id))
+	return db.records.Write(ctx, func(tx *records.Tx) error {
+		dismissal.At = tx.Now
+		found, err := records.Changed(tx.ExecContext(ctx, `UPDATE application SET dismissed = $1 WHERE id = $2`, column.Document{Of: dismissal}, id))
 		if err == nil && !found {
 			return upkeep.Errorf(upkeep.CodeNotFound, "application %s does not exist", id)
 		}
@@ -105,7 +106,7 @@ func (db *DB) DismissApplication(ctx context.Context, id upkeep.ApplicationID, d
 	})
 }
 
-func scanApplication(row scanner) (*upkeep.Hosted, error) {
+func scanApplication(row records.Row) (*upkeep.Hosted, error) {
 	var a upkeep.Hosted
 	err := row.Scan(&a.ID, (*column.Optional)(&a.Host), column.Document{Of: &a.Discovery}, (*column.Stamp)(&a.First), (*column.Stamp)(&a.Last), (*column.Stamp)(&a.Gone), column.Document{Of: &a.Dismissed})
 	return &a, err

@@ -5,6 +5,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/store/column"
+	"upkeep/internal/store/records"
 )
 
 const backupColumns = `SELECT id, site, intervention, moment, snapshot, taken, frozen, complete, verified,
@@ -12,7 +13,7 @@ const backupColumns = `SELECT id, site, intervention, moment, snapshot, taken, f
 
 // Backup returns a backup by number.
 func (db *DB) Backup(ctx context.Context, id upkeep.BackupID) (backup *upkeep.Backup, err error) {
-	err = db.read(ctx, func(tx *tx) error {
+	err = db.records.Read(ctx, func(tx *records.Tx) error {
 		backup, err = findBackup(ctx, tx, id)
 		return err
 	})
@@ -21,14 +22,14 @@ func (db *DB) Backup(ctx context.Context, id upkeep.BackupID) (backup *upkeep.Ba
 
 // Backups returns the backups that filter leaves, newest first.
 func (db *DB) Backups(ctx context.Context, filter upkeep.BackupFilter) (found []*upkeep.Backup, err error) {
-	err = db.read(ctx, func(tx *tx) error {
+	err = db.records.Read(ctx, func(tx *records.Tx) error {
 		var w column.Where
 		w.Add(filter.Site != 0, "site = ?", filter.Site)
 		w.Add(filter.Intervention != 0, "intervention = ?", filter.Intervention)
 		w.Add(filter.Moment != "", "moment = ?", filter.Moment)
 		w.Plain(filter.Complete, "complete")
 		query, args := w.Query(backupColumns, "id DESC", filter.Limit)
-		found, err = collect(ctx, tx, query, args, scanBackup)
+		found, err = records.Collect(ctx, tx, query, args, scanBackup)
 		return err
 	})
 	return found, err
@@ -38,9 +39,9 @@ func (db *DB) Backups(ctx context.Context, filter upkeep.BackupFilter) (found []
 // zero. CodeConflict when the snapshot is recorded already.
 func (db *DB) CreateBackup(ctx context.Context, backup *upkeep.Backup) (err error) {
 	defer upkeep.Wrap(&err, "create backup of site %s", backup.Site)
-	return db.write(ctx, func(tx *tx) error {
+	return db.records.Write(ctx, func(tx *records.Tx) error {
 		if backup.Taken.IsZero() {
-			backup.Taken = tx.now
+			backup.Taken = tx.Now
 		}
 		return tx.QueryRowContext(ctx, `INSERT INTO backup (moment, snapshot, taken, frozen, complete, verified,
 				files, bytes, added, tables, manifest, note, site, intervention)
@@ -52,7 +53,7 @@ func (db *DB) CreateBackup(ctx context.Context, backup *upkeep.Backup) (err erro
 // UpdateBackup changes a backup by change; its ID, Site and Intervention stay.
 func (db *DB) UpdateBackup(ctx context.Context, id upkeep.BackupID, change func(*upkeep.Backup) error) (err error) {
 	defer upkeep.Wrap(&err, "update backup %s", id)
-	return db.write(ctx, func(tx *tx) error {
+	return db.records.Write(ctx, func(tx *records.Tx) error {
 		backup, err := findBackup(ctx, tx, id)
 		if err != nil {
 			return err
@@ -70,8 +71,8 @@ func (db *DB) UpdateBackup(ctx context.Context, id upkeep.BackupID, change func(
 // DeleteBackup forgets a backup that was removed from its vault.
 func (db *DB) DeleteBackup(ctx context.Context, id upkeep.BackupID) (err error) {
 	defer upkeep.Wrap(&err, "delete backup %s", id)
-	return db.write(ctx, func(tx *tx) error {
-		deleted, err := changed(tx.ExecContext(ctx, `DELETE FROM backup WHERE id = $1`, id))
+	return db.records.Write(ctx, func(tx *records.Tx) error {
+		deleted, err := records.Changed(tx.ExecContext(ctx, `DELETE FROM backup WHERE id = $1`, id))
 		if err == nil && !deleted {
 			return upkeep.Errorf(upkeep.CodeNotFound, "backup %s does not exist", id)
 		}
@@ -79,9 +80,9 @@ func (db *DB) DeleteBackup(ctx context.Context, id upkeep.BackupID) (err error) 
 	})
 }
 
-func findBackup(ctx context.Context, tx *tx, id upkeep.BackupID) (*upkeep.Backup, error) {
+func findBackup(ctx context.Context, tx *records.Tx, id upkeep.BackupID) (*upkeep.Backup, error) {
 	row := tx.QueryRowContext(ctx, backupColumns+` WHERE id = $1`, id)
-	return single(row, scanBackup, "backup", id)
+	return records.Single(row, scanBackup, "backup", id)
 }
 
 // backupValues lists what may change, in the order both statements name it.
@@ -90,7 +91,7 @@ func backupValues(b *upkeep.Backup) []any {
 		b.Files, b.Bytes, b.Added, b.Tables, b.Manifest, b.Note}
 }
 
-func scanBackup(row scanner) (*upkeep.Backup, error) {
+func scanBackup(row records.Row) (*upkeep.Backup, error) {
 	var b upkeep.Backup
 	err := row.Scan(&b.ID, &b.Site, (*column.Optional)(&b.Intervention), &b.Moment, &b.Snapshot, (*column.Stamp)(&b.Taken),
 		&b.Frozen, &b.Complete, (*column.Stamp)(&b.Verified), &b.Files, &b.Bytes, &b.Added, &b.Tables, &b.Manifest, &b.Note)

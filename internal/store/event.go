@@ -6,6 +6,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/store/column"
+	"upkeep/internal/store/records"
 )
 
 // Events returns events of an intervention whose ID is greater than after,
@@ -17,8 +18,8 @@ func (db *DB) Events(
 	if limit <= 0 {
 		limit = math.MaxInt32
 	}
-	err = db.read(ctx, func(tx *tx) error {
-		events, err = collect(ctx, tx, `SELECT id, intervention, at, state, code, params FROM event
+	err = db.records.Read(ctx, func(tx *records.Tx) error {
+		events, err = records.Collect(ctx, tx, `SELECT id, intervention, at, state, code, params FROM event
 			WHERE intervention = $1 AND id > $2 ORDER BY id LIMIT $3`, []any{intervention, after, limit}, scanEvent)
 		return err
 	})
@@ -28,19 +29,19 @@ func (db *DB) Events(
 // CreateEvent appends an event and sets its ID, and its At when that is zero.
 func (db *DB) CreateEvent(ctx context.Context, event *upkeep.Event) (err error) {
 	defer upkeep.Wrap(&err, "create event %s of intervention %s", event.Code, event.Intervention)
-	return db.write(ctx, func(tx *tx) error { return createEvent(ctx, tx, event) })
+	return db.records.Write(ctx, func(tx *records.Tx) error { return createEvent(ctx, tx, event) })
 }
 
-func createEvent(ctx context.Context, tx *tx, event *upkeep.Event) error {
+func createEvent(ctx context.Context, tx *records.Tx, event *upkeep.Event) error {
 	if event.At.IsZero() {
-		event.At = tx.now
+		event.At = tx.Now
 	}
 	return tx.QueryRowContext(ctx,
 		`INSERT INTO event (intervention, at, state, code, params) VALUES ($1, $2, $3, $4, $5) RETURNING id`,
 		event.Intervention, column.Stamp(event.At), event.State, event.Code, column.Document{Of: event.Params}).Scan(&event.ID)
 }
 
-func scanEvent(row scanner) (event upkeep.Event, err error) {
+func scanEvent(row records.Row) (event upkeep.Event, err error) {
 	err = row.Scan(&event.ID, &event.Intervention, (*column.Stamp)(&event.At), &event.State, &event.Code, column.Document{Of: &event.Params})
 	return event, err
 }

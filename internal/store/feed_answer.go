@@ -8,6 +8,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/store/column"
+	"upkeep/internal/store/records"
 )
 
 // FeedAnswers remembers what publishers answered, so that an unchanged answer
@@ -20,7 +21,7 @@ func (db *DB) FeedAnswers() FeedAnswers { return FeedAnswers{db} }
 // Get returns the last answer kept under key, its ETag and the instant it was
 // known to be current. ok is false when there is none.
 func (f FeedAnswers) Get(ctx context.Context, key string) (body []byte, etag string, at time.Time, ok bool, err error) {
-	err = f.db.read(ctx, func(tx *tx) error {
+	err = f.db.records.Read(ctx, func(tx *records.Tx) error {
 		return tx.QueryRowContext(ctx, `SELECT body, etag, at FROM feed_answer WHERE key = $1`, key).
 			Scan(&body, &etag, (*column.Stamp)(&at))
 	})
@@ -33,7 +34,7 @@ func (f FeedAnswers) Get(ctx context.Context, key string) (body []byte, etag str
 // Put keeps an answer under key in place of the one before.
 func (f FeedAnswers) Put(ctx context.Context, key string, body []byte, etag string, at time.Time) (err error) {
 	defer upkeep.Wrap(&err, "keep answer %s", key)
-	return f.db.write(ctx, func(tx *tx) error {
+	return f.db.records.Write(ctx, func(tx *records.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO feed_answer (key, etag, at, body) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (key) DO UPDATE SET etag = excluded.etag, at = excluded.at, body = excluded.body`,
 			key, etag, column.Stamp(at), body)

@@ -5,6 +5,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/store/column"
+	"upkeep/internal/store/records"
 )
 
 const hostColumns = `SELECT id, name, mark, sudo, way, created FROM host`
@@ -18,8 +19,8 @@ type way struct {
 
 // Host returns a host by number.
 func (db *DB) Host(ctx context.Context, id upkeep.HostID) (host *upkeep.Host, err error) {
-	err = db.read(ctx, func(tx *tx) error {
-		host, err = single(tx.QueryRowContext(ctx, hostColumns+` WHERE id = $1`, id), scanHost, "host", id)
+	err = db.records.Read(ctx, func(tx *records.Tx) error {
+		host, err = records.Single(tx.QueryRowContext(ctx, hostColumns+` WHERE id = $1`, id), scanHost, "host", id)
 		return err
 	})
 	return host, err
@@ -27,8 +28,8 @@ func (db *DB) Host(ctx context.Context, id upkeep.HostID) (host *upkeep.Host, er
 
 // HostByName returns a host by its name.
 func (db *DB) HostByName(ctx context.Context, name string) (host *upkeep.Host, err error) {
-	err = db.read(ctx, func(tx *tx) error {
-		host, err = single(tx.QueryRowContext(ctx, hostColumns+` WHERE name = $1`, name), scanHost, "host", name)
+	err = db.records.Read(ctx, func(tx *records.Tx) error {
+		host, err = records.Single(tx.QueryRowContext(ctx, hostColumns+` WHERE name = $1`, name), scanHost, "host", name)
 		return err
 	})
 	return host, err
@@ -36,8 +37,8 @@ func (db *DB) HostByName(ctx context.Context, name string) (host *upkeep.Host, e
 
 // Hosts returns every host, by name.
 func (db *DB) Hosts(ctx context.Context) (hosts []*upkeep.Host, err error) {
-	err = db.read(ctx, func(tx *tx) error {
-		hosts, err = collect(ctx, tx, hostColumns+` ORDER BY name`, nil, scanHost)
+	err = db.records.Read(ctx, func(tx *records.Tx) error {
+		hosts, err = records.Collect(ctx, tx, hostColumns+` ORDER BY name`, nil, scanHost)
 		return err
 	})
 	return hosts, err
@@ -50,8 +51,8 @@ func (db *DB) CreateHost(ctx context.Context, host *upkeep.Host) (err error) {
 	if err := host.Validate(); err != nil {
 		return err
 	}
-	return db.write(ctx, func(tx *tx) error {
-		taken, err := collect(ctx, tx, hostColumns+` WHERE name = $1`, []any{host.Name}, scanHost)
+	return db.records.Write(ctx, func(tx *records.Tx) error {
+		taken, err := records.Collect(ctx, tx, hostColumns+` WHERE name = $1`, []any{host.Name}, scanHost)
 		if err != nil {
 			return err
 		}
@@ -59,7 +60,7 @@ func (db *DB) CreateHost(ctx context.Context, host *upkeep.Host) (err error) {
 			return upkeep.Errorf(upkeep.CodeConflict, "host %s exists already, at %s", host.Name, taken[0].At).
 				WithHint("Choose another name with --name.")
 		}
-		host.Created = tx.now
+		host.Created = tx.Now
 		return tx.QueryRowContext(ctx,
 			`INSERT INTO host (name, mark, sudo, way, created) VALUES ($1, $2, $3, $4, $5) RETURNING id`,
 			host.Name, host.Mark, host.Sudo, column.Document{Of: way{host.At, host.Jump, host.Keys}}, column.Stamp(host.Created)).Scan(&host.ID)
@@ -69,8 +70,8 @@ func (db *DB) CreateHost(ctx context.Context, host *upkeep.Host) (err error) {
 // DeleteHost forgets a host. CodeConflict while it has sites.
 func (db *DB) DeleteHost(ctx context.Context, id upkeep.HostID) (err error) {
 	defer upkeep.Wrap(&err, "delete host %s", id)
-	return db.write(ctx, func(tx *tx) error {
-		sites, err := collect(ctx, tx, siteColumns+` WHERE host = $1 ORDER BY name LIMIT 1`, []any{id}, scanSite)
+	return db.records.Write(ctx, func(tx *records.Tx) error {
+		sites, err := records.Collect(ctx, tx, siteColumns+` WHERE host = $1 ORDER BY name LIMIT 1`, []any{id}, scanSite)
 		if err != nil {
 			return err
 		}
@@ -78,7 +79,7 @@ func (db *DB) DeleteHost(ctx context.Context, id upkeep.HostID) (err error) {
 			return upkeep.Errorf(upkeep.CodeConflict, "site %s is on this host", sites[0].Name).
 				WithHint("Remove its sites first: upkeep site remove %s.", sites[0].Name)
 		}
-		deleted, err := changed(tx.ExecContext(ctx, `DELETE FROM host WHERE id = $1`, id))
+		deleted, err := records.Changed(tx.ExecContext(ctx, `DELETE FROM host WHERE id = $1`, id))
 		if err == nil && !deleted {
 			return upkeep.Errorf(upkeep.CodeNotFound, "host %s does not exist", id)
 		}
@@ -86,7 +87,7 @@ func (db *DB) DeleteHost(ctx context.Context, id upkeep.HostID) (err error) {
 	})
 }
 
-func scanHost(row scanner) (*upkeep.Host, error) {
+func scanHost(row records.Row) (*upkeep.Host, error) {
 	var host upkeep.Host
 	var way way
 	err := row.Scan(&host.ID, &host.Name, &host.Mark, &host.Sudo, column.Document{Of: &way}, (*column.Stamp)(&host.Created))

@@ -8,6 +8,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/store/column"
+	"upkeep/internal/store/records"
 )
 
 const interventionColumns = `SELECT id, site, state, requester, created, started, ended, cancel_at, body
@@ -15,7 +16,7 @@ const interventionColumns = `SELECT id, site, state, requester, created, started
 
 // Intervention returns an intervention by number.
 func (db *DB) Intervention(ctx context.Context, id upkeep.InterventionID) (iv *upkeep.Intervention, err error) {
-	err = db.read(ctx, func(tx *tx) error {
+	err = db.records.Read(ctx, func(tx *records.Tx) error {
 		iv, err = findIntervention(ctx, tx, id)
 		return err
 	})
@@ -26,15 +27,15 @@ func (db *DB) Intervention(ctx context.Context, id upkeep.InterventionID) (iv *u
 func (db *DB) Interventions(
 	ctx context.Context, filter upkeep.InterventionFilter,
 ) (found []*upkeep.Intervention, err error) {
-	err = db.read(ctx, func(tx *tx) error {
+	err = db.records.Read(ctx, func(tx *records.Tx) error {
 		var w column.Where
 		w.Add(filter.Site != 0, "site = ?", filter.Site)
 		w.Plain(filter.Unended, "ended IS NULL")
 		w.Add(!filter.EndedAfter.IsZero(), "ended > ?", column.Stamp(filter.EndedAfter))
 		w.Add(filter.Unleased, `NOT EXISTS (SELECT 1 FROM lease
-			WHERE lease.key = 'intervention/' || intervention.id AND lease.expires > ?)`, column.Stamp(tx.now))
+			WHERE lease.key = 'intervention/' || intervention.id AND lease.expires > ?)`, column.Stamp(tx.Now))
 		query, args := w.Query(interventionColumns, "id DESC", filter.Limit)
-		found, err = collect(ctx, tx, query, args, scanIntervention)
+		found, err = records.Collect(ctx, tx, query, args, scanIntervention)
 		return err
 	})
 	return found, err
@@ -44,14 +45,14 @@ func (db *DB) Interventions(
 // Created. CodeConflict while another one on the site has not ended.
 func (db *DB) CreateIntervention(ctx context.Context, iv *upkeep.Intervention) (err error) {
 	defer upkeep.Wrap(&err, "create intervention on site %s", iv.Site)
-	return db.write(ctx, func(tx *tx) error {
+	return db.records.Write(ctx, func(tx *records.Tx) error {
 		if _, err := findSite(ctx, tx, iv.Site); err != nil {
 			return err
 		}
 		if err := checkNoneUnended(ctx, tx, iv.Site); err != nil {
 			return err
 		}
-		iv.State, iv.Created, iv.Started, iv.Ended = upkeep.Planned, tx.now, time.Time{}, time.Time{}
+		iv.State, iv.Created, iv.Started, iv.Ended = upkeep.Planned, tx.Now, time.Time{}, time.Time{}
 		err := tx.QueryRowContext(ctx, `INSERT INTO intervention (site, state, requester, created, cancel_at, body)
 			VALUES ($1, $2, $3, $4, $5, $6) RETURNING id`,
 			iv.Site, iv.State, iv.Requester, column.Stamp(iv.Created), column.Stamp(iv.CancelAt), interventionBody(iv)).Scan(&iv.ID)
@@ -74,7 +75,7 @@ func (db *DB) AdvanceIntervention(
 ) (err error) {
 	from, to := change[0], change[1]
 	defer upkeep.Wrap(&err, "advance intervention %s from %s to %s", id, from, to)
-	return db.write(ctx, func(tx *tx) error {
+	return db.records.Write(ctx, func(tx *records.Tx) error {
 		iv, err := editIntervention(ctx, tx, id, holder, edit)
 		if err != nil {
 			return err
@@ -87,11 +88,11 @@ func (db *DB) AdvanceIntervention(
 		}
 		iv.State = to
 		if iv.Started.IsZero() {
-			iv.Started = tx.now
+			iv.Started = tx.Now
 		}
 		iv.Ended = time.Time{}
 		if to.Ended() {
-			iv.Ended = tx.now
+			iv.Ended = tx.Now
 		}
 		if err := writeIntervention(ctx, tx, iv); err != nil {
 			return err
@@ -113,7 +114,7 @@ func (db *DB) UpdateIntervention(
 	ctx context.Context, id upkeep.InterventionID, holder string, edit func(*upkeep.Intervention) error,
 ) (err error) {
 	defer upkeep.Wrap(&err, "update intervention %s", id)
-	return db.write(ctx, func(tx *tx) error {
+	return db.records.Write(ctx, func(tx *records.Tx) error {
 		iv, err := editIntervention(ctx, tx, id, holder, edit)
 		if err != nil {
 			return err
@@ -127,7 +128,7 @@ func (db *DB) UpdateIntervention(
 // request stays; CodeConflict when the intervention has ended.
 func (db *DB) CancelIntervention(ctx context.Context, id upkeep.InterventionID, at time.Time) (err error) {
 	defer upkeep.Wrap(&err, "cancel intervention %s", id)
-	return db.write(ctx, func(tx *tx) error {
+	return db.records.Write(ctx, func(tx *records.Tx) error {
 		iv, err := findIntervention(ctx, tx, id)
 		if err != nil {
 			return err
@@ -145,15 +146,15 @@ func (db *DB) CancelIntervention(ctx context.Context, id upkeep.InterventionID, 
 	})
 }
 
-func findIntervention(ctx context.Context, tx *tx, id upkeep.InterventionID) (*upkeep.Intervention, error) {
+func findIntervention(ctx context.Context, tx *records.Tx, id upkeep.InterventionID) (*upkeep.Intervention, error) {
 	row := tx.QueryRowContext(ctx, interventionColumns+` WHERE id = $1`, id)
-	return single(row, scanIntervention, "intervention", id)
+	return records.Single(row, scanIntervention, "intervention", id)
 }
 
 // editIntervention reads an intervention that holder may change and applies
 // edit to all of it but what the columns keep.
 func editIntervention(
-	ctx context.Context, tx *tx, id upkeep.InterventionID, holder string, edit func(*upkeep.Intervention) error,
+	ctx context.Context, tx *records.Tx, id upkeep.InterventionID, holder string, edit func(*upkeep.Intervention) error,
 ) (*upkeep.Intervention, error) {
 	iv, err := findIntervention(ctx, tx, id)
 	if err != nil {
@@ -173,7 +174,7 @@ func editIntervention(
 	return iv, nil
 }
 
-func writeIntervention(ctx context.Context, tx *tx, iv *upkeep.Intervention) error {
+func writeIntervention(ctx context.Context, tx *records.Tx, iv *upkeep.Intervention) error {
 	_, err := tx.ExecContext(ctx,
 		`UPDATE intervention SET state = $1, started = $2, ended = $3, body = $4 WHERE id = $5`,
 		iv.State, column.Stamp(iv.Started), column.Stamp(iv.Ended), interventionBody(iv), iv.ID)
@@ -193,7 +194,7 @@ func copyColumns(to, from *upkeep.Intervention) {
 	to.Created, to.Started, to.Ended, to.CancelAt = from.Created, from.Started, from.Ended, from.CancelAt
 }
 
-func scanIntervention(row scanner) (*upkeep.Intervention, error) {
+func scanIntervention(row records.Row) (*upkeep.Intervention, error) {
 	var iv, columns upkeep.Intervention
 	err := row.Scan(&columns.ID, &columns.Site, &columns.State, &columns.Requester, (*column.Stamp)(&columns.Created),
 		(*column.Stamp)(&columns.Started), (*column.Stamp)(&columns.Ended), (*column.Stamp)(&columns.CancelAt), column.Document{Of: &iv})
@@ -203,7 +204,7 @@ func scanIntervention(row scanner) (*upkeep.Intervention, error) {
 
 // checkNoneUnended names the intervention that is in the way, which the
 // constraint's own error would not tell.
-func checkNoneUnended(ctx context.Context, tx *tx, site upkeep.SiteID) error {
+func checkNoneUnended(ctx context.Context, tx *records.Tx, site upkeep.SiteID) error {
 	row := tx.QueryRowContext(ctx, interventionColumns+` WHERE site = $1 AND ended IS NULL`, site)
 	other, err := scanIntervention(row)
 	if errors.Is(err, sql.ErrNoRows) {

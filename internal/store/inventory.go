@@ -11,6 +11,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/store/column"
+	"upkeep/internal/store/records"
 )
 
 const inventoryColumns = `SELECT seen, body FROM inventory`
@@ -18,9 +19,9 @@ const inventoryColumns = `SELECT seen, body FROM inventory`
 // Inventory returns the last inventory of a site, Taken when it was last seen
 // so. CodeNotFound when none was taken.
 func (db *DB) Inventory(ctx context.Context, site upkeep.SiteID) (inventory *upkeep.Inventory, err error) {
-	err = db.read(ctx, func(tx *tx) error {
+	err = db.records.Read(ctx, func(tx *records.Tx) error {
 		row := tx.QueryRowContext(ctx, inventoryColumns+` WHERE site = $1 ORDER BY id DESC LIMIT 1`, site)
-		inventory, err = single(row, scanInventory, "inventory of site", site)
+		inventory, err = records.Single(row, scanInventory, "inventory of site", site)
 		return err
 	})
 	return inventory, err
@@ -29,11 +30,11 @@ func (db *DB) Inventory(ctx context.Context, site upkeep.SiteID) (inventory *upk
 // Inventories returns the inventories that differed from the one before,
 // newest first.
 func (db *DB) Inventories(ctx context.Context, filter upkeep.InventoryFilter) (found []*upkeep.Inventory, err error) {
-	err = db.read(ctx, func(tx *tx) error {
+	err = db.records.Read(ctx, func(tx *records.Tx) error {
 		var w column.Where
 		w.Add(filter.Site != 0, "site = ?", filter.Site)
 		query, args := w.Query(inventoryColumns, "id DESC", filter.Limit)
-		found, err = collect(ctx, tx, query, args, scanInventory)
+		found, err = records.Collect(ctx, tx, query, args, scanInventory)
 		return err
 	})
 	return found, err
@@ -54,7 +55,7 @@ func (db *DB) CreateInventory(
 	}
 	sum := sha256.Sum256(body)
 	digest := hex.EncodeToString(sum[:])
-	err = db.write(ctx, func(tx *tx) error {
+	err = db.records.Write(ctx, func(tx *records.Tx) error {
 		var id int64
 		var last string
 		var seen time.Time
@@ -80,7 +81,7 @@ func (db *DB) CreateInventory(
 	return isNew && err == nil, err
 }
 
-func scanInventory(row scanner) (*upkeep.Inventory, error) {
+func scanInventory(row records.Row) (*upkeep.Inventory, error) {
 	var inventory upkeep.Inventory
 	var seen time.Time
 	err := row.Scan((*column.Stamp)(&seen), column.Document{Of: &inventory})

@@ -8,6 +8,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/store/column"
+	"upkeep/internal/store/records"
 )
 
 // A lease says who may act on something, and until when: "intervention/12",
@@ -26,11 +27,11 @@ func SiteLease(id upkeep.SiteID) string { return "site/" + id.String() }
 // has it and until when.
 func (db *DB) AcquireLease(ctx context.Context, key, holder string, ttl time.Duration) (err error) {
 	defer upkeep.Wrap(&err, "acquire lease")
-	return db.write(ctx, func(tx *tx) error {
-		acquired, err := changed(tx.ExecContext(ctx, `INSERT INTO lease (key, holder, expires) VALUES ($1, $2, $3)
+	return db.records.Write(ctx, func(tx *records.Tx) error {
+		acquired, err := records.Changed(tx.ExecContext(ctx, `INSERT INTO lease (key, holder, expires) VALUES ($1, $2, $3)
 			ON CONFLICT (key) DO UPDATE SET holder = excluded.holder, expires = excluded.expires
 			WHERE lease.holder = excluded.holder OR lease.expires <= $4`,
-			key, holder, column.Stamp(tx.now.Add(ttl)), column.Stamp(tx.now)))
+			key, holder, column.Stamp(tx.Now.Add(ttl)), column.Stamp(tx.Now)))
 		if err != nil || acquired {
 			return err
 		}
@@ -42,11 +43,11 @@ func (db *DB) AcquireLease(ctx context.Context, key, holder string, ttl time.Dur
 // expired or another has it: the caller must stop at once.
 func (db *DB) RenewLease(ctx context.Context, key, holder string, ttl time.Duration) (err error) {
 	defer upkeep.Wrap(&err, "renew lease")
-	return db.write(ctx, func(tx *tx) error {
+	return db.records.Write(ctx, func(tx *records.Tx) error {
 		if err := checkLease(ctx, tx, key, holder); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `UPDATE lease SET expires = $1 WHERE key = $2`, column.Stamp(tx.now.Add(ttl)), key)
+		_, err := tx.ExecContext(ctx, `UPDATE lease SET expires = $1 WHERE key = $2`, column.Stamp(tx.Now.Add(ttl)), key)
 		return err
 	})
 }
@@ -55,14 +56,14 @@ func (db *DB) RenewLease(ctx context.Context, key, holder string, ttl time.Durat
 // left alone.
 func (db *DB) ReleaseLease(ctx context.Context, key, holder string) (err error) {
 	defer upkeep.Wrap(&err, "release lease")
-	return db.write(ctx, func(tx *tx) error {
+	return db.records.Write(ctx, func(tx *records.Tx) error {
 		_, err := tx.ExecContext(ctx, `DELETE FROM lease WHERE key = $1 AND holder = $2`, key, holder)
 		return err
 	})
 }
 
 // checkLease returns CodeConflict unless holder has the lease now.
-func checkLease(ctx context.Context, tx *tx, key, holder string) error {
+func checkLease(ctx context.Context, tx *records.Tx, key, holder string) error {
 	var has string
 	var expires time.Time
 	err := tx.QueryRowContext(ctx, `SELECT holder, expires FROM lease WHERE key = $1`, key).Scan(&has, (*column.Stamp)(&expires))
@@ -73,7 +74,7 @@ func checkLease(ctx context.Context, tx *tx, key, holder string) error {
 		return err
 	case has != holder:
 		return upkeep.Errorf(upkeep.CodeConflict, "%s is leased to %s until %s", key, has, expires.Format(time.RFC3339))
-	case !expires.After(tx.now):
+	case !expires.After(tx.Now):
 		return upkeep.Errorf(upkeep.CodeConflict, "the lease of %s expired at %s", key, expires.Format(time.RFC3339))
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/store/column"
+	"upkeep/internal/store/records"
 )
 
 const ledgerColumns = `SELECT seq, at, site, actor, kind, facts, previous, hash FROM ledger`
@@ -18,8 +19,8 @@ func (db *DB) LedgerEntries(ctx context.Context, after int64, limit int) (entrie
 	if limit <= 0 {
 		limit = math.MaxInt32
 	}
-	err = db.read(ctx, func(tx *tx) error {
-		entries, err = collect(ctx, tx, ledgerColumns+` WHERE seq > $1 ORDER BY seq LIMIT $2`,
+	err = db.records.Read(ctx, func(tx *records.Tx) error {
+		entries, err = records.Collect(ctx, tx, ledgerColumns+` WHERE seq > $1 ORDER BY seq LIMIT $2`,
 			[]any{after, limit}, scanLedgerEntry)
 		return err
 	})
@@ -28,7 +29,7 @@ func (db *DB) LedgerEntries(ctx context.Context, after int64, limit int) (entrie
 
 // LedgerHead returns the last entry, a zero one when there is none.
 func (db *DB) LedgerHead(ctx context.Context) (head upkeep.LedgerEntry, err error) {
-	err = db.read(ctx, func(tx *tx) error {
+	err = db.records.Read(ctx, func(tx *records.Tx) error {
 		head, err = ledgerHead(ctx, tx)
 		return err
 	})
@@ -43,7 +44,7 @@ func (db *DB) CreateLedgerEntry(
 	ctx context.Context, seal func(last upkeep.LedgerEntry) (upkeep.LedgerEntry, error),
 ) (entry upkeep.LedgerEntry, err error) {
 	defer upkeep.Wrap(&err, "create ledger entry")
-	err = db.write(ctx, func(tx *tx) error {
+	err = db.records.Write(ctx, func(tx *records.Tx) error {
 		last, err := ledgerHead(ctx, tx)
 		if err != nil {
 			return err
@@ -59,7 +60,7 @@ func (db *DB) CreateLedgerEntry(
 	return entry, err
 }
 
-func ledgerHead(ctx context.Context, tx *tx) (upkeep.LedgerEntry, error) {
+func ledgerHead(ctx context.Context, tx *records.Tx) (upkeep.LedgerEntry, error) {
 	head, err := scanLedgerEntry(tx.QueryRowContext(ctx, ledgerColumns+` ORDER BY seq DESC LIMIT 1`))
 	if errors.Is(err, sql.ErrNoRows) {
 		return upkeep.LedgerEntry{}, nil
@@ -67,7 +68,7 @@ func ledgerHead(ctx context.Context, tx *tx) (upkeep.LedgerEntry, error) {
 	return head, err
 }
 
-func scanLedgerEntry(row scanner) (entry upkeep.LedgerEntry, err error) {
+func scanLedgerEntry(row records.Row) (entry upkeep.LedgerEntry, err error) {
 	err = row.Scan(&entry.Seq, (*column.Stamp)(&entry.At), (*column.Optional)(&entry.Site), &entry.Actor, &entry.Kind,
 		column.Document{Of: &entry.Facts}, &entry.Previous, &entry.Hash)
 	return entry, err

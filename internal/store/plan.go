@@ -5,14 +5,15 @@ import (
 
 	"upkeep"
 	"upkeep/internal/store/column"
+	"upkeep/internal/store/records"
 )
 
 const planColumns = `SELECT name, title, extensions, customised, cadence_days, soak_days, security_hours, wave_hours, urgent_hours, insist FROM plan`
 
 // Plans returns every plan, the one for the fewest extensions first.
 func (db *DB) Plans(ctx context.Context) (plans []upkeep.Plan, err error) {
-	err = db.read(ctx, func(tx *tx) error {
-		plans, err = collect(ctx, tx, planColumns+` ORDER BY extensions = 0, extensions, name`, nil, scanPlan)
+	err = db.records.Read(ctx, func(tx *records.Tx) error {
+		plans, err = records.Collect(ctx, tx, planColumns+` ORDER BY extensions = 0, extensions, name`, nil, scanPlan)
 		return err
 	})
 	return plans, err
@@ -24,7 +25,7 @@ func (db *DB) PutPlan(ctx context.Context, plan *upkeep.Plan) (err error) {
 	if err := plan.Validate(); err != nil {
 		return err
 	}
-	return db.write(ctx, func(tx *tx) error {
+	return db.records.Write(ctx, func(tx *records.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO plan
 			(name, title, extensions, customised, cadence_days, soak_days, security_hours, insist, wave_hours, urgent_hours)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
@@ -38,7 +39,7 @@ func (db *DB) PutPlan(ctx context.Context, plan *upkeep.Plan) (err error) {
 	})
 }
 
-func scanPlan(row scanner) (p upkeep.Plan, err error) {
+func scanPlan(row records.Row) (p upkeep.Plan, err error) {
 	err = row.Scan(&p.Name, &p.Title, &p.Extensions, &p.Customised, &p.CadenceDays, &p.SoakDays, &p.SecurityHours,
 		&p.WaveHours, &p.UrgentHours, &p.Insist)
 	return p, err
@@ -48,8 +49,8 @@ const subscriptionColumns = `SELECT site, plan, client, consent, canary, since F
 
 // Subscriptions returns which site is under which plan, by the site's number.
 func (db *DB) Subscriptions(ctx context.Context) (found []upkeep.Subscription, err error) {
-	err = db.read(ctx, func(tx *tx) error {
-		found, err = collect(ctx, tx, subscriptionColumns+` ORDER BY site`, nil, scanSubscription)
+	err = db.records.Read(ctx, func(tx *records.Tx) error {
+		found, err = records.Collect(ctx, tx, subscriptionColumns+` ORDER BY site`, nil, scanSubscription)
 		return err
 	})
 	return found, err
@@ -62,8 +63,8 @@ func (db *DB) PutSubscription(ctx context.Context, s *upkeep.Subscription) (err 
 	if err := s.Validate(); err != nil {
 		return err
 	}
-	return db.write(ctx, func(tx *tx) error {
-		if _, err := single(tx.QueryRowContext(ctx, planColumns+` WHERE name = $1`, s.Plan), scanPlan, "plan", s.Plan); err != nil {
+	return db.records.Write(ctx, func(tx *records.Tx) error {
+		if _, err := records.Single(tx.QueryRowContext(ctx, planColumns+` WHERE name = $1`, s.Plan), scanPlan, "plan", s.Plan); err != nil {
 			return err
 		}
 		return tx.QueryRowContext(ctx, `INSERT INTO subscription (site, plan, client, consent, since, canary) VALUES ($1, $2, $3, $4, $5, $6)
@@ -71,11 +72,11 @@ func (db *DB) PutSubscription(ctx context.Context, s *upkeep.Subscription) (err 
 				since = CASE WHEN subscription.plan = excluded.plan THEN subscription.since ELSE excluded.since END,
 				plan = excluded.plan, client = excluded.client, consent = excluded.consent, canary = excluded.canary
 			RETURNING since`,
-			s.Site, s.Plan, s.Client, s.Consent, column.Stamp(tx.now), s.Canary).Scan((*column.Stamp)(&s.Since))
+			s.Site, s.Plan, s.Client, s.Consent, column.Stamp(tx.Now), s.Canary).Scan((*column.Stamp)(&s.Since))
 	})
 }
 
-func scanSubscription(row scanner) (s upkeep.Subscription, err error) {
+func scanSubscription(row records.Row) (s upkeep.Subscription, err error) {
 	err = row.Scan(&s.Site, &s.Plan, &s.Client, &s.Consent, &s.Canary, (*column.Stamp)(&s.Since))
 	return s, err
 }

@@ -8,13 +8,14 @@ import (
 
 	"upkeep"
 	"upkeep/internal/store/column"
+	"upkeep/internal/store/records"
 )
 
 const siteColumns = `SELECT id, name, url, host, root, cms, policy, created, shut FROM site`
 
 // Site returns a site by number.
 func (db *DB) Site(ctx context.Context, id upkeep.SiteID) (site *upkeep.Site, err error) {
-	err = db.read(ctx, func(tx *tx) error {
+	err = db.records.Read(ctx, func(tx *records.Tx) error {
 		site, err = findSite(ctx, tx, id)
 		return err
 	})
@@ -23,9 +24,9 @@ func (db *DB) Site(ctx context.Context, id upkeep.SiteID) (site *upkeep.Site, er
 
 // SiteByName returns a site by its name.
 func (db *DB) SiteByName(ctx context.Context, name string) (site *upkeep.Site, err error) {
-	err = db.read(ctx, func(tx *tx) error {
+	err = db.records.Read(ctx, func(tx *records.Tx) error {
 		row := tx.QueryRowContext(ctx, siteColumns+` WHERE name = $1`, name)
-		site, err = single(row, scanSite, "site", name)
+		site, err = records.Single(row, scanSite, "site", name)
 		return err
 	})
 	return site, err
@@ -33,8 +34,8 @@ func (db *DB) SiteByName(ctx context.Context, name string) (site *upkeep.Site, e
 
 // Sites returns every site, by name.
 func (db *DB) Sites(ctx context.Context) (sites []*upkeep.Site, err error) {
-	err = db.read(ctx, func(tx *tx) error {
-		sites, err = collect(ctx, tx, siteColumns+` ORDER BY name`, nil, scanSite)
+	err = db.records.Read(ctx, func(tx *records.Tx) error {
+		sites, err = records.Collect(ctx, tx, siteColumns+` ORDER BY name`, nil, scanSite)
 		return err
 	})
 	return sites, err
@@ -47,11 +48,11 @@ func (db *DB) CreateSite(ctx context.Context, site *upkeep.Site) (err error) {
 	if err := site.Validate(); err != nil {
 		return err
 	}
-	return db.write(ctx, func(tx *tx) error {
+	return db.records.Write(ctx, func(tx *records.Tx) error {
 		if err := checkSiteUnique(ctx, tx, site, 0); err != nil {
 			return err
 		}
-		site.Created = tx.now
+		site.Created = tx.Now
 		return tx.QueryRowContext(ctx,
 			`INSERT INTO site (name, url, host, root, cms, policy, created) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id`,
 			site.Name, site.URL, column.Optional(site.Host), place(site), site.CMS, column.Document{Of: site.Policy}, column.Stamp(site.Created)).Scan(&site.ID)
@@ -61,7 +62,7 @@ func (db *DB) CreateSite(ctx context.Context, site *upkeep.Site) (err error) {
 // UpdateSite changes a site by change; its ID, Host and Created stay.
 func (db *DB) UpdateSite(ctx context.Context, id upkeep.SiteID, change func(*upkeep.Site) error) (err error) {
 	defer upkeep.Wrap(&err, "update site %s", id)
-	return db.write(ctx, func(tx *tx) error {
+	return db.records.Write(ctx, func(tx *records.Tx) error {
 		site, err := findSite(ctx, tx, id)
 		if err != nil {
 			return err
@@ -89,11 +90,11 @@ func (db *DB) UpdateSite(ctx context.Context, id upkeep.SiteID, change func(*upk
 // CodeConflict while an intervention on it has not ended.
 func (db *DB) DeleteSite(ctx context.Context, id upkeep.SiteID) (err error) {
 	defer upkeep.Wrap(&err, "delete site %s", id)
-	return db.write(ctx, func(tx *tx) error {
+	return db.records.Write(ctx, func(tx *records.Tx) error {
 		if err := checkNoneUnended(ctx, tx, id); err != nil {
 			return err
 		}
-		deleted, err := changed(tx.ExecContext(ctx, `DELETE FROM site WHERE id = $1`, id))
+		deleted, err := records.Changed(tx.ExecContext(ctx, `DELETE FROM site WHERE id = $1`, id))
 		if err == nil && !deleted {
 			return upkeep.Errorf(upkeep.CodeNotFound, "site %s does not exist", id)
 		}
@@ -103,9 +104,9 @@ func (db *DB) DeleteSite(ctx context.Context, id upkeep.SiteID) (err error) {
 
 // SiteLayout returns what UpdateSiteLayout kept, nil when nothing was.
 func (db *DB) SiteLayout(ctx context.Context, id upkeep.SiteID) (sealed []byte, err error) {
-	err = db.read(ctx, func(tx *tx) error {
+	err = db.records.Read(ctx, func(tx *records.Tx) error {
 		row := tx.QueryRowContext(ctx, `SELECT layout FROM site WHERE id = $1`, id)
-		sealed, err = single(row, scanOne[[]byte], "site", id)
+		sealed, err = records.Single(row, records.One[[]byte], "site", id)
 		return err
 	})
 	return sealed, err
@@ -115,8 +116,8 @@ func (db *DB) SiteLayout(ctx context.Context, id upkeep.SiteID) (sealed []byte, 
 // credentials. The caller seals it; here it is only bytes.
 func (db *DB) UpdateSiteLayout(ctx context.Context, id upkeep.SiteID, sealed []byte) (err error) {
 	defer upkeep.Wrap(&err, "update layout of site %s", id)
-	return db.write(ctx, func(tx *tx) error {
-		found, err := changed(tx.ExecContext(ctx, `UPDATE site SET layout = $1 WHERE id = $2`, sealed, id))
+	return db.records.Write(ctx, func(tx *records.Tx) error {
+		found, err := records.Changed(tx.ExecContext(ctx, `UPDATE site SET layout = $1 WHERE id = $2`, sealed, id))
 		if err == nil && !found {
 			return upkeep.Errorf(upkeep.CodeNotFound, "site %s does not exist", id)
 		}
@@ -124,12 +125,12 @@ func (db *DB) UpdateSiteLayout(ctx context.Context, id upkeep.SiteID, sealed []b
 	})
 }
 
-func findSite(ctx context.Context, tx *tx, id upkeep.SiteID) (*upkeep.Site, error) {
+func findSite(ctx context.Context, tx *records.Tx, id upkeep.SiteID) (*upkeep.Site, error) {
 	row := tx.QueryRowContext(ctx, siteColumns+` WHERE id = $1`, id)
-	return single(row, scanSite, "site", id)
+	return records.Single(row, scanSite, "site", id)
 }
 
-func scanSite(row scanner) (*upkeep.Site, error) {
+func scanSite(row records.Row) (*upkeep.Site, error) {
 	var site upkeep.Site
 	err := row.Scan(&site.ID, &site.Name, &site.URL, (*column.Optional)(&site.Host), &site.Root, &site.CMS,
 		column.Document{Of: &site.Policy}, (*column.Stamp)(&site.Created), (*column.Stamp)(&site.Shut))
@@ -150,7 +151,7 @@ func placeOf(host upkeep.HostID, root string) string {
 
 // checkSiteUnique finds who but self has the name or root, which the
 // constraint's own error would not tell.
-func checkSiteUnique(ctx context.Context, tx *tx, site *upkeep.Site, self upkeep.SiteID) error {
+func checkSiteUnique(ctx context.Context, tx *records.Tx, site *upkeep.Site, self upkeep.SiteID) error {
 	row := tx.QueryRowContext(ctx, siteColumns+` WHERE (name = $1 OR root = $2) AND id <> $3 LIMIT 1`,
 		site.Name, place(site), self)
 	other, err := scanSite(row)

@@ -1,102 +1,39 @@
-// Package store keeps the records: sites, inventories, interventions with
+// Package store keeps what Upkeep knows: sites, inventories, interventions with
 // their leases and events, backups, tasks, holds, the ledger's rows. Queries
-// are written once, in the SQL that SQLite and PostgreSQL share; what differs
-// (migrations, opening, error codes) stands in sqlite.go and its migrations.
+// are written once, in the SQL that SQLite and PostgreSQL share; the package
+// records below opens either and runs the transactions.
 package store
 
 import (
 	"context"
-	"database/sql"
-	"time"
 
-	"upkeep"
+	"upkeep/internal/store/records"
 )
 
 // Config says where the records are.
-type Config struct {
-	Path  string       // of the SQLite file; it and its folder are made when absent
-	Clock upkeep.Clock // nil is the machine's
-}
+type Config = records.Config
 
 // DB is the open records. Its methods may be called concurrently, and other
-// processes may have the same file open.
+// processes may have the same records open.
 //
 // Exported methods open the transaction that unexported functions take. They
 // return CodeNotFound for what does not exist, CodeConflict for what the state
 // forbids now, CodeNoSpace when the disk is full and CodeDamaged when the file
 // does not read back.
-type DB struct {
-	reader *sql.DB
-	writer *sql.DB
-	clock  upkeep.Clock
-}
+type DB struct{ records *records.DB }
 
-// Open opens the records and brings their schema up to date. Of several
-// processes that open a new file at once, one does the work and the others
-// wait for it.
-func Open(ctx context.Context, config Config) (_ *DB, err error) {
-	defer upkeep.Wrap(&err, "open records %s", config.Path)
-	db := &DB{clock: config.Clock}
-	if db.clock == nil {
-		db.clock = time.Now
-	}
-	unlock, err := prepareFile(config.Path)
+// Open opens the records and brings their schema up to date.
+func Open(ctx context.Context, config Config) (*DB, error) {
+	db, err := records.Open(ctx, config)
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
-	// One connection writes, so that writers of this process queue in Go,
-	// fairly and under their contexts, and only those of other processes
-	// wait for the file's lock.
-	if db.writer, err = connect(config.Path, 1); err != nil {
-		return nil, err
-	}
-	if db.reader, err = connect(config.Path, readers); err != nil {
-		return nil, err
-	}
-	if err := db.migrate(ctx); err != nil {
-		_ = db.Close() // the migration's error says more
-		return nil, err
-	}
-	return db, nil
+	return &DB{db}, nil
 }
+
+// Records returns the records themselves, for packages below store that keep
+// further nouns in them.
+func (db *DB) Records() *records.DB { return db.records }
 
 // Close closes the records. Calls under way end first.
-func (db *DB) Close() error {
-	if err := db.reader.Close(); err != nil {
-		return err
-	}
-	return db.writer.Close()
-}
-
-// tx is a transaction with the one instant at which all of it happens.
-type tx struct {
-	*sql.Tx
-	now time.Time
-}
-
-// read calls fn in a transaction that sees one state of the records.
-func (db *DB) read(ctx context.Context, fn func(*tx) error) error {
-	return db.transact(ctx, db.reader, &sql.TxOptions{ReadOnly: true}, fn)
-}
-
-// write calls fn in a transaction that no other writer overlaps, and commits
-// it when fn returns nil.
-func (db *DB) write(ctx context.Context, fn func(*tx) error) error {
-	return db.transact(ctx, db.writer, nil, fn)
-}
-
-func (db *DB) transact(ctx context.Context, pool *sql.DB, options *sql.TxOptions, fn func(*tx) error) error {
-	sqlTx, err := pool.BeginTx(ctx, options)
-	if err != nil {
-		return translate(ctx, err)
-	}
-	defer func() { _ = sqlTx.Rollback() }() // after a commit it does nothing
-	// Microseconds are what the columns keep; what callers get back now must
-	// equal what they read later.
-	now := db.clock().UTC().Truncate(time.Microsecond)
-	if err := fn(&tx{Tx: sqlTx, now: now}); err != nil {
-		return translate(ctx, err)
-	}
-	return translate(ctx, sqlTx.Commit())
-}
+func (db *DB) Close() error { return db.records.Close() }

@@ -6,14 +6,15 @@ import (
 
 	"upkeep"
 	"upkeep/internal/store/column"
+	"upkeep/internal/store/records"
 )
 
 const windowColumns = `SELECT id, scope, subject, closed, begins, length, rule, zone, note FROM time_window`
 
 // Windows returns every window and all closed dates, oldest first.
 func (db *DB) Windows(ctx context.Context) (found []upkeep.Window, err error) {
-	err = db.read(ctx, func(tx *tx) error {
-		found, err = collect(ctx, tx, windowColumns+` ORDER BY id`, nil, scanWindow)
+	err = db.records.Read(ctx, func(tx *records.Tx) error {
+		found, err = records.Collect(ctx, tx, windowColumns+` ORDER BY id`, nil, scanWindow)
 		return err
 	})
 	return found, err
@@ -27,7 +28,7 @@ func (db *DB) CreateWindow(ctx context.Context, w *upkeep.Window) (err error) {
 	if err := w.Validate(); err != nil {
 		return err
 	}
-	return db.write(ctx, func(tx *tx) error {
+	return db.records.Write(ctx, func(tx *records.Tx) error {
 		site, err := checkSubject(ctx, tx, w)
 		if err != nil {
 			return err
@@ -40,15 +41,15 @@ func (db *DB) CreateWindow(ctx context.Context, w *upkeep.Window) (err error) {
 }
 
 // checkSubject finds whom a window is for; the number is that of a site.
-func checkSubject(ctx context.Context, tx *tx, w *upkeep.Window) (site int64, err error) {
+func checkSubject(ctx context.Context, tx *records.Tx, w *upkeep.Window) (site int64, err error) {
 	switch w.Scope {
 	case upkeep.ForPlan:
-		_, err = single(tx.QueryRowContext(ctx, `SELECT name FROM plan WHERE name = $1`, w.Subject), scanOne[string], "plan", w.Subject)
+		_, err = records.Single(tx.QueryRowContext(ctx, `SELECT name FROM plan WHERE name = $1`, w.Subject), records.One[string], "plan", w.Subject)
 	case upkeep.ForClient:
 		row := tx.QueryRowContext(ctx, `SELECT client FROM subscription WHERE client = $1 LIMIT 1`, w.Subject)
-		_, err = single(row, scanOne[string], "client", w.Subject)
+		_, err = records.Single(row, records.One[string], "client", w.Subject)
 	case upkeep.ForSite:
-		site, err = single(tx.QueryRowContext(ctx, `SELECT id FROM site WHERE name = $1`, w.Subject), scanOne[int64], "site", w.Subject)
+		site, err = records.Single(tx.QueryRowContext(ctx, `SELECT id FROM site WHERE name = $1`, w.Subject), records.One[int64], "site", w.Subject)
 	}
 	return site, err
 }
@@ -56,8 +57,8 @@ func checkSubject(ctx context.Context, tx *tx, w *upkeep.Window) (site int64, er
 // DeleteWindow removes a window and returns what it was.
 func (db *DB) DeleteWindow(ctx context.Context, id int64) (w upkeep.Window, err error) {
 	defer upkeep.Wrap(&err, "delete window %d", id)
-	err = db.write(ctx, func(tx *tx) error {
-		w, err = single(tx.QueryRowContext(ctx, windowColumns+` WHERE id = $1`, id), scanWindow, "window", id)
+	err = db.records.Write(ctx, func(tx *records.Tx) error {
+		w, err = records.Single(tx.QueryRowContext(ctx, windowColumns+` WHERE id = $1`, id), scanWindow, "window", id)
 		if err != nil {
 			return err
 		}
@@ -67,7 +68,7 @@ func (db *DB) DeleteWindow(ctx context.Context, id int64) (w upkeep.Window, err 
 	return w, err
 }
 
-func scanWindow(row scanner) (w upkeep.Window, err error) {
+func scanWindow(row records.Row) (w upkeep.Window, err error) {
 	var length int64
 	err = row.Scan(&w.ID, &w.Scope, &w.Subject, &w.Closed, &w.Begin, &length, &w.Rule, &w.Zone, &w.Note)
 	w.Length = upkeep.Duration(time.Duration(length) * time.Microsecond)
@@ -78,8 +79,8 @@ func scanWindow(row scanner) (w upkeep.Window, err error) {
 // nothing does.
 func (db *DB) FleetHold(ctx context.Context) (*upkeep.FleetHold, error) {
 	var holds []upkeep.FleetHold
-	err := db.read(ctx, func(tx *tx) (err error) {
-		holds, err = collect(ctx, tx, `SELECT actor, because, since FROM fleet_hold`, nil, func(row scanner) (h upkeep.FleetHold, err error) {
+	err := db.records.Read(ctx, func(tx *records.Tx) (err error) {
+		holds, err = records.Collect(ctx, tx, `SELECT actor, because, since FROM fleet_hold`, nil, func(row records.Row) (h upkeep.FleetHold, err error) {
 			err = row.Scan(&h.Actor, &h.Because, (*column.Stamp)(&h.Since))
 			return h, err
 		})
@@ -95,7 +96,7 @@ func (db *DB) FleetHold(ctx context.Context) (*upkeep.FleetHold, error) {
 // there stays as it is, and is written to hold.
 func (db *DB) PutFleetHold(ctx context.Context, hold *upkeep.FleetHold) (err error) {
 	defer upkeep.Wrap(&err, "hold the fleet")
-	return db.write(ctx, func(tx *tx) error {
+	return db.records.Write(ctx, func(tx *records.Tx) error {
 		if hold == nil {
 			_, err := tx.ExecContext(ctx, `DELETE FROM fleet_hold`)
 			return err
@@ -103,6 +104,6 @@ func (db *DB) PutFleetHold(ctx context.Context, hold *upkeep.FleetHold) (err err
 		return tx.QueryRowContext(ctx, `INSERT INTO fleet_hold (id, actor, because, since) VALUES (1, $1, $2, $3)
 			ON CONFLICT (id) DO UPDATE SET since = fleet_hold.since
 			RETURNING actor, because, since`,
-			hold.Actor, hold.Because, column.Stamp(tx.now)).Scan(&hold.Actor, &hold.Because, (*column.Stamp)(&hold.Since))
+			hold.Actor, hold.Because, column.Stamp(tx.Now)).Scan(&hold.Actor, &hold.Because, (*column.Stamp)(&hold.Since))
 	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/web/query"
+	"upkeep/internal/web/reply"
 )
 
 // Vaults gives out what an operator needs to read the backups without Upkeep.
@@ -30,11 +31,11 @@ func (s *Server) vaultPassword(w http.ResponseWriter, r *http.Request) error {
 			WithHint("Run upkeep vault password on the server itself, without --server.")
 	}
 	password, err := s.Vaults.VaultPassword(r.Context(), query.Actor(r))
-	return respondOr(w, VaultPassword{password}, err)
+	return reply.Or(w, VaultPassword{password}, err)
 }
 
 // VaultPassword implements Vaults.
 func (c *Client) VaultPassword(ctx context.Context, actor string) (string, error) {
-	answer, err := call[VaultPassword](ctx, c, request{method: http.MethodPost, path: "/v1/vault/password", actor: actor})
+	answer, err := Call[VaultPassword](ctx, c, Request{Method: http.MethodPost, Path: "/v1/vault/password", Actor: actor})
 	return answer.Password, err
 }

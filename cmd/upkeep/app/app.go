@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -29,6 +28,7 @@ import (
 	"upkeep/internal/store"
 	"upkeep/internal/verify"
 	"upkeep/internal/web"
+	"upkeep/internal/web/access"
 	"upkeep/internal/web/listen"
 )
 
@@ -55,9 +55,9 @@ const stopGrace = 2 * time.Minute
 
 // Open opens the application on a folder, which it makes when it is not
 // there, and starts advancing interventions; for a daemon it begins those whose
-// time has come, too. version is the program's. It returns the API, and what
-// stops and closes everything.
-func Open(ctx context.Context, dir, version string, daemon bool) (_ http.Handler, _ func() error, err error) {
+// time has come, too. version is the program's. It returns the gate to all of it,
+// and what stops and closes everything.
+func Open(ctx context.Context, dir, version string, daemon bool) (_ *access.Gate, _ func() error, err error) {
 	defer upkeep.Wrap(&err, "open %s", dir)
 	a := &app{dir: dir, version: version, daemon: daemon}
 	if err := a.open(ctx); err != nil {
@@ -68,7 +68,7 @@ func Open(ctx context.Context, dir, version string, daemon bool) (_ http.Handler
 	go func() { ended <- a.queue.Run(running, a.workers()) }()
 	go a.custody.Revive(running)
 	go a.tidy(running)
-	return a.api(), func() error {
+	return a.gate(), func() error {
 		stop()
 		err := <-ended
 		if errors.Is(err, context.Canceled) {
@@ -226,14 +226,16 @@ func (a *app) workers() map[string]engine.Worker {
 	return workers
 }
 
-func (a *app) api() http.Handler {
-	return web.New(web.Config{
+// gate is the way to everything that can be asked.
+func (a *app) gate() *access.Gate {
+	api := web.New(web.Config{
 		Sites: fleet.SiteList{Fleet: a.fleet}, Hosts: hosts.List{Fleet: a.fleet}, Applications: discovery.List{Fleet: a.fleet}, Inventories: a.fleet, Updates: a.fleet,
 		Interventions: fleet.Record{Fleet: a.fleet}, Backups: fleet.Vault{Fleet: a.fleet},
 		Restores: fleet.Vault{Fleet: a.fleet}, Gates: a.fleet, Checks: a.fleet, Doctor: doctor{a}, Ledger: a.fleet, Vaults: vaults{a},
 		Plans: fleet.Contracts{Fleet: a.fleet}, Schedules: fleet.Calendar{Fleet: a.fleet}, FleetWork: fleet.Calendar{Fleet: a.fleet}, Releases: fleet.Shelf{Fleet: a.fleet},
 		Version: a.version, Log: a.log,
 	})
+	return access.New(access.Config{Routes: api.Routes(), Log: a.log})
 }
 
 func (a *app) close() error {

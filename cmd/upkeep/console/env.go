@@ -22,6 +22,7 @@ import (
 	"upkeep/internal/catalogue"
 	"upkeep/internal/terminal"
 	"upkeep/internal/web"
+	"upkeep/internal/web/access"
 	"upkeep/internal/web/listen"
 )
 
@@ -30,8 +31,9 @@ type Application struct {
 	// Open opens the application on a state folder and returns its API. It
 	// outlives interrupts: whoever called it closes it.
 	Open func(ctx context.Context, stateDir string) (api http.Handler, closeApp func() error, err error)
-	// Serve is Open for a daemon, which begins interventions by itself.
-	Serve func(ctx context.Context, stateDir string) (api http.Handler, closeApp func() error, err error)
+	// Serve is Open for a daemon, which begins interventions by itself and lets
+	// people in.
+	Serve func(ctx context.Context, stateDir string) (gate *access.Gate, closeApp func() error, err error)
 	// Demo runs the demonstration. It attends to interrupts itself.
 	Demo func(ctx context.Context, e *Env, opts DemoOptions) error
 	// Hidden are commands that people do not type.

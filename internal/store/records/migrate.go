@@ -1,25 +1,22 @@
-package store
+package records
 
 import (
 	"context"
-	"embed"
 	"io/fs"
 	"path"
 	"slices"
 
 	"upkeep"
 	"upkeep/internal/store/column"
+	"upkeep/internal/store/migration"
 )
-
-//go:embed migration/*/*.sql
-var migrations embed.FS
 
 // migrate applies the migrations that the database has not seen, in order of
 // their names, each in its own transaction. There is no way back: a newer
 // schema than this program knows is refused.
 func (db *DB) migrate(ctx context.Context) (err error) {
 	defer upkeep.Wrap(&err, "migrate")
-	files, err := fs.Glob(migrations, "migration/"+dialect+"/*.sql")
+	files, err := fs.Glob(migration.Files, dialect+"/*.sql")
 	if err != nil {
 		return err
 	}
@@ -54,14 +51,14 @@ func (db *DB) applied(ctx context.Context) (names []string, err error) {
 	exists, err := db.hasMigrationTable(ctx)
 	if err != nil || exists {
 		if err == nil {
-			err = db.read(ctx, func(tx *tx) error {
-				names, err = collect(ctx, tx, `SELECT name FROM migration ORDER BY name`, nil, scanOne[string])
+			err = db.Read(ctx, func(tx *Tx) error {
+				names, err = Collect(ctx, tx, `SELECT name FROM migration ORDER BY name`, nil, One[string])
 				return err
 			})
 		}
 		return names, err
 	}
-	return nil, db.write(ctx, func(tx *tx) error {
+	return nil, db.Write(ctx, func(tx *Tx) error {
 		_, err := tx.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY, applied BIGINT NOT NULL)`)
 		return err
 	})
@@ -70,15 +67,15 @@ func (db *DB) applied(ctx context.Context) (names []string, err error) {
 func (db *DB) migrateFile(ctx context.Context, file string) (err error) {
 	name := path.Base(file)
 	defer upkeep.Wrap(&err, "%s", name)
-	text, err := migrations.ReadFile(file)
+	text, err := migration.Files.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	return db.write(ctx, func(tx *tx) error {
+	return db.Write(ctx, func(tx *Tx) error {
 		// The name first: another process that came between is then seen
 		// here, before any of the migration runs twice.
-		inserted, err := changed(tx.ExecContext(ctx,
-			`INSERT INTO migration (name, applied) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`, name, column.Stamp(tx.now)))
+		inserted, err := Changed(tx.ExecContext(ctx,
+			`INSERT INTO migration (name, applied) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`, name, column.Stamp(tx.Now)))
 		if err != nil || !inserted {
 			return err
 		}

@@ -1,4 +1,4 @@
-package store
+package records
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 )
 
 // What SQLite wants otherwise than another database would: this file, and the
-// migrations in migration/sqlite.
+// migrations in the folder migration/sqlite.
 
 const (
 	dialect = "sqlite"
@@ -80,7 +80,7 @@ func connect(path string, connections int) (*sql.DB, error) {
 }
 
 func (db *DB) hasMigrationTable(ctx context.Context) (exists bool, err error) {
-	err = db.read(ctx, func(tx *tx) error {
+	err = db.Read(ctx, func(tx *Tx) error {
 		return tx.QueryRowContext(ctx,
 			`SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'migration')`).Scan(&exists)
 	})
