@@ -16,19 +16,16 @@ import (
 
 // Config is what the console is made of. Every service is required.
 type Config struct {
-	Services web.Config
-	Door     frame.Door
-	Now      upkeep.Clock   // nil is time.Now
-	Zone     *time.Location // in which times are shown; nil is this machine's
-	Log      *slog.Logger   // nil discards
+	web.Config                // the services, the version, the log
+	Now        upkeep.Clock   // nil is time.Now
+	Zone       *time.Location // in which times are shown; nil is this machine's
 }
 
-// Console answers the pages. It is an http.Handler for everything but the API.
+// Console is the pages.
 type Console struct {
-	mux *http.ServeMux
-	// A browser says where a request comes from; what changes anything has to
-	// come from here.
-	guard *http.CrossOriginProtection
+	assets *asset.Set
+	frame  *frame.Frame
+	pages  pages
 }
 
 // New returns the console. It fails only when a template or a text is wrong.
@@ -46,16 +43,18 @@ func New(c Config) (*Console, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := frame.New(frame.Config{Door: c.Door, Assets: assets, Version: c.Services.Version, Now: c.Now, Zone: c.Zone, Log: c.Log})
+	f, err := frame.New(frame.Config{Assets: assets, Version: c.Version, Now: c.Now, Zone: c.Zone, Log: c.Log})
 	if err != nil {
 		return nil, err
 	}
-	s := &Console{mux: http.NewServeMux(), guard: http.NewCrossOriginProtection()}
-	s.mux.Handle("GET "+asset.Prefix, assets)
-	return s, s.routes(f, &c)
+	s := &Console{assets: assets, frame: f}
+	return s, s.pages.open(f, &c)
 }
 
-// ServeHTTP answers one request.
-func (s *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.guard.Handler(s.mux).ServeHTTP(w, r)
+// Frame is what pages of others need that are to look like these.
+func (c *Console) Frame() *frame.Frame { return c.frame }
+
+// Refuse answers who may not see a page; it is for the gate.
+func (c *Console) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	c.frame.Refuse(w, r, err)
 }

@@ -1,31 +1,27 @@
 package console
 
 import (
+	"upkeep/internal/web/access"
+	"upkeep/internal/web/console/asset"
 	"upkeep/internal/web/console/frame"
 )
 
-// routes is every address of the console. Those of open answer everybody, all
-// others only who has signed in.
-func (s *Console) routes(f *frame.Frame, c *Config) error {
-	p, err := newPages(f, c)
-	if err != nil {
-		return err
+// Routes is every address of the console, with whom it is for.
+func (c *Console) Routes() []access.Route {
+	p := &c.pages
+	table := []struct {
+		pattern string
+		who     access.Audience
+		page    frame.Handler
+	}{
+		{"GET /{$}", access.Reader, p.today.Show},
+
+		{"GET /shortcuts", access.Anyone, p.shortcuts},
+		{"POST /preferences", access.Anyone, frame.Prefer},
 	}
-	open := map[string]frame.Handler{
-		"GET /signin":       p.signin.Show,
-		"POST /signin":      p.signin.Enter,
-		"POST /signout":     p.signin.Leave,
-		"POST /preferences": frame.Prefer,
+	routes := []access.Route{{Pattern: "GET " + asset.Prefix, For: access.Anyone, Handler: c.assets}}
+	for _, t := range table {
+		routes = append(routes, access.Route{Pattern: t.pattern, For: t.who, Handler: c.frame.Page(t.page)})
 	}
-	for pattern, h := range open {
-		s.mux.Handle(pattern, f.Open(h))
-	}
-	for pattern, h := range map[string]frame.Handler{
-		"GET /{$}":       p.today.Show,
-		"GET /shortcuts": p.shortcuts,
-		"/":              frame.Missing,
-	} {
-		s.mux.Handle(pattern, f.Page(h))
-	}
-	return nil
+	return routes
 }

@@ -14,26 +14,16 @@ import (
 
 	"upkeep"
 	"upkeep/internal/catalogue"
+	"upkeep/internal/web/access"
 	"upkeep/internal/web/console/asset"
+	"upkeep/internal/web/reply"
 )
-
-// Actor is who uses the console.
-type Actor struct {
-	Name string // as the ledger names them
-}
-
-// Door knows who is at the other end of a request.
-type Door interface {
-	// Actor returns who asks; ok is false when nobody has signed in.
-	Actor(r *http.Request) (actor Actor, ok bool)
-}
 
 // SignIn is the page that whoever has not signed in is led to.
 const SignIn = "/signin"
 
 // Config is what a Frame is made of.
 type Config struct {
-	Door    Door
 	Assets  *asset.Set
 	Version string // of the program
 	Now     upkeep.Clock
@@ -95,28 +85,10 @@ func (f *Frame) View(files fs.FS, name string) (*View, error) {
 // anything when it returns an error.
 type Handler func(v *Visit) error
 
-// Page answers whoever has signed in, and leads everybody else to where one
-// does.
+// Page makes an http.Handler of one. Who may ask is up to the gate before it.
 func (f *Frame) Page(h Handler) http.Handler {
-	return f.Open(func(v *Visit) error {
-		actor, ok := f.Door.Actor(v.R)
-		if !ok {
-			return v.Go(SignIn + "?to=" + url.QueryEscape(v.here()))
-		}
-		v.Actor = actor
-		return h(v)
-	})
-}
-
-// maxForm bounds what a form may carry.
-const maxForm = 1 << 20
-
-// Open answers everybody.
-func (f *Frame) Open(h Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		protect(w.Header())
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-		v := &Visit{W: w, R: r, frame: f, Texts: f.texts[languageOf(r)]}
+		v := f.visit(w, r)
 		if !f.Assets.Complete() {
 			http.Error(w, v.Texts.Text("console.no_assets"), http.StatusServiceUnavailable)
 			return
@@ -127,16 +99,21 @@ func (f *Frame) Open(h Handler) http.Handler {
 	})
 }
 
-// protect tells a browser what a page may do: nothing of what stands in it is
-// code, nothing comes from elsewhere, and nobody frames it.
-func protect(header http.Header) {
-	header.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "+
-		"connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
-	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Referrer-Policy", "same-origin")
-	header.Set("Cross-Origin-Opener-Policy", "same-origin")
-	header.Set("Cache-Control", "no-store")
-	header.Set("Vary", "Accept-Language, Cookie")
+func (f *Frame) visit(w http.ResponseWriter, r *http.Request) *Visit {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Vary", "Accept-Language, Cookie")
+	return &Visit{W: w, R: r, Who: access.Of(r), Texts: f.texts[languageOf(r)], frame: f}
+}
+
+// Refuse answers who may not: whoever has not signed in is led to where one
+// does, and from there back.
+func (f *Frame) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	v := f.visit(w, r)
+	if upkeep.CodeOf(err) == upkeep.CodeUnauthorized && r.Method == http.MethodGet && r.URL.Path != SignIn {
+		http.Redirect(w, r, SignIn+"?next="+url.QueryEscape(v.here()), http.StatusSeeOther)
+		return
+	}
+	f.fail(v, err)
 }
 
 // Failure is what the page of an error shows.
@@ -157,29 +134,10 @@ func (f *Frame) fail(v *Visit, err error) {
 		f.Log.Error("page", "method", v.R.Method, "path", v.R.URL.Path, "error", err)
 		shown.Message, shown.Hint = v.Texts.Text("console.internal"), v.Texts.Text("console.internal_hint")
 	} else {
-		shown.Status = statusOf(e.Code)
+		shown.Status = reply.Status(err)
 		shown.Message, shown.Hint = v.Texts.Error(err)
 	}
 	if err := v.show(f.failed, shown.Status, Head{Title: v.Texts.Text("console.failed")}, shown); err != nil {
 		f.Log.Error("page of an error", "path", v.R.URL.Path, "error", err)
 	}
-}
-
-// statusOf says what an error is in HTTP's words.
-func statusOf(code upkeep.Code) int {
-	switch code {
-	case upkeep.CodeInvalid:
-		return http.StatusBadRequest
-	case upkeep.CodeNotFound:
-		return http.StatusNotFound
-	case upkeep.CodeConflict, upkeep.CodeHeld:
-		return http.StatusConflict
-	case upkeep.CodeUnauthorized:
-		return http.StatusForbidden
-	case upkeep.CodeRefused:
-		return http.StatusUnprocessableEntity
-	case upkeep.CodeUnreachable:
-		return http.StatusBadGateway
-	}
-	return http.StatusInternalServerError
 }

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/text/language"
 
 	"upkeep/internal/catalogue"
+	"upkeep/internal/web/access"
 )
 
 // languages are those that pages are in, the first for whoever asks for none.
@@ -52,19 +53,18 @@ const year = 365 * 24 * 60 * 60
 // Prefer keeps a choice of language or theme and leads back.
 func Prefer(v *Visit) error {
 	if chosen := v.R.PostFormValue("language"); slices.Contains(languages(), catalogue.Language(chosen)) {
-		v.Keep(languageCookie, chosen, year)
+		v.keep(languageCookie, chosen)
 	}
 	if chosen := v.R.PostFormValue("theme"); slices.Contains(themes(), chosen) {
-		v.Keep(themeCookie, chosen, year)
+		v.keep(themeCookie, chosen)
 	}
-	return v.Go(Local(v.R.PostFormValue("to")))
+	return v.Go(access.Next(v.R.PostFormValue("next"), "/"))
 }
 
-// Keep sets a cookie that no script and no other place reads; it is sent over
-// plain HTTP only where the page itself came that way.
-func (v *Visit) Keep(name, value string, seconds int) {
-	secure := v.R.TLS != nil || strings.EqualFold(v.R.Header.Get("X-Forwarded-Proto"), "https")
-	http.SetCookie(v.W, &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: seconds, HttpOnly: true, Secure: secure, SameSite: http.SameSiteStrictMode})
+// keep sets a cookie that no script reads.
+func (v *Visit) keep(name, value string) {
+	secure := v.R.TLS != nil || strings.HasPrefix(v.R.Header.Get("Origin"), "https:")
+	http.SetCookie(v.W, &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: year, HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode})
 }
 
 // compressed writes a page to a browser that takes it smaller.

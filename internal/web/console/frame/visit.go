@@ -5,12 +5,13 @@ import (
 	"embed"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
 	"upkeep"
 	"upkeep/internal/catalogue"
+	"upkeep/internal/web/access"
+	"upkeep/internal/web/query"
 )
 
 //go:embed *.html
@@ -21,7 +22,7 @@ var files embed.FS
 type Visit struct {
 	W     http.ResponseWriter
 	R     *http.Request
-	Actor Actor
+	Who   access.Who
 	Texts *catalogue.Texts
 	frame *Frame
 }
@@ -39,7 +40,7 @@ type Crumb struct{ Title, Path string }
 // shell is what the layout's template gets.
 type shell struct {
 	Head
-	Actor    Actor
+	Person   string // who is signed in, "" for nobody
 	Language catalogue.Language
 	Theme    string // "light", "dark" or "auto"
 	Here     string // path and query of the page
@@ -49,13 +50,33 @@ type shell struct {
 	Data     any
 }
 
+// person is whoever is signed in, as they call themselves.
+func (v *Visit) person() string {
+	switch account := v.Who.Account; {
+	case v.Who.Machine:
+		return v.Actor()
+	case account == nil:
+		return ""
+	case account.Name != "":
+		return account.Name
+	default:
+		return account.Mail
+	}
+}
+
+// Actor is who asks, as the ledger names them.
+func (v *Visit) Actor() string { return query.Actor(v.R) }
+
+// Works reports whether they may have work begun, and not only look.
+func (v *Visit) Works() bool { return v.Who.Works() }
+
 // Show answers with a page.
 func (v *Visit) Show(page *View, head Head, data any) error {
 	return v.show(page, http.StatusOK, head, data)
 }
 
 func (v *Visit) show(page *View, status int, head Head, data any) error {
-	shown := shell{Head: head, Actor: v.Actor, Language: v.Texts.Language(), Theme: themeOf(v.R), Here: v.here(),
+	shown := shell{Head: head, Person: v.person(), Language: v.Texts.Language(), Theme: themeOf(v.R), Here: v.here(),
 		Version: v.frame.Version, Notice: v.notice(), Search: v.R.URL.Query().Get("q"), Data: data}
 	return v.render(page, "layout", status, shown)
 }
@@ -131,22 +152,10 @@ func (v *Visit) here() string {
 	return v.R.URL.Path + "?" + q.Encode()
 }
 
-// ID returns the number in the page's address. CodeInvalid when there is none.
-func ID[T ~int64](v *Visit) (T, error) {
-	id, err := strconv.ParseInt(v.R.PathValue("id"), 10, 64)
-	if err != nil || id <= 0 {
-		return 0, upkeep.Errorf(upkeep.CodeInvalid, "id %q: want a number from 1", v.R.PathValue("id"))
-	}
-	return T(id), nil
+// Missing is where no page is.
+func Missing(v *Visit) error {
+	return upkeep.Errorf(upkeep.CodeNotFound, "there is no page %s", v.R.URL.Path)
 }
 
-// Local returns a path if it leads to a page of the console, else the front
-// page: nobody is led elsewhere by an address that they were sent.
-func Local(path string) string {
-	u, err := url.Parse(path)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || !strings.HasPrefix(path, "/") ||
-		strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n\t") {
-		return "/"
-	}
-	return path
-}
+// Shortcuts is the view of what keys do.
+func (f *Frame) Shortcuts() (*View, error) { return f.View(files, "shortcuts.html") }
