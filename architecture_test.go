@@ -92,6 +92,8 @@ func siblings() []struct{ from, to, why string } {
 		{"internal/fleet", "internal/schedule", "the same"},
 		{"internal/fleet", "internal/web", "fleet states which of web's interfaces it answers"},
 		{"internal/web", "internal/web", "the API's own parts"},
+		{"internal/web/console", "internal/catalogue", "pages are in the language of whoever reads them"},
+		{"internal/web/console", "internal/terminal", "what is said to a terminal of reasons, events and checks, pages say in the same words"},
 		{"internal/demo", "internal/demo", "the demo's own parts"},
 		{"internal/demo", "internal/terminal", "the tour shows what it does"},
 		{"internal/demo", "internal/cms", "a demo site says how its database is reached, in cms's words"},

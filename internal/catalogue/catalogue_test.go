@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -37,7 +38,7 @@ func raw(texts *catalogue.Texts, key, count string) string {
 
 // names are all parameters that texts may name.
 func names() []string {
-	return strings.Fields(`address all application argument back backup because branch bytes check checks client code command component components database differences digest
+	return strings.Fields(`address all application argument at back backup because branch bytes check checks client code command component components database differences digest
 		dir failed files finding flag from go gone got have head held hint host id kept locale moment most names new note one other page pages plan
 		publishers rate root rows scope security seq since site sites slug source span state status subject target title to trial type
 		uncovered until updates uri value version want wave what when where who why word`)
@@ -107,6 +108,9 @@ func TestKeysAreUsedAndThere(t *testing.T) {
 			used[lit] = true
 		}
 	}
+	for _, key := range inPages(t) {
+		used[key] = true
+	}
 	isKey := regexp.MustCompile(`^[a-z]+(\.[a-z_]+)+$`)
 	for lit := range used {
 		first, _, _ := strings.Cut(lit, ".")
@@ -122,6 +126,32 @@ func TestKeysAreUsedAndThere(t *testing.T) {
 			t.Errorf("text %s is not used", key)
 		}
 	}
+}
+
+// inPages returns the keys in the templates and sources of the pages.
+func inPages(t *testing.T) (keys []string) {
+	t.Helper()
+	quoted := regexp.MustCompile(`"([a-z]+(?:\.[a-z_]+)+)"`)
+	err := filepath.WalkDir("../web/console", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || strings.HasSuffix(path, "_test.go") || !slices.Contains([]string{".go", ".html"}, filepath.Ext(path)) {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		for _, m := range quoted.FindAllSubmatch(source, -1) {
+			keys = append(keys, string(m[1]))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := open(t, catalogue.French)
+	for _, key := range keys {
+		if strings.HasPrefix(key, "console.") && !texts.Has(key) {
+			t.Errorf("key %s has no text", key)
+		}
+	}
+	return keys
 }
 
 // literals returns the string literals in the sources of a folder.

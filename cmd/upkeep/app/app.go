@@ -29,6 +29,7 @@ import (
 	"upkeep/internal/verify"
 	"upkeep/internal/web"
 	"upkeep/internal/web/access"
+	"upkeep/internal/web/console"
 	"upkeep/internal/web/listen"
 )
 
@@ -63,12 +64,16 @@ func Open(ctx context.Context, dir, version string, daemon bool) (_ *access.Gate
 	if err := a.open(ctx); err != nil {
 		return nil, nil, errors.Join(err, a.close())
 	}
+	gate, err := a.gate()
+	if err != nil {
+		return nil, nil, errors.Join(err, a.close())
+	}
 	running, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- a.queue.Run(running, a.workers()) }()
 	go a.custody.Revive(running)
 	go a.tidy(running)
-	return a.gate(), func() error {
+	return gate, func() error {
 		stop()
 		err := <-ended
 		if errors.Is(err, context.Canceled) {
@@ -226,16 +231,25 @@ func (a *app) workers() map[string]engine.Worker {
 	return workers
 }
 
-// gate is the way to everything that can be asked.
-func (a *app) gate() *access.Gate {
-	api := web.New(web.Config{
+// gate is the way to everything that can be asked: the API, and for a daemon
+// the pages.
+func (a *app) gate() (*access.Gate, error) {
+	services := web.Config{
 		Sites: fleet.SiteList{Fleet: a.fleet}, Hosts: hosts.List{Fleet: a.fleet}, Applications: discovery.List{Fleet: a.fleet}, Inventories: a.fleet, Updates: a.fleet,
 		Interventions: fleet.Record{Fleet: a.fleet}, Backups: fleet.Vault{Fleet: a.fleet},
 		Restores: fleet.Vault{Fleet: a.fleet}, Gates: a.fleet, Checks: a.fleet, Doctor: doctor{a}, Ledger: a.fleet, Vaults: vaults{a},
 		Plans: fleet.Contracts{Fleet: a.fleet}, Schedules: fleet.Calendar{Fleet: a.fleet}, FleetWork: fleet.Calendar{Fleet: a.fleet}, Releases: fleet.Shelf{Fleet: a.fleet},
 		Version: a.version, Log: a.log,
-	})
-	return access.New(access.Config{Routes: api.Routes(), Log: a.log})
+	}
+	c := access.Config{Routes: web.New(services).Routes(), Log: a.log}
+	if a.daemon {
+		pages, err := console.New(console.Config{Config: services})
+		if err != nil {
+			return nil, err
+		}
+		c.Routes, c.Refuse = append(c.Routes, pages.Routes()...), pages.Refuse
+	}
+	return access.New(c), nil
 }
 
 func (a *app) close() error {

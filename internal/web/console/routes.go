@@ -1,0 +1,27 @@
+package console
+
+import (
+	"upkeep/internal/web/access"
+	"upkeep/internal/web/console/asset"
+	"upkeep/internal/web/console/frame"
+)
+
+// Routes is every address of the console, with whom it is for.
+func (c *Console) Routes() []access.Route {
+	p := &c.pages
+	table := []struct {
+		pattern string
+		who     access.Audience
+		page    frame.Handler
+	}{
+		{"GET /{$}", access.Reader, p.today.Show},
+
+		{"GET /shortcuts", access.Anyone, p.shortcuts},
+		{"POST /preferences", access.Anyone, frame.Prefer},
+	}
+	routes := []access.Route{{Pattern: "GET " + asset.Prefix, For: access.Anyone, Handler: c.assets}}
+	for _, t := range table {
+		routes = append(routes, access.Route{Pattern: t.pattern, For: t.who, Handler: c.frame.Page(t.page)})
+	}
+	return routes
+}
