@@ -73,6 +73,8 @@ func within(dir string, folders ...string) bool {
 // the root's, which everyone may import, and those of cmd, which wires all.
 func siblings() []struct{ from, to, why string } {
 	return []struct{ from, to, why string }{
+		{"internal", "person", "the vocabulary of people stands apart from the root's, for its size"},
+		{"internal/people", "internal/people", "people's own parts"},
 		{"internal/cms", "internal/cms", "drivers answer what cms asks, with its readers of PHP and archives and parts of their own"},
 		{"internal/agent", "internal/cms", "the agent asks drivers, whichever they are"},
 		{"internal/agent", "internal/agent", "the agent's own parts"},

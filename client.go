@@ -29,8 +29,8 @@ const mostContacts = 50
 
 // Validate returns CodeInvalid naming the first field that is wrong.
 func (c *Client) Validate() error {
-	if !shortName.MatchString(c.Name) {
-		return Errorf(CodeInvalid, "client %q: want 1 to 63 of a-z, 0-9, '.' and '-'", c.Name)
+	if err := ValidClientName(c.Name); err != nil {
+		return err
 	}
 	if err := validLine("title", c.Title, true); err != nil {
 		return err
@@ -38,7 +38,7 @@ func (c *Client) Validate() error {
 	if err := validMail(c.Mail); err != nil {
 		return err
 	}
-	if err := validLanguage(c.Language); err != nil {
+	if err := ValidLanguage(c.Language); err != nil {
 		return err
 	}
 	if len(c.Contacts) > mostContacts {
@@ -50,6 +50,23 @@ func (c *Client) Validate() error {
 		}
 	}
 	return nil
+}
+
+// ValidClientName returns CodeInvalid for what cannot be a client's short name.
+func ValidClientName(name string) error {
+	if !shortName.MatchString(name) {
+		return Errorf(CodeInvalid, "client %q: want 1 to 63 of a-z, 0-9, '.' and '-'", name)
+	}
+	return nil
+}
+
+// ValidLanguage returns CodeInvalid for a language that nothing is written in.
+func ValidLanguage(language string) error {
+	switch language {
+	case "", "fr", "en":
+		return nil
+	}
+	return Errorf(CodeInvalid, "language %q: want fr or en", language)
 }
 
 func (c *Contact) validate() error {
@@ -71,6 +88,8 @@ func validLine(name, text string, needed bool) error {
 	}
 	return nil
 }
+
+func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
 func validMail(address string) error {
 	if address == "" {

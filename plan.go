@@ -79,8 +79,10 @@ type Subscription struct {
 
 // Validate returns CodeInvalid naming the first field that is wrong.
 func (s *Subscription) Validate() error {
-	if s.Client != "" && !shortName.MatchString(s.Client) {
-		return Errorf(CodeInvalid, "client %q: want 1 to 63 of a-z, 0-9, '.' and '-'", s.Client)
+	if s.Client != "" {
+		if err := ValidClientName(s.Client); err != nil {
+			return err
+		}
 	}
 	switch s.Canary {
 	case MayBeCanary, Willing, NeverCanary:

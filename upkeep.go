@@ -41,12 +41,6 @@ type InterventionID int64
 // BackupID numbers a backup.
 type BackupID int64
 
-// AccountID numbers an account.
-type AccountID int64
-
-// SessionID numbers a session.
-type SessionID int64
-
 // String returns the decimal number.
 func (id SiteID) String() string { return strconv.FormatInt(int64(id), 10) }
 
@@ -55,12 +49,6 @@ func (id InterventionID) String() string { return strconv.FormatInt(int64(id), 1
 
 // String returns the decimal number.
 func (id BackupID) String() string { return strconv.FormatInt(int64(id), 10) }
-
-// String returns the decimal number.
-func (id AccountID) String() string { return strconv.FormatInt(int64(id), 10) }
-
-// String returns the decimal number.
-func (id SessionID) String() string { return strconv.FormatInt(int64(id), 10) }
 
 // Clock tells the time. It is a field wherever time matters, so that tests
 // can hold it.

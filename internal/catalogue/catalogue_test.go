@@ -94,7 +94,7 @@ func TestTypography(t *testing.T) {
 
 // families are the prefixes of keys that are built from codes.
 func families() []string {
-	return strings.Fields(`state status moment result disposition cms change unit progress event check reason because finding task ledger requirement scope consent standing cut canary`)
+	return strings.Fields(`state status moment result disposition cms change unit progress event check reason because finding task ledger requirement scope consent standing cut canary role proof`)
 }
 
 // TestKeysAreUsedAndThere reads the sources of the programs: a key in a call
@@ -115,7 +115,7 @@ func TestKeysAreUsedAndThere(t *testing.T) {
 	for lit := range used {
 		first, _, _ := strings.Cut(lit, ".")
 		if isKey.MatchString(lit) && slices.ContainsFunc(texts.Keys(), func(k string) bool { return strings.HasPrefix(k, first+".") }) &&
-			!texts.Has(lit) && !texts.Has("cmd."+lit+".short") && !slices.Contains([]string{"upkeep.sock", "upkeep.example", "memory.json"}, lit) {
+			!texts.Has(lit) && !texts.Has("cmd."+lit+".short") && !slices.Contains([]string{"upkeep.sock", "upkeep.example", "memory.json", "self.html"}, lit) {
 			t.Errorf("key %s has no text", lit)
 		}
 	}
@@ -131,6 +131,7 @@ func TestKeysAreUsedAndThere(t *testing.T) {
 // inPages returns the keys in the templates and sources of the pages.
 func inPages(t *testing.T) (keys []string) {
 	t.Helper()
+	done := regexp.MustCompile(`(?:\b(?:Done|changed)\(.*, "|done=)([a-z_]+)"`) // what was done, as pages tell it
 	quoted := regexp.MustCompile(`"([a-z]+(?:\.[a-z_]+)+)"`)
 	err := filepath.WalkDir("../web/console", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || strings.HasSuffix(path, "_test.go") || !slices.Contains([]string{".go", ".html"}, filepath.Ext(path)) {
@@ -139,6 +140,9 @@ func inPages(t *testing.T) (keys []string) {
 		source, err := os.ReadFile(path)
 		for _, m := range quoted.FindAllSubmatch(source, -1) {
 			keys = append(keys, string(m[1]))
+		}
+		for _, m := range done.FindAllSubmatch(source, -1) {
+			keys = append(keys, "console.done."+string(m[1]))
 		}
 		return err
 	})

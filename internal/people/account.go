@@ -6,24 +6,25 @@ import (
 
 	"upkeep"
 	"upkeep/internal/people/password"
+	"upkeep/person"
 )
 
 // linkLasts is how long a one-time link may wait to be used.
 const linkLasts = 72 * time.Hour
 
 // AccountByMail returns an account. CodeNotFound when nobody has the address.
-func (p *People) AccountByMail(ctx context.Context, mail string) (*upkeep.Account, error) {
+func (p *People) AccountByMail(ctx context.Context, mail string) (*person.Account, error) {
 	return p.Accounts.AccountByMail(ctx, small(mail))
 }
 
 // ListAccounts returns all accounts, by mail address.
-func (p *People) ListAccounts(ctx context.Context) ([]*upkeep.Account, error) {
+func (p *People) ListAccounts(ctx context.Context) ([]*person.Account, error) {
 	return p.Accounts.Accounts(ctx)
 }
 
 // AddAccount adds an account and returns the one-time link by which its person
 // chooses a password. CodeConflict when the mail address is taken.
-func (p *People) AddAccount(ctx context.Context, by string, account *upkeep.Account) (link string, err error) {
+func (p *People) AddAccount(ctx context.Context, by string, account *person.Account) (link string, err error) {
 	defer upkeep.Wrap(&err, "add account %s", account.Mail)
 	account.Mail = small(account.Mail)
 	if err := account.Validate(); err != nil {
@@ -44,12 +45,12 @@ func (p *People) AddAccount(ctx context.Context, by string, account *upkeep.Acco
 
 // SetAccount changes an account's name, role, client, language and last day,
 // and ends its sessions when what it may do changed.
-func (p *People) SetAccount(ctx context.Context, by, mail string, set *upkeep.Account) (*upkeep.Account, error) {
+func (p *People) SetAccount(ctx context.Context, by, mail string, set *person.Account) (*person.Account, error) {
 	account, err := p.AccountByMail(ctx, mail)
 	if err != nil {
 		return nil, err
 	}
-	err = p.Accounts.UpdateAccount(ctx, account.ID, func(a *upkeep.Account) error {
+	err = p.Accounts.UpdateAccount(ctx, account.ID, func(a *person.Account) error {
 		a.Name, a.Role, a.Client, a.Language, a.Until = set.Name, set.Role, set.Client, set.Language, set.Until
 		return a.Validate()
 	})
@@ -65,7 +66,7 @@ func (p *People) SetAccount(ctx context.Context, by, mail string, set *upkeep.Ac
 
 // DisableAccount keeps an account from signing in, from now on, or with false
 // lets it again.
-func (p *People) DisableAccount(ctx context.Context, by, mail string, disabled bool) (*upkeep.Account, error) {
+func (p *People) DisableAccount(ctx context.Context, by, mail string, disabled bool) (*person.Account, error) {
 	account, err := p.AccountByMail(ctx, mail)
 	if err != nil {
 		return nil, err
@@ -74,7 +75,7 @@ func (p *People) DisableAccount(ctx context.Context, by, mail string, disabled b
 	if disabled {
 		kind = kindAccountDisabled
 	}
-	err = p.Accounts.UpdateAccount(ctx, account.ID, func(a *upkeep.Account) error {
+	err = p.Accounts.UpdateAccount(ctx, account.ID, func(a *person.Account) error {
 		switch {
 		case !disabled:
 			a.Disabled = time.Time{}
@@ -111,7 +112,7 @@ func (p *People) ResetAccount(ctx context.Context, by, mail string, factors bool
 	return p.newLink(ctx, by, account)
 }
 
-func (p *People) dropFactors(ctx context.Context, by string, account *upkeep.Account) error {
+func (p *People) dropFactors(ctx context.Context, by string, account *person.Account) error {
 	if err := p.dropCode(ctx, by, account); err != nil {
 		return err
 	}
@@ -128,9 +129,9 @@ func (p *People) dropFactors(ctx context.Context, by string, account *upkeep.Acc
 }
 
 // newLink makes a link, which replaces those before.
-func (p *People) newLink(ctx context.Context, by string, account *upkeep.Account) (string, error) {
+func (p *People) newLink(ctx context.Context, by string, account *person.Account) (string, error) {
 	token := newToken()
-	link := &upkeep.Link{Account: account.ID, Expires: p.Now().UTC().Add(linkLasts)}
+	link := &person.Link{Account: account.ID, Expires: p.Now().UTC().Add(linkLasts)}
 	if err := p.Once.CreateLink(ctx, link, hashOf(token)); err != nil {
 		return "", err
 	}
@@ -142,7 +143,7 @@ func (p *People) newLink(ctx context.Context, by string, account *upkeep.Account
 
 // OpenLink returns whose a one-time link is, without using it. CodeNotFound
 // when it was never one, was used, or is too old.
-func (p *People) OpenLink(ctx context.Context, token string) (*upkeep.Account, error) {
+func (p *People) OpenLink(ctx context.Context, token string) (*person.Account, error) {
 	link, err := p.Once.Link(ctx, hashOf(token))
 	if err != nil {
 		return nil, spent(err)
@@ -164,7 +165,7 @@ func spent(err error) error {
 
 // UseLink chooses the password of whose link it is, ends their sessions and
 // lets them in, halfway when they have a second factor.
-func (p *People) UseLink(ctx context.Context, from Caller, token, given string) (*Entered, error) {
+func (p *People) UseLink(ctx context.Context, from person.Caller, token, given string) (*person.Entered, error) {
 	account, err := p.OpenLink(ctx, token)
 	if err != nil {
 		return nil, err
@@ -181,11 +182,11 @@ func (p *People) UseLink(ctx context.Context, from Caller, token, given string) 
 	if err := p.Sessions.DeleteSessions(ctx, account.ID, 0, 0); err != nil {
 		return nil, err
 	}
-	return p.begin(ctx, account, from, upkeep.ByLink, !account.Bare())
+	return p.begin(ctx, account, from, person.ByLink, !account.Bare())
 }
 
 // choose keeps a password that a person chose.
-func (p *People) choose(ctx context.Context, by string, account *upkeep.Account, given string) error {
+func (p *People) choose(ctx context.Context, by string, account *person.Account, given string) error {
 	if err := password.Valid(given, account.Mail, account.Name); err != nil {
 		return err
 	}

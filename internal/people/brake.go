@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/person"
 )
 
 // brake says how soon after failures in a row somebody is heard again.
@@ -37,7 +38,7 @@ func (b brake) wait(failures int) time.Duration {
 // heard counts a try as failed before it is looked at, so that many at once
 // cannot pass the count. CodeHeld, with how long to wait, when it is not heard.
 func (p *People) heard(ctx context.Context, key string, b brake) error {
-	return p.Brakes.Try(ctx, key, func(tries *upkeep.Tries, now time.Time) error {
+	return p.Brakes.Try(ctx, key, func(tries *person.Tries, now time.Time) error {
 		if now.Before(tries.Until) {
 			return upkeep.Errorf(upkeep.CodeHeld, "too many failures in a row").
 				WithHint("Try again in %s.", tries.Until.Sub(now).Round(time.Second))
@@ -54,7 +55,7 @@ func (p *People) heard(ctx context.Context, key string, b brake) error {
 // forgive takes back the one try that was right. What was wrong before it
 // stays: somebody with an account of their own must not buy tries with it.
 func (p *People) forgive(ctx context.Context, key string, b brake) error {
-	return p.Brakes.Try(ctx, key, func(tries *upkeep.Tries, now time.Time) error {
+	return p.Brakes.Try(ctx, key, func(tries *person.Tries, now time.Time) error {
 		tries.Failures = max(0, tries.Failures-1)
 		tries.Until = now.Add(b.wait(tries.Failures))
 		return nil
@@ -64,8 +65,8 @@ func (p *People) forgive(ctx context.Context, key string, b brake) error {
 // mailKey and the others name what tries are counted by. Addresses of mail are
 // not kept: what is typed there may be a password.
 func mailKey(mail string) string                  { return "mail:" + hashOf(mail) }
-func codeKey(account upkeep.AccountID) string     { return "code:" + account.String() }
-func passwordKey(account upkeep.AccountID) string { return "password:" + account.String() }
+func codeKey(account person.AccountID) string     { return "code:" + account.String() }
+func passwordKey(account person.AccountID) string { return "password:" + account.String() }
 
 // addressKey is an address of version 4, or the net of 64 bits that a customer
 // of version 6 has.

@@ -12,6 +12,7 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	"upkeep"
+	"upkeep/person"
 )
 
 // How one-time codes are made: what every program for them takes.
@@ -21,15 +22,9 @@ const (
 	recoveryCodes = 10
 )
 
-// CodeSetup is what a person puts into their program for one-time codes.
-type CodeSetup struct {
-	URL    string // for a picture of it
-	Secret string // to type
-}
-
 // BeginCode makes a new secret of one-time codes for who is signed in. It
 // counts from when FinishCode sees a code of it.
-func (p *People) BeginCode(ctx context.Context, token string) (*CodeSetup, error) {
+func (p *People) BeginCode(ctx context.Context, token string) (*person.CodeSetup, error) {
 	session, account, err := p.Enter(ctx, token)
 	if err != nil {
 		return nil, err
@@ -45,16 +40,16 @@ func (p *People) BeginCode(ctx context.Context, token string) (*CodeSetup, error
 	if err != nil {
 		return nil, err
 	}
-	err = p.Credentials.UpdateCredentials(ctx, account.ID, func(c *upkeep.Credentials) error {
+	err = p.Credentials.UpdateCredentials(ctx, account.ID, func(c *person.Credentials) error {
 		c.Pending = sealed
 		return nil
 	})
-	return &CodeSetup{URL: key.URL(), Secret: key.Secret()}, err
+	return &person.CodeSetup{URL: key.URL(), Secret: key.Secret()}, err
 }
 
 // FinishCode has the codes of the new secret count, once it has seen one, and
 // returns recovery codes, which are shown this once. Other sessions end.
-func (p *People) FinishCode(ctx context.Context, from Caller, token, code string) (*Entered, []string, error) {
+func (p *People) FinishCode(ctx context.Context, from person.Caller, token, code string) (*person.Entered, []string, error) {
 	session, account, err := p.Enter(ctx, token)
 	if err != nil {
 		return nil, nil, err
@@ -65,7 +60,7 @@ func (p *People) FinishCode(ctx context.Context, from Caller, token, code string
 	if err := p.heard(ctx, codeKey(account.ID), accountBrake()); err != nil {
 		return nil, nil, err
 	}
-	err = p.Credentials.UpdateCredentials(ctx, account.ID, func(c *upkeep.Credentials) error {
+	err = p.Credentials.UpdateCredentials(ctx, account.ID, func(c *person.Credentials) error {
 		step, err := p.step(c.Pending, code, 0)
 		if err != nil {
 			return err
@@ -91,7 +86,7 @@ func (p *People) FinishCode(ctx context.Context, from Caller, token, code string
 }
 
 // RemoveCode ends one-time codes for who is signed in.
-func (p *People) RemoveCode(ctx context.Context, from Caller, token string) (*Entered, error) {
+func (p *People) RemoveCode(ctx context.Context, from person.Caller, token string) (*person.Entered, error) {
 	session, account, err := p.Enter(ctx, token)
 	if err != nil {
 		return nil, err
@@ -105,11 +100,11 @@ func (p *People) RemoveCode(ctx context.Context, from Caller, token string) (*En
 	return p.again(ctx, from, session, account)
 }
 
-func (p *People) dropCode(ctx context.Context, by string, account *upkeep.Account) error {
+func (p *People) dropCode(ctx context.Context, by string, account *person.Account) error {
 	if !account.Code {
 		return nil
 	}
-	err := p.Credentials.UpdateCredentials(ctx, account.ID, func(c *upkeep.Credentials) error {
+	err := p.Credentials.UpdateCredentials(ctx, account.ID, func(c *person.Credentials) error {
 		c.Code, c.Pending = nil, nil
 		return nil
 	})
@@ -124,10 +119,10 @@ func (p *People) dropCode(ctx context.Context, by string, account *upkeep.Accoun
 
 // checkCode takes a one-time code that was not taken before, or a recovery
 // code. CodeUnauthorized when it is neither.
-func (p *People) checkCode(ctx context.Context, account *upkeep.Account, code string) error {
+func (p *People) checkCode(ctx context.Context, account *person.Account, code string) error {
 	code = strings.ToUpper(strings.NewReplacer(" ", "", "-", "").Replace(code))
 	if len(code) == int(otp.DigitsSix) {
-		return p.Credentials.UpdateCredentials(ctx, account.ID, func(c *upkeep.Credentials) error {
+		return p.Credentials.UpdateCredentials(ctx, account.ID, func(c *person.Credentials) error {
 			step, err := p.step(c.Code, code, c.Step)
 			c.Step = max(step, c.Step)
 			return err

@@ -12,21 +12,15 @@ import (
 	"github.com/go-webauthn/webauthn/webauthn"
 
 	"upkeep"
+	"upkeep/person"
 )
 
 // challengeLasts is how long a device may take.
 const challengeLasts = 5 * time.Minute
 
-// KeyRequest is what a browser asks a device for, and the ticket that its
-// answer comes back with.
-type KeyRequest struct {
-	Options json.RawMessage `json:"options"`
-	Ticket  string          `json:"ticket"`
-}
-
 // keyOwner is an account as passkeys see it.
 type keyOwner struct {
-	account *upkeep.Account
+	account *person.Account
 	keys    []webauthn.Credential
 }
 
@@ -40,7 +34,7 @@ func (o *keyOwner) WebAuthnDisplayName() string {
 	return o.account.Mail
 }
 
-func (p *People) owner(ctx context.Context, account *upkeep.Account) (*keyOwner, error) {
+func (p *People) owner(ctx context.Context, account *person.Account) (*keyOwner, error) {
 	kept, err := p.Passkeys.Passkeys(ctx, account.ID)
 	if err != nil {
 		return nil, err
@@ -71,7 +65,7 @@ const (
 	toEnter  = "enter"
 )
 
-func (p *People) challenge(ctx context.Context, c ceremony, options any) (*KeyRequest, error) {
+func (p *People) challenge(ctx context.Context, c ceremony, options any) (*person.KeyRequest, error) {
 	raw, err := json.Marshal(options)
 	if err != nil {
 		return nil, err
@@ -82,7 +76,7 @@ func (p *People) challenge(ctx context.Context, c ceremony, options any) (*KeyRe
 	}
 	ticket := newToken()
 	err = p.Once.CreateChallenge(ctx, hashOf(ticket), record, p.Now().UTC().Add(challengeLasts))
-	return &KeyRequest{Options: raw, Ticket: ticket}, err
+	return &person.KeyRequest{Options: raw, Ticket: ticket}, err
 }
 
 // take returns the challenge of a ticket, which counts no more.
@@ -113,7 +107,7 @@ func refusedKey(err error) error {
 }
 
 // BeginPasskey has the device of who is signed in make a passkey.
-func (p *People) BeginPasskey(ctx context.Context, token string) (*KeyRequest, error) {
+func (p *People) BeginPasskey(ctx context.Context, token string) (*person.KeyRequest, error) {
 	session, account, err := p.Enter(ctx, token)
 	if err != nil {
 		return nil, err
@@ -135,7 +129,7 @@ func (p *People) BeginPasskey(ctx context.Context, token string) (*KeyRequest, e
 }
 
 // FinishPasskey keeps the passkey that the device made. Other sessions end.
-func (p *People) FinishPasskey(ctx context.Context, from Caller, token, name string, answer KeyAnswer) (*Entered, error) {
+func (p *People) FinishPasskey(ctx context.Context, from person.Caller, token, name string, answer person.KeyAnswer) (*person.Entered, error) {
 	session, account, err := p.Enter(ctx, token)
 	if err != nil {
 		return nil, err
@@ -163,7 +157,7 @@ func (p *People) FinishPasskey(ctx context.Context, from Caller, token, name str
 	if name = cut(name, 100); name == "" {
 		name = "Passkey " + strconv.Itoa(len(owner.keys)+1)
 	}
-	key := &upkeep.Passkey{ID: keyID(made.ID), Account: account.ID, Name: name, Record: record}
+	key := &person.Passkey{ID: keyID(made.ID), Account: account.ID, Name: name, Record: record}
 	if err := p.Passkeys.CreatePasskey(ctx, key); err != nil {
 		return nil, err
 	}
@@ -174,7 +168,7 @@ func (p *People) FinishPasskey(ctx context.Context, from Caller, token, name str
 }
 
 // RemovePasskey takes a passkey away from who is signed in.
-func (p *People) RemovePasskey(ctx context.Context, from Caller, token, id string) (*Entered, error) {
+func (p *People) RemovePasskey(ctx context.Context, from person.Caller, token, id string) (*person.Entered, error) {
 	session, account, err := p.Enter(ctx, token)
 	if err != nil {
 		return nil, err
@@ -188,7 +182,7 @@ func (p *People) RemovePasskey(ctx context.Context, from Caller, token, id strin
 	return p.again(ctx, from, session, account)
 }
 
-func (p *People) dropPasskey(ctx context.Context, by string, account *upkeep.Account, id string) error {
+func (p *People) dropPasskey(ctx context.Context, by string, account *person.Account, id string) error {
 	if err := p.Passkeys.DeletePasskey(ctx, account.ID, id); err != nil {
 		return err
 	}
@@ -196,19 +190,13 @@ func (p *People) dropPasskey(ctx context.Context, by string, account *upkeep.Acc
 }
 
 // ListPasskeys returns the passkeys of an account, the oldest first.
-func (p *People) ListPasskeys(ctx context.Context, account upkeep.AccountID) ([]upkeep.Passkey, error) {
+func (p *People) ListPasskeys(ctx context.Context, account person.AccountID) ([]person.Passkey, error) {
 	return p.Passkeys.Passkeys(ctx, account)
-}
-
-// KeyAnswer is what a device answered.
-type KeyAnswer struct {
-	Ticket     string          `json:"ticket"`
-	Credential json.RawMessage `json:"credential"`
 }
 
 // AskPasskey asks for a passkey: for any that the device knows its person by,
 // or, of a token that is halfway in, for one of that account.
-func (p *People) AskPasskey(ctx context.Context, token string) (*KeyRequest, error) {
+func (p *People) AskPasskey(ctx context.Context, token string) (*person.KeyRequest, error) {
 	half, account, err := p.find(ctx, token)
 	if err != nil || !half.Half {
 		options, data, err := p.keys.BeginDiscoverableLogin(webauthn.WithUserVerification(protocol.VerificationRequired))
@@ -230,7 +218,7 @@ func (p *People) AskPasskey(ctx context.Context, token string) (*KeyRequest, err
 
 // SignInByPasskey lets in by a passkey: alone, or of a token that is halfway
 // in, as the second factor.
-func (p *People) SignInByPasskey(ctx context.Context, from Caller, token string, answer KeyAnswer) (*Entered, error) {
+func (p *People) SignInByPasskey(ctx context.Context, from person.Caller, token string, answer person.KeyAnswer) (*person.Entered, error) {
 	parsed, err := protocol.ParseCredentialRequestResponseBody(bytes.NewReader(answer.Credential))
 	if err != nil {
 		return nil, refusedKey(err)
@@ -254,21 +242,21 @@ func (p *People) SignInByPasskey(ctx context.Context, from Caller, token string,
 	if err := p.used(ctx, used); err != nil {
 		return nil, err
 	}
-	return p.finish(ctx, from, half, account, upkeep.ByKey)
+	return p.finish(ctx, from, half, account, person.ByKey)
 }
 
-func (p *People) enterByPasskey(ctx context.Context, from Caller, ticket string, parsed *protocol.ParsedCredentialAssertionData) (*Entered, error) {
+func (p *People) enterByPasskey(ctx context.Context, from person.Caller, ticket string, parsed *protocol.ParsedCredentialAssertionData) (*person.Entered, error) {
 	data, err := p.take(ctx, ticket, toEnter, "")
 	if err != nil {
 		return nil, err
 	}
-	var account *upkeep.Account
+	var account *person.Account
 	_, used, err := p.keys.ValidatePasskeyLogin(func(_, handle []byte) (webauthn.User, error) {
 		id, err := strconv.ParseInt(string(handle), 10, 64)
 		if err != nil {
 			return nil, err
 		}
-		if account, err = p.Accounts.Account(ctx, upkeep.AccountID(id)); err != nil {
+		if account, err = p.Accounts.Account(ctx, person.AccountID(id)); err != nil {
 			return nil, err
 		}
 		return p.owner(ctx, account)
@@ -282,10 +270,10 @@ func (p *People) enterByPasskey(ctx context.Context, from Caller, ticket string,
 	if err := p.used(ctx, used); err != nil {
 		return nil, err
 	}
-	return p.begin(ctx, account, from, upkeep.ByPasskey, false)
+	return p.begin(ctx, account, from, person.ByPasskey, false)
 }
 
-func (p *People) keyFailed(ctx context.Context, account *upkeep.Account, from Caller, why error) error {
+func (p *People) keyFailed(ctx context.Context, account *person.Account, from person.Caller, why error) error {
 	if account == nil {
 		return refusedKey(why)
 	}

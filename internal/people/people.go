@@ -16,48 +16,49 @@ import (
 
 	"upkeep"
 	"upkeep/internal/people/password"
+	"upkeep/person"
 )
 
 // Accounts keeps accounts. A change of what an account may do ends its
 // sessions with it.
 type Accounts interface {
-	Account(ctx context.Context, id upkeep.AccountID) (*upkeep.Account, error)
-	AccountByMail(ctx context.Context, mail string) (*upkeep.Account, error)
-	Accounts(ctx context.Context) ([]*upkeep.Account, error)
-	CreateAccount(ctx context.Context, account *upkeep.Account) error
-	UpdateAccount(ctx context.Context, id upkeep.AccountID, change func(*upkeep.Account) error) error
+	Account(ctx context.Context, id person.AccountID) (*person.Account, error)
+	AccountByMail(ctx context.Context, mail string) (*person.Account, error)
+	Accounts(ctx context.Context) ([]*person.Account, error)
+	CreateAccount(ctx context.Context, account *person.Account) error
+	UpdateAccount(ctx context.Context, id person.AccountID, change func(*person.Account) error) error
 }
 
 // Credentials keeps what accounts prove themselves with.
 type Credentials interface {
-	Credentials(ctx context.Context, id upkeep.AccountID) (*upkeep.Credentials, error)
-	UpdateCredentials(ctx context.Context, id upkeep.AccountID, change func(*upkeep.Credentials) error) error
-	PutRecoveryCodes(ctx context.Context, id upkeep.AccountID, hashes []string) error
-	UseRecoveryCode(ctx context.Context, id upkeep.AccountID, hash string) error
+	Credentials(ctx context.Context, id person.AccountID) (*person.Credentials, error)
+	UpdateCredentials(ctx context.Context, id person.AccountID, change func(*person.Credentials) error) error
+	PutRecoveryCodes(ctx context.Context, id person.AccountID, hashes []string) error
+	UseRecoveryCode(ctx context.Context, id person.AccountID, hash string) error
 }
 
 // Passkeys keeps passkeys.
 type Passkeys interface {
-	Passkeys(ctx context.Context, id upkeep.AccountID) ([]upkeep.Passkey, error)
-	CreatePasskey(ctx context.Context, key *upkeep.Passkey) error
+	Passkeys(ctx context.Context, id person.AccountID) ([]person.Passkey, error)
+	CreatePasskey(ctx context.Context, key *person.Passkey) error
 	UsePasskey(ctx context.Context, id string, record []byte) error
-	DeletePasskey(ctx context.Context, account upkeep.AccountID, id string) error
+	DeletePasskey(ctx context.Context, account person.AccountID, id string) error
 }
 
 // Sessions keeps sessions, under the hashes of their tokens.
 type Sessions interface {
-	CreateSession(ctx context.Context, session *upkeep.Session, hash string) error
-	Session(ctx context.Context, hash string) (*upkeep.Session, error)
-	Sessions(ctx context.Context, account upkeep.AccountID) ([]upkeep.Session, error)
-	SeeSession(ctx context.Context, id upkeep.SessionID) error
+	CreateSession(ctx context.Context, session *person.Session, hash string) error
+	Session(ctx context.Context, hash string) (*person.Session, error)
+	Sessions(ctx context.Context, account person.AccountID) ([]person.Session, error)
+	SeeSession(ctx context.Context, id person.SessionID) error
 	// DeleteSessions ends one session of an account, or with 0 all but spare.
-	DeleteSessions(ctx context.Context, account upkeep.AccountID, id, spare upkeep.SessionID) error
+	DeleteSessions(ctx context.Context, account person.AccountID, id, spare person.SessionID) error
 }
 
 // Once keeps what counts once: links, and the challenges of passkeys.
 type Once interface {
-	CreateLink(ctx context.Context, link *upkeep.Link, hash string) error
-	Link(ctx context.Context, hash string) (*upkeep.Link, error)
+	CreateLink(ctx context.Context, link *person.Link, hash string) error
+	Link(ctx context.Context, hash string) (*person.Link, error)
 	UseLink(ctx context.Context, hash string) error
 	CreateChallenge(ctx context.Context, hash string, record []byte, expires time.Time) error
 	TakeChallenge(ctx context.Context, hash string) ([]byte, error)
@@ -67,7 +68,7 @@ type Once interface {
 type Brakes interface {
 	// Try calls heard with the tries under key, which it may change, and keeps
 	// them in the same transaction, unless heard returns an error.
-	Try(ctx context.Context, key string, heard func(tries *upkeep.Tries, now time.Time) error) error
+	Try(ctx context.Context, key string, heard func(tries *person.Tries, now time.Time) error) error
 	ForgetTries(ctx context.Context, key string) error
 }
 
@@ -85,6 +86,7 @@ type Config struct {
 	Sessions    Sessions
 	Once        Once
 	Brakes      Brakes
+	Owners      Owners
 	Sealer      Sealer
 	Hasher      *password.Hasher
 	Origin      *url.URL // where people reach the pages
@@ -117,19 +119,6 @@ func New(c Config) (*People, error) {
 	return &People{Config: c, keys: keys}, nil
 }
 
-// Caller is where a request comes from.
-type Caller struct {
-	Address string
-	Agent   string // what the browser says it is
-}
-
-// Entered is somebody who came in, or halfway.
-type Entered struct {
-	Token   string // of the session, for the browser alone
-	Session *upkeep.Session
-	Account *upkeep.Account
-}
-
 // Ledger kinds.
 const (
 	kindAccountAdded    = "account_added"
@@ -150,7 +139,7 @@ const (
 )
 
 // actor names a person as the ledger does.
-func actor(account *upkeep.Account) string { return "account:" + account.Mail }
+func actor(account *person.Account) string { return "account:" + account.Mail }
 
 // newToken returns 256 random bits for a browser or a link.
 func newToken() string {

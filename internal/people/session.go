@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/person"
 )
 
 // spans are how long a session lasts.
 type spans struct{ idle, most time.Duration }
 
 // Who works on all sites signs in daily; a client looks in now and then.
-func spansOf(account *upkeep.Account) spans {
+func spansOf(account *person.Account) spans {
 	if account.View().All {
 		return spans{idle: 2 * time.Hour, most: 12 * time.Hour}
 	}
@@ -33,9 +34,9 @@ func signedOut() error {
 
 // begin makes a session with a new token: one that somebody planted in a
 // browser before is worth nothing.
-func (p *People) begin(ctx context.Context, account *upkeep.Account, from Caller, proof upkeep.Proof, half bool) (*Entered, error) {
+func (p *People) begin(ctx context.Context, account *person.Account, from person.Caller, proof person.Proof, half bool) (*person.Entered, error) {
 	now := p.Now().UTC()
-	session := &upkeep.Session{
+	session := &person.Session{
 		Account: account.ID, Proof: proof, Half: half, Address: from.Address, Agent: cut(from.Agent, mostAgent),
 		Created: now, Seen: now, Expires: now.Add(spansOf(account).most),
 	}
@@ -47,10 +48,10 @@ func (p *People) begin(ctx context.Context, account *upkeep.Account, from Caller
 		return nil, err
 	}
 	if half {
-		return &Entered{token, session, account}, nil
+		return &person.Entered{token, session, account}, nil
 	}
 	err := p.Note(ctx, actor(account), kindSignedIn, map[string]any{"proof": proof, "address": from.Address})
-	return &Entered{token, session, account}, err
+	return &person.Entered{token, session, account}, err
 }
 
 func cut(text string, most int) string {
@@ -68,7 +69,7 @@ func cut(text string, most int) string {
 
 // Enter returns the session and the account that a browser's token stands
 // for. CodeUnauthorized when it stands for none, or for half of one.
-func (p *People) Enter(ctx context.Context, token string) (*upkeep.Session, *upkeep.Account, error) {
+func (p *People) Enter(ctx context.Context, token string) (*person.Session, *person.Account, error) {
 	session, account, err := p.find(ctx, token)
 	if err != nil {
 		return nil, nil, err
@@ -85,7 +86,7 @@ func (p *People) Enter(ctx context.Context, token string) (*upkeep.Session, *upk
 }
 
 // find returns a session that has not ended, whole or half.
-func (p *People) find(ctx context.Context, token string) (*upkeep.Session, *upkeep.Account, error) {
+func (p *People) find(ctx context.Context, token string) (*person.Session, *person.Account, error) {
 	session, err := p.Sessions.Session(ctx, hashOf(token))
 	if upkeep.CodeOf(err) == upkeep.CodeNotFound {
 		return nil, nil, signedOut()
@@ -106,7 +107,7 @@ func (p *People) find(ctx context.Context, token string) (*upkeep.Session, *upke
 
 // fresh refuses to change what opens an account long after its person signed
 // in: the browser may be in other hands by now.
-func (p *People) fresh(session *upkeep.Session) error {
+func (p *People) fresh(session *person.Session) error {
 	if p.Now().Sub(session.Created) > freshness {
 		return upkeep.Errorf(upkeep.CodeHeld, "you signed in some time ago").WithHint("Sign out, sign in again, and repeat it.")
 	}
@@ -129,13 +130,13 @@ func (p *People) SignOut(ctx context.Context, token string) error {
 }
 
 // ListSessions returns the sessions of an account, the last seen first.
-func (p *People) ListSessions(ctx context.Context, mail string) ([]upkeep.Session, error) {
+func (p *People) ListSessions(ctx context.Context, mail string) ([]person.Session, error) {
 	account, err := p.AccountByMail(ctx, mail)
 	if err != nil {
 		return nil, err
 	}
 	all, err := p.Sessions.Sessions(ctx, account.ID)
-	var open []upkeep.Session
+	var open []person.Session
 	now := p.Now()
 	for i := range all {
 		if s := &all[i]; !s.Half && now.Before(s.Expires) && now.Sub(s.Seen) <= spansOf(account).idle {
@@ -146,7 +147,7 @@ func (p *People) ListSessions(ctx context.Context, mail string) ([]upkeep.Sessio
 }
 
 // EndSession ends one session of an account. CodeNotFound when it has no such.
-func (p *People) EndSession(ctx context.Context, by, mail string, id upkeep.SessionID) error {
+func (p *People) EndSession(ctx context.Context, by, mail string, id person.SessionID) error {
 	account, err := p.AccountByMail(ctx, mail)
 	if err != nil {
 		return err
@@ -157,12 +158,26 @@ func (p *People) EndSession(ctx context.Context, by, mail string, id upkeep.Sess
 	return p.Note(ctx, by, kindSessionEnded, map[string]any{"account": account.Mail, "sessions": "one"})
 }
 
-// EndSessions ends all sessions of an account but spare, which may be 0.
-func (p *People) EndSessions(ctx context.Context, by, mail string, spare upkeep.SessionID) error {
+// EndSessions ends all sessions of an account.
+func (p *People) EndSessions(ctx context.Context, by, mail string) error {
 	account, err := p.AccountByMail(ctx, mail)
 	if err != nil {
 		return err
 	}
+	return p.endAll(ctx, by, account, 0)
+}
+
+// EndOthers ends all sessions of who is signed in but the one that they ask
+// from.
+func (p *People) EndOthers(ctx context.Context, token string) error {
+	session, account, err := p.Enter(ctx, token)
+	if err != nil {
+		return err
+	}
+	return p.endAll(ctx, actor(account), account, session.ID)
+}
+
+func (p *People) endAll(ctx context.Context, by string, account *person.Account, spare person.SessionID) error {
 	if err := p.Sessions.DeleteSessions(ctx, account.ID, 0, spare); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"upkeep"
+	"upkeep/person"
 )
 
 // wrong is the one answer to a sign-in that fails, whether there is such an
@@ -15,7 +16,7 @@ func wrong() error {
 
 // SignIn lets somebody in by password: halfway when they have a second factor.
 // CodeUnauthorized when it is wrong, CodeHeld when too many before were.
-func (p *People) SignIn(ctx context.Context, from Caller, mail, given string) (*Entered, error) {
+func (p *People) SignIn(ctx context.Context, from person.Caller, mail, given string) (*person.Entered, error) {
 	began := p.Now()
 	entered, err := p.signIn(ctx, from, small(mail), given)
 	if err != nil {
@@ -24,7 +25,7 @@ func (p *People) SignIn(ctx context.Context, from Caller, mail, given string) (*
 	return entered, err
 }
 
-func (p *People) signIn(ctx context.Context, from Caller, mail, given string) (*Entered, error) {
+func (p *People) signIn(ctx context.Context, from person.Caller, mail, given string) (*person.Entered, error) {
 	if err := p.heard(ctx, addressKey(from.Address), addressBrake()); err != nil {
 		return nil, err
 	}
@@ -53,12 +54,12 @@ func (p *People) signIn(ctx context.Context, from Caller, mail, given string) (*
 	if err := p.forgive(ctx, addressKey(from.Address), addressBrake()); err != nil {
 		return nil, err
 	}
-	return p.begin(ctx, account, from, upkeep.ByPassword, !account.Bare())
+	return p.begin(ctx, account, from, person.ByPassword, !account.Bare())
 }
 
 // known returns the account with a mail address and its kept password; for
 // one that is not there or may not enter, none and "".
-func (p *People) known(ctx context.Context, mail string) (*upkeep.Account, string, error) {
+func (p *People) known(ctx context.Context, mail string) (*person.Account, string, error) {
 	account, err := p.Accounts.AccountByMail(ctx, mail)
 	if upkeep.CodeOf(err) == upkeep.CodeNotFound {
 		return nil, "", nil
@@ -78,7 +79,7 @@ func (p *People) known(ctx context.Context, mail string) (*upkeep.Account, strin
 
 // failed enters a failure on the ledger and returns why, unless that fails.
 // Who is unknown stays unnamed.
-func (p *People) failed(ctx context.Context, account *upkeep.Account, from Caller, factor string, why error) error {
+func (p *People) failed(ctx context.Context, account *person.Account, from person.Caller, factor string, why error) error {
 	facts := map[string]any{"factor": factor, "address": from.Address}
 	if account != nil {
 		facts["account"] = account.Mail
@@ -99,19 +100,19 @@ func (p *People) forget(ctx context.Context, keys ...string) error {
 }
 
 // keep keeps a password that was found right, or allowed.
-func (p *People) keep(ctx context.Context, id upkeep.AccountID, given string) error {
+func (p *People) keep(ctx context.Context, id person.AccountID, given string) error {
 	hash, err := p.Hasher.Hash(ctx, given)
 	if err != nil {
 		return err
 	}
-	return p.Credentials.UpdateCredentials(ctx, id, func(c *upkeep.Credentials) error {
+	return p.Credentials.UpdateCredentials(ctx, id, func(c *person.Credentials) error {
 		c.Password = hash
 		return nil
 	})
 }
 
 // Halfway returns the account that a token is halfway into.
-func (p *People) Halfway(ctx context.Context, token string) (*upkeep.Account, error) {
+func (p *People) Halfway(ctx context.Context, token string) (*person.Account, error) {
 	session, account, err := p.find(ctx, token)
 	if err == nil && !session.Half {
 		err = signedOut()
@@ -121,7 +122,7 @@ func (p *People) Halfway(ctx context.Context, token string) (*upkeep.Account, er
 
 // SignInByCode finishes what SignIn began, by a one-time code or a recovery
 // code.
-func (p *People) SignInByCode(ctx context.Context, from Caller, token, code string) (*Entered, error) {
+func (p *People) SignInByCode(ctx context.Context, from person.Caller, token, code string) (*person.Entered, error) {
 	began := p.Now()
 	half, account, err := p.find(ctx, token)
 	if err == nil && !half.Half {
@@ -141,11 +142,11 @@ func (p *People) SignInByCode(ctx context.Context, from Caller, token, code stri
 	if err != nil {
 		return nil, err
 	}
-	return p.finish(ctx, from, half, account, upkeep.ByCode)
+	return p.finish(ctx, from, half, account, person.ByCode)
 }
 
 // finish replaces half a session by a whole one, of another token.
-func (p *People) finish(ctx context.Context, from Caller, half *upkeep.Session, account *upkeep.Account, proof upkeep.Proof) (*Entered, error) {
+func (p *People) finish(ctx context.Context, from person.Caller, half *person.Session, account *person.Account, proof person.Proof) (*person.Entered, error) {
 	if err := p.forget(ctx, codeKey(account.ID)); err != nil {
 		return nil, err
 	}
@@ -157,7 +158,7 @@ func (p *People) finish(ctx context.Context, from Caller, half *upkeep.Session, 
 
 // ChangePassword replaces a password by another, for who is signed in. All
 // other sessions of theirs end, and theirs goes on with another token.
-func (p *People) ChangePassword(ctx context.Context, from Caller, token, old, given string) (*Entered, error) {
+func (p *People) ChangePassword(ctx context.Context, from person.Caller, token, old, given string) (*person.Entered, error) {
 	session, account, err := p.Enter(ctx, token)
 	if err != nil {
 		return nil, err
@@ -172,7 +173,7 @@ func (p *People) ChangePassword(ctx context.Context, from Caller, token, old, gi
 }
 
 // prove has a person repeat the password, with the same brake as for strangers.
-func (p *People) prove(ctx context.Context, account *upkeep.Account, given string) error {
+func (p *People) prove(ctx context.Context, account *person.Account, given string) error {
 	began := p.Now()
 	if err := p.heard(ctx, passwordKey(account.ID), accountBrake()); err != nil {
 		return err
@@ -194,7 +195,7 @@ func (p *People) prove(ctx context.Context, account *upkeep.Account, given strin
 
 // again gives a person who is signed in a new session in place of all, since
 // what they may do, or how they prove themselves, has changed.
-func (p *People) again(ctx context.Context, from Caller, session *upkeep.Session, account *upkeep.Account) (*Entered, error) {
+func (p *People) again(ctx context.Context, from person.Caller, session *person.Session, account *person.Account) (*person.Entered, error) {
 	if err := p.Sessions.DeleteSessions(ctx, account.ID, 0, 0); err != nil {
 		return nil, err
 	}

@@ -24,6 +24,7 @@ import (
 	"upkeep/internal/fleet/planner"
 	"upkeep/internal/intervention"
 	"upkeep/internal/ledger"
+	"upkeep/internal/people"
 	"upkeep/internal/secret"
 	"upkeep/internal/store"
 	"upkeep/internal/verify"
@@ -48,6 +49,7 @@ type app struct {
 	custody  *custody.Custody
 	fleet    *fleet.Fleet
 	runner   *intervention.Runner
+	people   *people.People
 }
 
 // stopGrace is how long a stop waits for interventions under way; what is
@@ -110,7 +112,8 @@ func (a *app) open(ctx context.Context) (err error) {
 	a.custody = a.newCustody(a.packages)
 	a.fleet = a.newFleet(client, a.packages)
 	a.runner = a.newRunner()
-	return nil
+	a.people, err = a.newPeople()
+	return err
 }
 
 // unusedPackage is how long a package is kept that nobody has used.
@@ -242,12 +245,18 @@ func (a *app) gate() (*access.Gate, error) {
 		Version: a.version, Log: a.log,
 	}
 	c := access.Config{Routes: web.New(services).Routes(), Log: a.log}
+	if err := a.admit(&c); err != nil {
+		return nil, err
+	}
 	if a.daemon {
 		pages, err := console.New(console.Config{Config: services})
 		if err != nil {
 			return nil, err
 		}
 		c.Routes, c.Refuse = append(c.Routes, pages.Routes()...), pages.Refuse
+		if err := a.doors(&c, pages); err != nil {
+			return nil, err
+		}
 	}
 	return access.New(c), nil
 }

@@ -6,6 +6,7 @@ import (
 	"upkeep"
 	"upkeep/internal/store/column"
 	"upkeep/internal/store/records"
+	"upkeep/person"
 )
 
 const clientColumns = `SELECT name, title, mail, language, contacts, created FROM client`
@@ -17,7 +18,7 @@ func scanClient(row records.Row) (*upkeep.Client, error) {
 }
 
 // Clients returns the clients in view, by name.
-func (r Records) Clients(ctx context.Context, view upkeep.View) (clients []*upkeep.Client, err error) {
+func (r Records) Clients(ctx context.Context, view person.View) (clients []*upkeep.Client, err error) {
 	err = r.Read(ctx, func(tx *records.Tx) error {
 		clients, err = records.Collect(ctx, tx, clientColumns+` WHERE ($1 OR name = $2) ORDER BY name`, []any{view.All, view.Client}, scanClient)
 		return err
@@ -26,7 +27,7 @@ func (r Records) Clients(ctx context.Context, view upkeep.View) (clients []*upke
 }
 
 // Client returns a client in view. CodeNotFound when there is none, there.
-func (r Records) Client(ctx context.Context, view upkeep.View, name string) (c *upkeep.Client, err error) {
+func (r Records) Client(ctx context.Context, view person.View, name string) (c *upkeep.Client, err error) {
 	err = r.Read(ctx, func(tx *records.Tx) error {
 		row := tx.QueryRowContext(ctx, clientColumns+` WHERE name = $1 AND ($2 OR name = $3)`, name, view.All, view.Client)
 		c, err = records.Single(row, scanClient, "client", name)

@@ -9,6 +9,7 @@ import (
 	"upkeep"
 	"upkeep/internal/store/column"
 	"upkeep/internal/store/records"
+	"upkeep/person"
 )
 
 // Records keeps people in the open records.
@@ -17,19 +18,19 @@ type Records struct{ *records.DB }
 const accountColumns = `SELECT id, mail, name, role, COALESCE(client, ''), language, until, created, disabled, signed_in,
 	password <> '', code IS NOT NULL, (SELECT COUNT(*) FROM passkey WHERE passkey.account = account.id) FROM account`
 
-func scanAccount(row records.Row) (*upkeep.Account, error) {
-	var a upkeep.Account
+func scanAccount(row records.Row) (*person.Account, error) {
+	var a person.Account
 	err := row.Scan(&a.ID, &a.Mail, &a.Name, &a.Role, &a.Client, &a.Language, (*column.Stamp)(&a.Until), (*column.Stamp)(&a.Created),
 		(*column.Stamp)(&a.Disabled), (*column.Stamp)(&a.SignedIn), &a.Password, &a.Code, &a.Passkeys)
 	return &a, err
 }
 
-func findAccount(ctx context.Context, tx *records.Tx, id upkeep.AccountID) (*upkeep.Account, error) {
+func findAccount(ctx context.Context, tx *records.Tx, id person.AccountID) (*person.Account, error) {
 	return records.Single(tx.QueryRowContext(ctx, accountColumns+` WHERE id = $1`, id), scanAccount, "account", id)
 }
 
 // Account returns an account by number.
-func (r Records) Account(ctx context.Context, id upkeep.AccountID) (account *upkeep.Account, err error) {
+func (r Records) Account(ctx context.Context, id person.AccountID) (account *person.Account, err error) {
 	err = r.Read(ctx, func(tx *records.Tx) error {
 		account, err = findAccount(ctx, tx, id)
 		return err
@@ -38,7 +39,7 @@ func (r Records) Account(ctx context.Context, id upkeep.AccountID) (account *upk
 }
 
 // AccountByMail returns an account by its mail address.
-func (r Records) AccountByMail(ctx context.Context, mail string) (account *upkeep.Account, err error) {
+func (r Records) AccountByMail(ctx context.Context, mail string) (account *person.Account, err error) {
 	err = r.Read(ctx, func(tx *records.Tx) error {
 		row := tx.QueryRowContext(ctx, accountColumns+` WHERE mail = $1`, mail)
 		account, err = records.Single(row, scanAccount, "account", mail)
@@ -48,7 +49,7 @@ func (r Records) AccountByMail(ctx context.Context, mail string) (account *upkee
 }
 
 // Accounts returns every account, by mail address.
-func (r Records) Accounts(ctx context.Context) (accounts []*upkeep.Account, err error) {
+func (r Records) Accounts(ctx context.Context) (accounts []*person.Account, err error) {
 	err = r.Read(ctx, func(tx *records.Tx) error {
 		accounts, err = records.Collect(ctx, tx, accountColumns+` ORDER BY mail`, nil, scanAccount)
 		return err
@@ -66,7 +67,7 @@ func text(name string) any {
 
 // CreateAccount adds an account and sets its ID and Created. CodeConflict when
 // the mail address is taken, CodeNotFound when there is no such client.
-func (r Records) CreateAccount(ctx context.Context, a *upkeep.Account) (err error) {
+func (r Records) CreateAccount(ctx context.Context, a *person.Account) (err error) {
 	return r.Write(ctx, func(tx *records.Tx) error {
 		if err := checkClient(ctx, tx, a.Client); err != nil {
 			return err
@@ -89,7 +90,7 @@ func checkClient(ctx context.Context, tx *records.Tx, name string) error {
 // UpdateAccount changes an account by change; its ID, mail address and Created
 // stay. When what it may do changes, its sessions end in the same transaction.
 // CodeConflict when nobody would be left who may decide about people.
-func (r Records) UpdateAccount(ctx context.Context, id upkeep.AccountID, change func(*upkeep.Account) error) (err error) {
+func (r Records) UpdateAccount(ctx context.Context, id person.AccountID, change func(*person.Account) error) (err error) {
 	defer upkeep.Wrap(&err, "update account %s", id)
 	return r.Write(ctx, func(tx *records.Tx) error {
 		a, err := findAccount(ctx, tx, id)
@@ -128,14 +129,14 @@ func checkOwner(ctx context.Context, tx *records.Tx) error {
 
 const credentialColumns = `SELECT password, code, pending, step FROM account`
 
-func scanCredentials(row records.Row) (*upkeep.Credentials, error) {
-	var c upkeep.Credentials
+func scanCredentials(row records.Row) (*person.Credentials, error) {
+	var c person.Credentials
 	err := row.Scan(&c.Password, &c.Code, &c.Pending, &c.Step)
 	return &c, err
 }
 
 // Credentials returns what an account proves itself with.
-func (r Records) Credentials(ctx context.Context, id upkeep.AccountID) (c *upkeep.Credentials, err error) {
+func (r Records) Credentials(ctx context.Context, id person.AccountID) (c *person.Credentials, err error) {
 	err = r.Read(ctx, func(tx *records.Tx) error {
 		c, err = records.Single(tx.QueryRowContext(ctx, credentialColumns+` WHERE id = $1`, id), scanCredentials, "account", id)
 		return err
@@ -144,7 +145,7 @@ func (r Records) Credentials(ctx context.Context, id upkeep.AccountID) (c *upkee
 }
 
 // UpdateCredentials changes what an account proves itself with.
-func (r Records) UpdateCredentials(ctx context.Context, id upkeep.AccountID, change func(*upkeep.Credentials) error) error {
+func (r Records) UpdateCredentials(ctx context.Context, id person.AccountID, change func(*person.Credentials) error) error {
 	return r.Write(ctx, func(tx *records.Tx) error {
 		c, err := records.Single(tx.QueryRowContext(ctx, credentialColumns+` WHERE id = $1`, id), scanCredentials, "account", id)
 		if err != nil {
@@ -161,7 +162,7 @@ func (r Records) UpdateCredentials(ctx context.Context, id upkeep.AccountID, cha
 
 // PutRecoveryCodes replaces an account's recovery codes, of which only hashes
 // are kept.
-func (r Records) PutRecoveryCodes(ctx context.Context, id upkeep.AccountID, hashes []string) error {
+func (r Records) PutRecoveryCodes(ctx context.Context, id person.AccountID, hashes []string) error {
 	return r.Write(ctx, func(tx *records.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM recovery_code WHERE account = $1`, id); err != nil {
 			return err
@@ -177,7 +178,7 @@ func (r Records) PutRecoveryCodes(ctx context.Context, id upkeep.AccountID, hash
 
 // UseRecoveryCode takes a recovery code, which counts no more. CodeNotFound
 // when the account has no such.
-func (r Records) UseRecoveryCode(ctx context.Context, id upkeep.AccountID, hash string) error {
+func (r Records) UseRecoveryCode(ctx context.Context, id person.AccountID, hash string) error {
 	return r.removed(ctx, "recovery code", `DELETE FROM recovery_code WHERE account = $1 AND hash = $2`, id, hash)
 }
 
@@ -195,13 +196,13 @@ func (r Records) removed(ctx context.Context, what upkeep.Phrase, statement stri
 
 const passkeyColumns = `SELECT id, account, name, created, used, record FROM passkey`
 
-func scanPasskey(row records.Row) (k upkeep.Passkey, err error) {
+func scanPasskey(row records.Row) (k person.Passkey, err error) {
 	err = row.Scan(&k.ID, &k.Account, &k.Name, (*column.Stamp)(&k.Created), (*column.Stamp)(&k.Used), &k.Record)
 	return k, err
 }
 
 // Passkeys returns an account's passkeys, the oldest first.
-func (r Records) Passkeys(ctx context.Context, id upkeep.AccountID) (keys []upkeep.Passkey, err error) {
+func (r Records) Passkeys(ctx context.Context, id person.AccountID) (keys []person.Passkey, err error) {
 	err = r.Read(ctx, func(tx *records.Tx) error {
 		keys, err = records.Collect(ctx, tx, passkeyColumns+` WHERE account = $1 ORDER BY created, id`, []any{id}, scanPasskey)
 		return err
@@ -210,7 +211,7 @@ func (r Records) Passkeys(ctx context.Context, id upkeep.AccountID) (keys []upke
 }
 
 // CreatePasskey adds a passkey and sets its Created.
-func (r Records) CreatePasskey(ctx context.Context, k *upkeep.Passkey) error {
+func (r Records) CreatePasskey(ctx context.Context, k *person.Passkey) error {
 	return r.Write(ctx, func(tx *records.Tx) error {
 		k.Created = tx.Now
 		_, err := tx.ExecContext(ctx, `INSERT INTO passkey (id, account, name, created, record) VALUES ($1, $2, $3, $4, $5)`,
@@ -229,6 +230,6 @@ func (r Records) UsePasskey(ctx context.Context, id string, record []byte) error
 
 // DeletePasskey takes a passkey from an account. CodeNotFound when it has no
 // such.
-func (r Records) DeletePasskey(ctx context.Context, account upkeep.AccountID, id string) error {
+func (r Records) DeletePasskey(ctx context.Context, account person.AccountID, id string) error {
 	return r.removed(ctx, "passkey", `DELETE FROM passkey WHERE account = $1 AND id = $2`, account, id)
 }

@@ -9,11 +9,12 @@ import (
 	"upkeep"
 	"upkeep/internal/store/column"
 	"upkeep/internal/store/records"
+	"upkeep/person"
 )
 
 const sessionColumns = `SELECT id, account, proof, half, address, agent, created, seen, expires FROM session`
 
-func scanSession(row records.Row) (s upkeep.Session, err error) {
+func scanSession(row records.Row) (s person.Session, err error) {
 	err = row.Scan(&s.ID, &s.Account, &s.Proof, &s.Half, &s.Address, &s.Agent, (*column.Stamp)(&s.Created),
 		(*column.Stamp)(&s.Seen), (*column.Stamp)(&s.Expires))
 	return s, err
@@ -21,7 +22,7 @@ func scanSession(row records.Row) (s upkeep.Session, err error) {
 
 // CreateSession adds a session under the hash of its token, sets its ID, and
 // notes a whole one at its account. Sessions that have ended are dropped.
-func (r Records) CreateSession(ctx context.Context, s *upkeep.Session, hash string) error {
+func (r Records) CreateSession(ctx context.Context, s *person.Session, hash string) error {
 	return r.Write(ctx, func(tx *records.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM session WHERE expires < $1`, column.Stamp(tx.Now)); err != nil {
 			return err
@@ -38,8 +39,8 @@ func (r Records) CreateSession(ctx context.Context, s *upkeep.Session, hash stri
 }
 
 // Session returns the session that the hash of a token stands for.
-func (r Records) Session(ctx context.Context, hash string) (*upkeep.Session, error) {
-	var s upkeep.Session
+func (r Records) Session(ctx context.Context, hash string) (*person.Session, error) {
+	var s person.Session
 	err := r.Read(ctx, func(tx *records.Tx) (err error) {
 		s, err = scanSession(tx.QueryRowContext(ctx, sessionColumns+` WHERE hash = $1`, hash))
 		return missing(err, "session")
@@ -57,7 +58,7 @@ func missing(err error, what upkeep.Phrase) error {
 }
 
 // Sessions returns an account's sessions, the last seen first.
-func (r Records) Sessions(ctx context.Context, account upkeep.AccountID) (all []upkeep.Session, err error) {
+func (r Records) Sessions(ctx context.Context, account person.AccountID) (all []person.Session, err error) {
 	err = r.Read(ctx, func(tx *records.Tx) error {
 		all, err = records.Collect(ctx, tx, sessionColumns+` WHERE account = $1 ORDER BY seen DESC, id DESC`, []any{account}, scanSession)
 		return err
@@ -66,7 +67,7 @@ func (r Records) Sessions(ctx context.Context, account upkeep.AccountID) (all []
 }
 
 // SeeSession notes that a session was used now.
-func (r Records) SeeSession(ctx context.Context, id upkeep.SessionID) error {
+func (r Records) SeeSession(ctx context.Context, id person.SessionID) error {
 	return r.Write(ctx, func(tx *records.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE session SET seen = $1 WHERE id = $2`, column.Stamp(tx.Now), id)
 		return err
@@ -75,21 +76,21 @@ func (r Records) SeeSession(ctx context.Context, id upkeep.SessionID) error {
 
 // DeleteSessions ends one session of an account, CodeNotFound when it has no
 // such; with 0 all but spare.
-func (r Records) DeleteSessions(ctx context.Context, account upkeep.AccountID, id, spare upkeep.SessionID) error {
+func (r Records) DeleteSessions(ctx context.Context, account person.AccountID, id, spare person.SessionID) error {
 	if id != 0 {
 		return r.removed(ctx, "session", `DELETE FROM session WHERE account = $1 AND id = $2`, account, id)
 	}
 	return r.Write(ctx, func(tx *records.Tx) error { return deleteSessions(ctx, tx, account, spare) })
 }
 
-func deleteSessions(ctx context.Context, tx *records.Tx, account upkeep.AccountID, spare upkeep.SessionID) error {
+func deleteSessions(ctx context.Context, tx *records.Tx, account person.AccountID, spare person.SessionID) error {
 	_, err := tx.ExecContext(ctx, `DELETE FROM session WHERE account = $1 AND id <> $2`, account, spare)
 	return err
 }
 
 // CreateLink adds a one-time link under the hash of its token. Those before of
 // the same account count no more.
-func (r Records) CreateLink(ctx context.Context, link *upkeep.Link, hash string) error {
+func (r Records) CreateLink(ctx context.Context, link *person.Link, hash string) error {
 	return r.Write(ctx, func(tx *records.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM link WHERE account = $1 OR expires < $2`, link.Account, column.Stamp(tx.Now)); err != nil {
 			return err
@@ -102,8 +103,8 @@ func (r Records) CreateLink(ctx context.Context, link *upkeep.Link, hash string)
 const openLink = ` WHERE hash = $1 AND used IS NULL AND expires > $2`
 
 // Link returns a link that can still be used.
-func (r Records) Link(ctx context.Context, hash string) (*upkeep.Link, error) {
-	var link upkeep.Link
+func (r Records) Link(ctx context.Context, hash string) (*person.Link, error) {
+	var link person.Link
 	err := r.Read(ctx, func(tx *records.Tx) error {
 		row := tx.QueryRowContext(ctx, `SELECT account, expires FROM link`+openLink, hash, column.Stamp(tx.Now))
 		return missing(row.Scan(&link.Account, (*column.Stamp)(&link.Expires)), "link")
@@ -149,12 +150,12 @@ const triesKept = 48 * time.Hour
 
 // Try calls heard with the tries under key, which it may change, and keeps
 // them in the same transaction, unless it returns an error.
-func (r Records) Try(ctx context.Context, key string, heard func(tries *upkeep.Tries, now time.Time) error) error {
+func (r Records) Try(ctx context.Context, key string, heard func(tries *person.Tries, now time.Time) error) error {
 	return r.Write(ctx, func(tx *records.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM tries WHERE last < $1`, column.Stamp(tx.Now.Add(-triesKept))); err != nil {
 			return err
 		}
-		var tries upkeep.Tries
+		var tries person.Tries
 		row := tx.QueryRowContext(ctx, `SELECT failures, last, until FROM tries WHERE key = $1`, key)
 		err := row.Scan(&tries.Failures, (*column.Stamp)(&tries.Last), (*column.Stamp)(&tries.Until))
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {

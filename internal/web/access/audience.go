@@ -6,7 +6,7 @@ package access
 import (
 	"net/http"
 
-	"upkeep"
+	"upkeep/person"
 )
 
 // Audience says for whom a route is. The zero value is nobody: a route that
@@ -46,11 +46,11 @@ func (a Audience) Admits(who Who) bool {
 	case Staff:
 		return who.Account.Staff()
 	case Owner:
-		return role == upkeep.OwnerRole
+		return role == person.OwnerRole
 	case Visitor:
 		return !view.All
 	case Signer:
-		return role == upkeep.ClientRole
+		return role == person.ClientRole
 	}
 	return false
 }
@@ -64,28 +64,28 @@ type Route struct {
 
 // Who is whoever asks. The zero value is somebody unknown.
 type Who struct {
-	Account *upkeep.Account  // of a person who is signed in
-	Session upkeep.SessionID // theirs
+	Account *person.Account  // of a person who is signed in
+	Session person.SessionID // theirs
 	Machine bool             // a program with full rights
 	Address string           // where the request comes from
 }
 
 // View returns what they may see.
-func (w Who) View() upkeep.View {
+func (w Who) View() person.View {
 	switch {
 	case w.Machine:
-		return upkeep.View{All: true}
+		return person.View{All: true}
 	case w.Account != nil:
 		return w.Account.View()
 	}
-	return upkeep.View{}
+	return person.View{}
 }
 
 // Works reports whether they may have work begun.
 func (w Who) Works() bool { return Staff.Admits(w) }
 
 // Actor names a person as the ledger does.
-func Actor(account *upkeep.Account) string { return "account:" + account.Mail }
+func Actor(account *person.Account) string { return "account:" + account.Mail }
 
 type whoKey struct{}
 

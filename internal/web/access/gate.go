@@ -13,13 +13,14 @@ import (
 	"upkeep"
 	"upkeep/internal/web/query"
 	"upkeep/internal/web/reply"
+	"upkeep/person"
 )
 
 // Sessions finds who is signed in.
 type Sessions interface {
 	// Enter returns the session and the account that a cookie's token stands
 	// for. CodeUnauthorized when it stands for none, or for half of one.
-	Enter(ctx context.Context, token string) (*upkeep.Session, *upkeep.Account, error)
+	Enter(ctx context.Context, token string) (*person.Session, *person.Account, error)
 }
 
 // Config is what a Gate works with.

@@ -22,6 +22,9 @@ import (
 // SignIn is the page that whoever has not signed in is led to.
 const SignIn = "/signin"
 
+// Account is the page on which people look after their own access.
+const Account = "/account"
+
 // Config is what a Frame is made of.
 type Config struct {
 	Assets  *asset.Set
@@ -111,6 +114,10 @@ func (f *Frame) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	v := f.visit(w, r)
 	if upkeep.CodeOf(err) == upkeep.CodeUnauthorized && r.Method == http.MethodGet && r.URL.Path != SignIn {
 		http.Redirect(w, r, SignIn+"?next="+url.QueryEscape(v.here()), http.StatusSeeOther)
+		return
+	}
+	if upkeep.CodeOf(err) == upkeep.CodeHeld && v.Who.Account != nil && r.Method == http.MethodGet {
+		http.Redirect(w, r, Account, http.StatusSeeOther) // without a second factor they see nothing else
 		return
 	}
 	f.fail(v, err)

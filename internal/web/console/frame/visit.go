@@ -12,6 +12,7 @@ import (
 	"upkeep/internal/catalogue"
 	"upkeep/internal/web/access"
 	"upkeep/internal/web/query"
+	"upkeep/internal/web/reply"
 )
 
 //go:embed *.html
@@ -41,6 +42,8 @@ type Crumb struct{ Title, Path string }
 type shell struct {
 	Head
 	Person   string // who is signed in, "" for nobody
+	Reader   bool   // they see what concerns all sites
+	Own      bool   // they have an account, and its page
 	Language catalogue.Language
 	Theme    string // "light", "dark" or "auto"
 	Here     string // path and query of the page
@@ -75,8 +78,23 @@ func (v *Visit) Show(page *View, head Head, data any) error {
 	return v.show(page, http.StatusOK, head, data)
 }
 
+// ShowAs answers with a page under another status: a form that was not taken.
+func (v *Visit) ShowAs(page *View, status int, head Head, data any) error {
+	return v.show(page, status, head, data)
+}
+
+// JSON answers a script of a page.
+func (v *Visit) JSON(body any, err error) error {
+	if err != nil {
+		replies := reply.Replier{Log: v.frame.Log}
+		replies.Refuse(v.W, v.R, err)
+		return nil
+	}
+	return reply.Or(v.W, body, nil)
+}
+
 func (v *Visit) show(page *View, status int, head Head, data any) error {
-	shown := shell{Head: head, Person: v.person(), Language: v.Texts.Language(), Theme: themeOf(v.R), Here: v.here(),
+	shown := shell{Head: head, Person: v.person(), Reader: access.Reader.Admits(v.Who), Own: v.Who.Account != nil, Language: v.Texts.Language(), Theme: themeOf(v.R), Here: v.here(),
 		Version: v.frame.Version, Notice: v.notice(), Search: v.R.URL.Query().Get("q"), Data: data}
 	return v.render(page, "layout", status, shown)
 }

@@ -1,10 +1,28 @@
-package upkeep
+// Package person is the vocabulary of who may do what: accounts, what they may
+// see, how they prove who they are, and their sessions. It does no input or
+// output.
+package person
 
 import (
 	"net/mail"
+	"strconv"
 	"strings"
 	"time"
+
+	"upkeep"
 )
+
+// AccountID numbers an account.
+type AccountID int64
+
+// SessionID numbers a session.
+type SessionID int64
+
+// String returns the decimal number.
+func (id AccountID) String() string { return strconv.FormatInt(int64(id), 10) }
+
+// String returns the decimal number.
+func (id SessionID) String() string { return strconv.FormatInt(int64(id), 10) }
 
 // Role is what an account is for.
 type Role string
@@ -37,15 +55,17 @@ type Account struct {
 // Validate returns CodeInvalid naming the first field that is wrong.
 func (a *Account) Validate() error {
 	if at, err := mail.ParseAddress(a.Mail); err != nil || at.Address != a.Mail || a.Mail != strings.ToLower(a.Mail) || len(a.Mail) > 254 {
-		return Errorf(CodeInvalid, "mail address %q: want one such as ann@example.org, in small letters", a.Mail)
+		return upkeep.Errorf(upkeep.CodeInvalid, "mail address %q: want one such as ann@example.org, in small letters", a.Mail)
 	}
 	if len(a.Name) > 100 || strings.ContainsFunc(a.Name, isControl) {
-		return Errorf(CodeInvalid, "name %q: want at most 100 characters on one line", a.Name)
+		return upkeep.Errorf(upkeep.CodeInvalid, "name %q: want at most 100 characters on one line", a.Name)
 	}
-	if a.Client != "" && !shortName.MatchString(a.Client) {
-		return Errorf(CodeInvalid, "client %q: want 1 to 63 of a-z, 0-9, '.' and '-'", a.Client)
+	if a.Client != "" {
+		if err := upkeep.ValidClientName(a.Client); err != nil {
+			return err
+		}
 	}
-	if err := validLanguage(a.Language); err != nil {
+	if err := upkeep.ValidLanguage(a.Language); err != nil {
 		return err
 	}
 	return a.validateRole()
@@ -55,35 +75,27 @@ func (a *Account) validateRole() error {
 	switch a.Role {
 	case OwnerRole, OperatorRole:
 		if a.Client != "" {
-			return Errorf(CodeInvalid, "role %s is for all sites, not for those of client %s", a.Role, a.Client).
+			return upkeep.Errorf(upkeep.CodeInvalid, "role %s is for all sites, not for those of client %s", a.Role, a.Client).
 				WithHint("Leave --client out, or choose --role client.")
 		}
 	case ClientRole:
 		if a.Client == "" {
-			return Errorf(CodeInvalid, "role client: whose sites is missing").WithHint("Name the client with --client.")
+			return upkeep.Errorf(upkeep.CodeInvalid, "role client: whose sites is missing").WithHint("Name the client with --client.")
 		}
 	case AuditorRole:
 		if a.Until.IsZero() {
-			return Errorf(CodeInvalid, "role auditor: until when is missing").WithHint("Give the last day with --until.")
+			return upkeep.Errorf(upkeep.CodeInvalid, "role auditor: until when is missing").WithHint("Give the last day with --until.")
 		}
 	default:
-		return Errorf(CodeInvalid, "role %q: want owner, operator, client or auditor", a.Role)
+		return upkeep.Errorf(upkeep.CodeInvalid, "role %q: want owner, operator, client or auditor", a.Role)
 	}
 	if a.Role != AuditorRole && !a.Until.IsZero() {
-		return Errorf(CodeInvalid, "role %s has no last day", a.Role).WithHint("Leave --until out, or choose --role auditor.")
+		return upkeep.Errorf(upkeep.CodeInvalid, "role %s has no last day", a.Role).WithHint("Leave --until out, or choose --role auditor.")
 	}
 	return nil
 }
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
-
-func validLanguage(language string) error {
-	switch language {
-	case "", "fr", "en":
-		return nil
-	}
-	return Errorf(CodeInvalid, "language %q: want fr or en", language)
-}
 
 // MayEnter reports whether the account may be signed in at an instant.
 func (a *Account) MayEnter(now time.Time) bool {

@@ -1,6 +1,9 @@
-package upkeep
+package person
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Proof says how somebody proved who they are.
 type Proof string
@@ -40,4 +43,36 @@ type Tries struct {
 	Failures int       // in a row
 	Last     time.Time // of them
 	Until    time.Time // before it no other is heard
+}
+
+// Caller is where a request comes from.
+type Caller struct {
+	Address string
+	Agent   string // what the browser says it is
+}
+
+// Entered is somebody who came in, or halfway.
+type Entered struct {
+	Token   string // of the session, for the browser alone
+	Session *Session
+	Account *Account
+}
+
+// CodeSetup is what a person puts into their program for one-time codes.
+type CodeSetup struct {
+	URL    string // for a picture of it
+	Secret string // to type
+}
+
+// KeyRequest is what a browser asks a device for, and the ticket that its
+// answer comes back with.
+type KeyRequest struct {
+	Options json.RawMessage `json:"options"`
+	Ticket  string          `json:"ticket"`
+}
+
+// KeyAnswer is what a device answered.
+type KeyAnswer struct {
+	Ticket     string          `json:"ticket"`
+	Credential json.RawMessage `json:"credential"`
 }
