@@ -113,6 +113,11 @@ type Releases interface {
 	DeleteReleaseHold(ctx context.Context, cms upkeep.CMS, component string, version upkeep.Version) error
 }
 
+// Standings keeps what was last decided about sites.
+type Standings interface {
+	PutStanding(ctx context.Context, s *upkeep.Standing) error
+}
+
 // Freshness says how young publishers' answers have to be.
 type Freshness int
 
@@ -145,6 +150,7 @@ type Config struct {
 	Turns         Turns
 	Releases      Releases
 	Waves         rollout.Records
+	Standings     Standings
 	Limits        schedule.Limits // of interventions under way that begin by themselves
 	Custody       *custody.Custody
 	Ledger        *ledger.Ledger

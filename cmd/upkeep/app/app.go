@@ -27,11 +27,14 @@ import (
 	"upkeep/internal/people"
 	"upkeep/internal/secret"
 	"upkeep/internal/store"
+	"upkeep/internal/store/standing"
 	"upkeep/internal/verify"
 	"upkeep/internal/web"
 	"upkeep/internal/web/access"
 	"upkeep/internal/web/console"
 	"upkeep/internal/web/listen"
+	"upkeep/internal/web/overview"
+	"upkeep/internal/web/reply"
 )
 
 // app is the application on one state folder.
@@ -168,7 +171,7 @@ func (a *app) newCustody(packages *feed.Packages) *custody.Custody {
 func (a *app) newFleet(client *feed.Client, packages *feed.Packages) *fleet.Fleet {
 	return fleet.New(fleet.Config{
 		Sites: a.db, Hosts: a.db, Applications: a.db, Inventories: a.db, Interventions: a.db, Notes: a.db,
-		Plans: a.db, Windows: a.db, Turns: a.db, Releases: a.db, Waves: a.db, Limits: a.settings.Limits.asked(),
+		Plans: a.db, Windows: a.db, Turns: a.db, Releases: a.db, Waves: a.db, Standings: standing.DB{DB: a.db.Records()}, Limits: a.settings.Limits.asked(),
 		Custody: a.custody, Ledger: a.ledger,
 		Publishers: publishers(&a.settings, client, packages),
 		Enqueue: func(ctx context.Context, id upkeep.InterventionID) error {
@@ -244,12 +247,13 @@ func (a *app) gate() (*access.Gate, error) {
 		Plans: fleet.Contracts{Fleet: a.fleet}, Schedules: fleet.Calendar{Fleet: a.fleet}, FleetWork: fleet.Calendar{Fleet: a.fleet}, Releases: fleet.Shelf{Fleet: a.fleet},
 		Version: a.version, Log: a.log,
 	}
-	c := access.Config{Routes: web.New(services).Routes(), Log: a.log}
+	all := standing.DB{DB: a.db.Records()}
+	c := access.Config{Routes: append(web.New(services).Routes(), overview.Routes(all, reply.Replier{Log: a.log})...), Log: a.log}
 	if err := a.admit(&c); err != nil {
 		return nil, err
 	}
 	if a.daemon {
-		pages, err := console.New(console.Config{Config: services})
+		pages, err := console.New(console.Config{Config: services, Overview: all})
 		if err != nil {
 			return nil, err
 		}

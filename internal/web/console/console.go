@@ -12,13 +12,15 @@ import (
 	"upkeep/internal/web"
 	"upkeep/internal/web/console/asset"
 	"upkeep/internal/web/console/frame"
+	"upkeep/internal/web/overview"
 )
 
 // Config is what the console is made of. Every service is required.
 type Config struct {
-	web.Config                // the services, the version, the log
-	Now        upkeep.Clock   // nil is time.Now
-	Zone       *time.Location // in which times are shown; nil is this machine's
+	web.Config                  // the services, the version, the log
+	Overview   overview.Service // what is known of all sites
+	Now        upkeep.Clock     // nil is time.Now
+	Zone       *time.Location   // in which times are shown; nil is this machine's
 }
 
 // Console is the pages.

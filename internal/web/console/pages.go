@@ -17,7 +17,7 @@ type pages struct {
 // open reads the templates of all pages.
 func (p *pages) open(f *frame.Frame, c *Config) error {
 	var errs [2]error
-	p.today, errs[0] = today.New(f, c.FleetWork)
+	p.today, errs[0] = today.New(f, c.Overview)
 	p.keys, errs[1] = f.Shortcuts()
 	return errors.Join(errs[:]...)
 }

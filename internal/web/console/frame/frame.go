@@ -40,6 +40,8 @@ type Frame struct {
 	texts  map[catalogue.Language]*catalogue.Texts
 	layout map[catalogue.Language]*template.Template
 	failed *View
+
+	question *View
 }
 
 // New returns a frame, without pages.
@@ -58,7 +60,10 @@ func New(c Config) (*Frame, error) {
 		f.texts[language], f.layout[language] = texts, layout
 	}
 	var err error
-	f.failed, err = f.View(files, "error.html")
+	if f.failed, err = f.View(files, "error.html"); err != nil {
+		return nil, err
+	}
+	f.question, err = f.View(files, "question.html")
 	return f, err
 }
 
