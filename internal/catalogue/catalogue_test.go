@@ -94,7 +94,7 @@ func TestTypography(t *testing.T) {
 
 // families are the prefixes of keys that are built from codes.
 func families() []string {
-	return strings.Fields(`state status moment result disposition cms change unit progress event check reason because finding task ledger requirement scope consent standing cut canary role proof`)
+	return strings.Fields(`state status moment result disposition cms change unit progress event check reason because finding task ledger requirement scope consent standing cut canary role proof owned owned_why owned_state`)
 }
 
 // TestKeysAreUsedAndThere reads the sources of the programs: a key in a call

@@ -11,8 +11,10 @@ import (
 	"upkeep/internal/web/access"
 	"upkeep/internal/web/console"
 	"upkeep/internal/web/console/entrance"
+	clients "upkeep/internal/web/console/portal"
 	"upkeep/internal/web/console/self"
 	api "upkeep/internal/web/people"
+	"upkeep/internal/web/portal"
 	"upkeep/internal/web/reply"
 )
 
@@ -39,7 +41,8 @@ func (a *app) newPeople() (*people.People, error) {
 // admit gives the gate what it needs to know people, and the API about them.
 func (a *app) admit(c *access.Config) (err error) {
 	about := &api.API{Accounts: a.people, Entries: a.people, Clients: a.people, Replies: reply.Replier{Log: a.log}}
-	c.Routes = append(c.Routes, about.Routes()...)
+	kept := store.Records{DB: a.db.Records()}
+	c.Routes = append(append(c.Routes, about.Routes()...), portal.Routes(kept, about.Replies)...)
 	if c.Origin, err = a.settings.origin(); err != nil {
 		return err
 	}
@@ -60,6 +63,12 @@ func (a *app) doors(c *access.Config, pages *console.Console) error {
 	if err != nil {
 		return err
 	}
-	c.Routes = append(append(c.Routes, in.Routes()...), own.Routes()...)
+	theirs, err := clients.New(pages.Frame(), store.Records{DB: a.db.Records()})
+	if err != nil {
+		return err
+	}
+	for _, routes := range [][]access.Route{in.Routes(), own.Routes(), theirs.Routes()} {
+		c.Routes = append(c.Routes, routes...)
+	}
 	return nil
 }
