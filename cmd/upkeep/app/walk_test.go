@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -31,8 +32,8 @@ type ground struct {
 	app     *app
 	gate    *access.Gate
 	public  http.Handler
-	trusted http.Handler
 	records *sql.DB
+	origin  string // where browsers reach it
 }
 
 const (
@@ -54,6 +55,12 @@ func newGround(t *testing.T) *ground {
 	if err := seeded.Close(); err != nil {
 		t.Fatal(err)
 	}
+	server := httptest.NewUnstartedServer(nil)
+	origin := strings.Replace("http://"+server.Listener.Addr().String(), "127.0.0.1", "localhost", 1)
+	settings := []byte(`{"console": {"url": "` + origin + `"}}`)
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), settings, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	a := &app{dir: dir, version: "test", daemon: true}
 	t.Cleanup(func() { _ = a.close() })
 	if err := a.open(t.Context()); err != nil {
@@ -68,7 +75,11 @@ func newGround(t *testing.T) *ground {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = records.Close() })
-	return &ground{T: t, app: a, gate: gate, public: gate.Public("a-token-of-the-tests"), trusted: gate.Trusted(), records: records}
+	g := &ground{T: t, app: a, gate: gate, public: gate.Public("a-token-of-the-tests"), records: records, origin: origin}
+	server.Config.Handler = g.public
+	server.Start()
+	t.Cleanup(server.Close)
+	return g
 }
 
 // visitor is somebody with a browser.
@@ -81,8 +92,8 @@ type visitor struct {
 // ask sends a request as a browser on our own pages does.
 func (g *ground) ask(v *visitor, method, path, kind, body string) *http.Response {
 	g.Helper()
-	r := httptest.NewRequestWithContext(g.Context(), method, "http://localhost:8080"+path, strings.NewReader(body))
-	r.Header.Set("Origin", "http://localhost:8080")
+	r := httptest.NewRequestWithContext(g.Context(), method, g.origin+path, strings.NewReader(body))
+	r.Header.Set("Origin", g.origin)
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
 	r.Header.Set("Content-Type", kind)
 	if v.cookie != nil {
