@@ -182,5 +182,12 @@ func (r *rig) paths(*testing.T) [][2]string {
 	return [][2]string{
 		{"today", "/"},
 		{"shortcuts", "/shortcuts"},
+		{"sites", "/sites"},
+		{"sites-security", "/sites?show=security&sort=deadline"},
+		{"sites-none", "/sites?q=nowhere"},
+		{"site", "/sites/reservation.beaurivage.example"},
+		{"site-urgent", "/sites/cabinet-delorme.example"},
+		{"site-missing", "/sites/nobody.example"},
+		{"site-plan", "/sites/garage-perrin.example/plan"},
 	}
 }

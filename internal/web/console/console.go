@@ -12,6 +12,7 @@ import (
 	"upkeep/internal/web"
 	"upkeep/internal/web/console/asset"
 	"upkeep/internal/web/console/frame"
+	"upkeep/internal/web/console/site"
 	"upkeep/internal/web/overview"
 )
 
@@ -19,6 +20,7 @@ import (
 type Config struct {
 	web.Config                  // the services, the version, the log
 	Overview   overview.Service // what is known of all sites
+	Records    site.Records     // what is kept of one
 	Now        upkeep.Clock     // nil is time.Now
 	Zone       *time.Location   // in which times are shown; nil is this machine's
 }

@@ -16,6 +16,15 @@ func (c *Console) Routes() []access.Route {
 	}{
 		{"GET /{$}", access.Reader, p.today.Show},
 
+		{"GET /sites", access.Reader, p.sites.Show},
+		{"GET /sites/{site}", access.Reader, p.site.Show},
+		{"POST /sites/{site}/check", access.Staff, p.site.Check},
+		{"POST /sites/{site}/verify", access.Staff, p.site.Verify},
+		{"GET /sites/{site}/update", access.Staff, p.site.Propose},
+		{"POST /sites/{site}/update", access.Staff, p.site.Start},
+		{"GET /sites/{site}/plan", access.Staff, p.site.Plan},
+		{"POST /sites/{site}/plan", access.Staff, p.site.Subscribe},
+
 		{"GET /shortcuts", access.Anyone, p.shortcuts},
 		{"POST /preferences", access.Anyone, frame.Prefer},
 	}

@@ -32,6 +32,7 @@ type Head struct {
 	Title string
 	Place string  // which entry of the navigation it belongs to: "today", "fleet", …
 	Trail []Crumb // pages above it
+	Live  string  // id of what the search in the header replaces as one types; "" leads to the list of sites
 }
 
 // Crumb is a page above the one shown.

@@ -38,6 +38,11 @@ func (w *Words) functions(assets *asset.Set) template.FuncMap {
 		"ago":     w.Ago,
 		"until":   w.Until,
 		"over":    func(t time.Time) bool { return !t.After(w.Now()) },
+		"ended":   upkeep.State.Ended,
+		"troubled": func(s upkeep.State) bool {
+			return s == upkeep.Failed || s == upkeep.Undone || s == upkeep.Partial || s == upkeep.Incident
+		},
+		"minus":   func(a, b int) int { return a - b },
 		"counted": func(counts map[upkeep.Shown]int, of string) int { return counts[upkeep.Shown(of)] },
 		"told":    func(err *upkeep.Error) upkeep.Text { return upkeep.TextOf(err) },
 		"asset":   assets.URL,
@@ -118,8 +123,16 @@ func (w *Words) Event(e upkeep.Event) string { return w.screen().Event(&e) }
 // Check says what a check asked, and what it got when that is not it.
 func (w *Words) Check(c upkeep.Check) string { return w.screen().Check(&c) }
 
-// Task says what a person is to do.
-func (w *Words) Task(t upkeep.Task) string { return w.Code("task", t.Code, t.Params) }
+// Task says what a person is to do; t is an upkeep.Task or leads to one.
+func (w *Words) Task(t any) string {
+	switch t := t.(type) {
+	case upkeep.Task:
+		return w.Code("task", t.Code, t.Params)
+	case *upkeep.Task:
+		return w.Code("task", t.Code, t.Params)
+	}
+	return ""
+}
 
 // screen is what says the same to a terminal, in the same words.
 func (w *Words) screen() *terminal.Screen { return &terminal.Screen{Words: w.Texts, Clock: w.Now} }
