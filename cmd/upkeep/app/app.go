@@ -247,7 +247,7 @@ func (a *app) gate() (*access.Gate, error) {
 	all := standing.DB{DB: a.db.Records()}
 	c := access.Config{Routes: append(web.New(services).Routes(), overview.Routes(all, reply.Replier{Log: a.log})...), Log: a.log}
 	if a.daemon {
-		pages, err := console.New(console.Config{Config: services, Overview: all, Records: a.db})
+		pages, err := console.New(console.Config{Config: services, Overview: all, Progress: all, Slots: fleet.Calendar{Fleet: a.fleet}, Records: a.db})
 		if err != nil {
 			return nil, err
 		}

@@ -55,7 +55,7 @@ func newRig(tb testing.TB) *rig {
 	}
 	paris, err := time.LoadLocation("Europe/Paris")
 	must(tb, err)
-	pages, err := console.New(console.Config{Config: services, Overview: all, Records: db, Now: db.Clock, Zone: paris})
+	pages, err := console.New(console.Config{Config: services, Overview: all, Progress: all, Slots: fleet.Calendar{Fleet: f}, Records: db, Now: db.Clock, Zone: paris})
 	must(tb, err)
 	gate := access.New(access.Config{Refuse: pages.Refuse, Log: log,
 		Routes: append(append(web.New(services).Routes(), overview.Routes(all, reply.Replier{Log: log})...), pages.Routes()...)})

@@ -2,6 +2,7 @@ package frame
 
 import (
 	"html/template"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,15 +43,21 @@ func (w *Words) functions(assets *asset.Set) template.FuncMap {
 		"troubled": func(s upkeep.State) bool {
 			return s == upkeep.Failed || s == upkeep.Undone || s == upkeep.Partial || s == upkeep.Incident
 		},
-		"minus":   func(a, b int) int { return a - b },
-		"counted": func(counts map[upkeep.Shown]int, of string) int { return counts[upkeep.Shown(of)] },
-		"told":    func(err *upkeep.Error) upkeep.Text { return upkeep.TextOf(err) },
-		"asset":   assets.URL,
-		"icon":    func(name string) icon { return icon{assets.URL("icons.svg") + "#" + name} },
-		"kinds":   kindOfState,
-		"crumb":   func(title, path string) Crumb { return Crumb{title, path} },
-		"list":    func(items ...any) []any { return items },
-		"link":    link,
+		"minus":    func(a, b int) int { return a - b },
+		"seconds":  func(t time.Time) string { return t.In(w.Zone).Format("15:04:05") },
+		"amount":   func(p upkeep.Progress) string { return w.screen().Amount(p) },
+		"list1":    func(r upkeep.Reason) []upkeep.Reason { return []upkeep.Reason{r} },
+		"searched": w.searched,
+		"weekday":  w.Weekday,
+		"month":    func(t time.Time) string { return w.Month(t.Month()) + " " + strconv.Itoa(t.Year()) },
+		"counted":  func(counts map[upkeep.Shown]int, of string) int { return counts[upkeep.Shown(of)] },
+		"told":     func(err *upkeep.Error) upkeep.Text { return upkeep.TextOf(err) },
+		"asset":    assets.URL,
+		"icon":     func(name string) icon { return icon{assets.URL("icons.svg") + "#" + name} },
+		"kinds":    kindOfState,
+		"crumb":    func(title, path string) Crumb { return Crumb{title, path} },
+		"list":     func(items ...any) []any { return items },
+		"link":     link,
 	}
 }
 
@@ -132,6 +139,12 @@ func (w *Words) Task(t any) string {
 		return w.Code("task", t.Code, t.Params)
 	}
 	return ""
+}
+
+// searched says in which case of the search for a culprit updates are.
+func (w *Words) searched(of string) string {
+	return w.Text(map[string]string{"kept": "console.search.kept", "guilty": "console.search.guilty", "trying": "console.search.trying",
+		"pending": "console.search.pending"}[of])
 }
 
 // screen is what says the same to a terminal, in the same words.

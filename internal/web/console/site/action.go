@@ -23,7 +23,7 @@ func (p *Page) Check(v *frame.Visit) error {
 	if _, err := p.Updates.Updates(v.R.Context(), name, true); err != nil {
 		return err
 	}
-	return v.Done(path(name, ""), "checked")
+	return v.Done(path(name, ""), "console.done.checked")
 }
 
 // verified is what looking at a live site gave.
@@ -71,7 +71,7 @@ func (p *Page) Start(v *frame.Visit) error {
 	if err != nil {
 		return err
 	}
-	return v.Done("/interventions/"+iv.ID.String(), "started")
+	return v.Done("/interventions/"+iv.ID.String(), "console.done.started")
 }
 
 // contract is the plan of a site, and those that it could be under.
@@ -109,5 +109,5 @@ func (p *Page) Subscribe(v *frame.Visit) error {
 	if err != nil {
 		return err
 	}
-	return v.Done(path(name, ""), "subscribed")
+	return v.Done(path(name, ""), "console.done.subscribed")
 }
