@@ -128,3 +128,17 @@ type StaleFeed struct {
 	Sites     int       `json:"sites"`
 	Checked   time.Time `json:"checked,omitzero"` // the oldest answer that something rests on
 }
+
+// ReleaseLine is a release in a list of those that are on their way through
+// the fleet.
+type ReleaseLine struct {
+	CMS       CMS       `json:"cms"`
+	Component string    `json:"component"` // ref
+	Version   Version   `json:"version"`
+	Security  bool      `json:"security"`
+	Began     time.Time `json:"began"`
+	Held      time.Time `json:"held,omitzero"` // the last failure for which it was
+	OnHold    bool      `json:"on_hold"`       // now
+	Applied   int       `json:"applied"`       // sites on which it works
+	Failed    int       `json:"failed"`        // sites that it broke
+}

@@ -39,7 +39,7 @@ func raw(texts *catalogue.Texts, key, count string) string {
 // names are all parameters that texts may name.
 func names() []string {
 	return strings.Fields(`address all application argument at back backup because branch bytes check checks client code command component components database differences digest
-		dir failed files finding flag from go gone got have head held hint host id kept locale moment most names new note one other page pages plan
+		dir failed files finding first flag from go gone got have head held hint host id kept last locale moment most names new note one other page pages plan
 		publishers rate root rows scope security seq since site sites slug source span state status subject target title to trial type
 		uncovered until updates uri value version want wave what when where who why word`)
 }
@@ -133,13 +133,16 @@ func inPages(t *testing.T) (keys []string) {
 	t.Helper()
 	done := regexp.MustCompile(`(?:\b(?:Done|changed)\(.*, "|done=)([a-z_]+)"`) // what was done, as pages tell it
 	quoted := regexp.MustCompile(`"([a-z]+(?:\.[a-z_]+)+)"`)
+	fileName := regexp.MustCompile(`\.(html|css|js)$`)
 	err := filepath.WalkDir("../web/console", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || strings.HasSuffix(path, "_test.go") || !slices.Contains([]string{".go", ".html"}, filepath.Ext(path)) {
 			return err
 		}
 		source, err := os.ReadFile(path)
 		for _, m := range quoted.FindAllSubmatch(source, -1) {
-			keys = append(keys, string(m[1]))
+			if !fileName.Match(m[1]) {
+				keys = append(keys, string(m[1]))
+			}
 		}
 		for _, m := range done.FindAllSubmatch(source, -1) {
 			keys = append(keys, "console.done."+string(m[1]))

@@ -116,6 +116,8 @@ type Releases interface {
 // Standings keeps what was last decided about sites.
 type Standings interface {
 	PutStanding(ctx context.Context, s *upkeep.Standing) error
+	// SiteName returns the name of a site, "" when there is none.
+	SiteName(ctx context.Context, id upkeep.SiteID) (string, error)
 }
 
 // Freshness says how young publishers' answers have to be.

@@ -253,7 +253,7 @@ func (a *app) gate() (*access.Gate, error) {
 		return nil, err
 	}
 	if a.daemon {
-		pages, err := console.New(console.Config{Config: services, Overview: all})
+		pages, err := console.New(console.Config{Config: services, Overview: all, Progress: all, Slots: fleet.Calendar{Fleet: a.fleet}, Records: a.db})
 		if err != nil {
 			return nil, err
 		}

@@ -46,8 +46,25 @@ func held(ctx context.Context, tx *records.Tx, a *upkeep.Agenda) error {
 	return err
 }
 
-const named = `SELECT i.id, i.site, i.state, i.requester, i.created, i.started, i.ended, i.cancel_at, i.body, s.name
-	FROM intervention i JOIN site s ON s.id = i.site WHERE `
+const (
+	withName = `SELECT i.id, i.site, i.state, i.requester, i.created, i.started, i.ended, i.cancel_at, i.body, s.name
+	FROM intervention i JOIN site s ON s.id = i.site`
+	named = withName + ` WHERE `
+)
+
+// Interventions returns those that filter leaves, newest first.
+func (db DB) Interventions(ctx context.Context, filter upkeep.InterventionFilter) (found []upkeep.NamedIntervention, err error) {
+	err = db.Read(ctx, func(tx *records.Tx) error {
+		var w column.Where
+		w.Add(filter.Site != 0, "i.site = ?", filter.Site)
+		w.Plain(filter.Unended, "i.ended IS NULL")
+		w.Add(!filter.EndedAfter.IsZero(), "i.ended > ?", column.Stamp(filter.EndedAfter))
+		text, args := w.Query(withName, "i.id DESC", filter.Limit)
+		found, err = records.Collect(ctx, tx, text, args, scanNamed)
+		return err
+	})
+	return found, err
+}
 
 func works(ctx context.Context, tx *records.Tx, a *upkeep.Agenda) (err error) {
 	if a.Troubled, err = records.Collect(ctx, tx, named+troubled+` ORDER BY (CASE WHEN i.state = 'incident' THEN 0 ELSE 1 END), i.id DESC LIMIT $1`,

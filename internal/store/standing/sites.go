@@ -82,6 +82,35 @@ func (db DB) Sites(ctx context.Context, q upkeep.SiteQuery) (page *upkeep.SitePa
 	return page, err
 }
 
+// Line returns one site by its name. CodeNotFound when there is none.
+func (db DB) Line(ctx context.Context, name string) (line *upkeep.SiteLine, err error) {
+	err = db.Read(ctx, func(tx *records.Tx) error {
+		var w column.Where
+		w.Add(true, "s.name = ?", name)
+		found, err := collect(ctx, tx, &w, "name", bounds{})
+		if err == nil && len(found) == 0 {
+			return upkeep.Errorf(upkeep.CodeNotFound, "site %s does not exist", name)
+		}
+		if err == nil {
+			line = &found[0]
+		}
+		return err
+	})
+	return line, err
+}
+
+// SiteName returns the name of a site, "" when there is none.
+func (db DB) SiteName(ctx context.Context, id upkeep.SiteID) (name string, err error) {
+	err = db.Read(ctx, func(tx *records.Tx) error {
+		names, err := records.Collect(ctx, tx, `SELECT name FROM site WHERE id = $1`, []any{id}, records.One[string])
+		if len(names) > 0 {
+			name = names[0]
+		}
+		return err
+	})
+	return name, err
+}
+
 // pattern finds a text anywhere, whatever stands in it.
 func pattern(text string) string {
 	return "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(strings.ToLower(text)) + "%"

@@ -11,7 +11,10 @@ import (
 	"upkeep"
 	"upkeep/internal/web"
 	"upkeep/internal/web/console/asset"
+	"upkeep/internal/web/console/calendar"
 	"upkeep/internal/web/console/frame"
+	"upkeep/internal/web/console/releases"
+	"upkeep/internal/web/console/site"
 	"upkeep/internal/web/overview"
 )
 
@@ -19,8 +22,17 @@ import (
 type Config struct {
 	web.Config                  // the services, the version, the log
 	Overview   overview.Service // what is known of all sites
+	Progress   Progress         // how releases go through them
+	Records    site.Records     // what is kept of one
+	Slots      calendar.Slots   // when interventions may begin
 	Now        upkeep.Clock     // nil is time.Now
 	Zone       *time.Location   // in which times are shown; nil is this machine's
+}
+
+// Progress says how releases go through the fleet, and what comes.
+type Progress interface {
+	releases.Overview
+	calendar.Turns
 }
 
 // Console is the pages.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"upkeep/internal/fleet"
 	"upkeep/internal/fleet/discovery"
 	"upkeep/internal/fleet/hosts"
+	"upkeep/internal/resolve"
 	"upkeep/internal/store/standing"
 	"upkeep/internal/upkeeptest/agency"
 	"upkeep/internal/web"
@@ -44,7 +46,8 @@ func newRig(tb testing.TB) *rig {
 	all := standing.DB{DB: db.Records()}
 	log := slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	f := fleet.New(fleet.Config{Sites: db, Hosts: db, Applications: db, Inventories: db, Interventions: db, Notes: db, Plans: db, Windows: db, Turns: db,
-		Releases: db, Waves: db, Standings: all, Ledger: db.Ledger,
+		Publishers: map[upkeep.CMS]fleet.Publisher{upkeep.WordPress: silent{}},
+		Releases:   db, Waves: db, Standings: all, Ledger: db.Ledger,
 		Custody: custody.New(custody.Config{Sites: db, Backups: db, Here: &post.Local{Dir: filepath.Join(dir, "agents"), Guard: []string{"/bin/false"}}, Now: db.Clock, Log: log}),
 		Enqueue: func(_ context.Context, _ upkeep.InterventionID) error { return nil }, Now: db.Clock, Log: log})
 	services := web.Config{
@@ -55,7 +58,7 @@ func newRig(tb testing.TB) *rig {
 	}
 	paris, err := time.LoadLocation("Europe/Paris")
 	must(tb, err)
-	pages, err := console.New(console.Config{Config: services, Overview: all, Now: db.Clock, Zone: paris})
+	pages, err := console.New(console.Config{Config: services, Overview: all, Progress: all, Slots: fleet.Calendar{Fleet: f}, Records: db, Now: db.Clock, Zone: paris})
 	must(tb, err)
 	gate := access.New(access.Config{Refuse: pages.Refuse, Log: log,
 		Routes: append(append(web.New(services).Routes(), overview.Routes(all, reply.Replier{Log: log})...), pages.Routes()...)})
@@ -69,4 +72,19 @@ func must(tb testing.TB, err error) {
 	if err != nil {
 		tb.Fatal(err)
 	}
+}
+
+// silent is a publisher that offers nothing.
+type silent struct{}
+
+func (silent) Check(context.Context, *upkeep.Inventory, fleet.Freshness) (*fleet.Known, error) {
+	return &fleet.Known{}, nil
+}
+
+func (silent) Originals(context.Context, []upkeep.Component) (map[string]upkeep.Original, []error) {
+	return nil, nil
+}
+
+func (silent) Rules() resolve.Rules {
+	return resolve.Rules{Compare: func(a, b upkeep.Version) int { return strings.Compare(string(a), string(b)) }}
 }

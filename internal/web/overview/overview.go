@@ -19,6 +19,10 @@ type Service interface {
 	Sites(ctx context.Context, q upkeep.SiteQuery) (*upkeep.SitePage, error)
 	// Agenda returns what needs a person, and what comes next.
 	Agenda(ctx context.Context) (*upkeep.Agenda, error)
+	// Line returns one site by its name. CodeNotFound when there is none.
+	Line(ctx context.Context, name string) (*upkeep.SiteLine, error)
+	// Interventions returns those of a site, or of all sites for 0, newest first.
+	Interventions(ctx context.Context, filter upkeep.InterventionFilter) ([]upkeep.NamedIntervention, error)
 	// Standing returns what was last decided about a site. CodeNotFound when
 	// nothing was.
 	Standing(ctx context.Context, site upkeep.SiteID) (*upkeep.Standing, error)

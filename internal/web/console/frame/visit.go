@@ -33,6 +33,7 @@ type Head struct {
 	Title string
 	Place string  // which entry of the navigation it belongs to: "today", "fleet", …
 	Trail []Crumb // pages above it
+	Live  string  // id of what the search in the header replaces as one types; "" leads to the list of sites
 }
 
 // Crumb is a page above the one shown.
@@ -135,20 +136,23 @@ func (v *Visit) Go(path string) error {
 	return nil
 }
 
-// Done leads to a page that tells what was just done, by the last part of the
-// key "console.done.…".
+// done begins the keys of what was done.
+const done = "console.done."
+
+// Done leads to a page that tells what was just done, by the key of its text,
+// which begins "console.done.".
 func (v *Visit) Done(path, what string) error {
 	separator := "?"
 	if strings.Contains(path, "?") {
 		separator = "&"
 	}
-	return v.Go(path + separator + "done=" + url.QueryEscape(what))
+	return v.Go(path + separator + "done=" + url.QueryEscape(strings.TrimPrefix(what, done)))
 }
 
 // notice is what was just done, in words; whatever else stands in the address
 // is not shown.
 func (v *Visit) notice() string {
-	if key := "console.done." + v.R.URL.Query().Get("done"); v.Texts.Has(key) {
+	if key := done + v.R.URL.Query().Get("done"); v.Texts.Has(key) {
 		return v.Texts.Text(key)
 	}
 	return ""
@@ -169,6 +173,9 @@ func (v *Visit) here() string {
 	}
 	return v.R.URL.Path + "?" + q.Encode()
 }
+
+// ID returns the number in the page's address. CodeInvalid when there is none.
+func ID[T ~int64](v *Visit) (T, error) { return reply.ID[T](v.R) }
 
 // Missing is where no page is.
 func Missing(v *Visit) error {

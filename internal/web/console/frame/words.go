@@ -2,6 +2,7 @@ package frame
 
 import (
 	"html/template"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,14 +39,25 @@ func (w *Words) functions(assets *asset.Set) template.FuncMap {
 		"ago":     w.Ago,
 		"until":   w.Until,
 		"over":    func(t time.Time) bool { return !t.After(w.Now()) },
-		"counted": func(counts map[upkeep.Shown]int, of string) int { return counts[upkeep.Shown(of)] },
-		"told":    func(err *upkeep.Error) upkeep.Text { return upkeep.TextOf(err) },
-		"asset":   assets.URL,
-		"icon":    func(name string) icon { return icon{assets.URL("icons.svg") + "#" + name} },
-		"kinds":   kindOfState,
-		"crumb":   func(title, path string) Crumb { return Crumb{title, path} },
-		"list":    func(items ...any) []any { return items },
-		"link":    link,
+		"ended":   upkeep.State.Ended,
+		"troubled": func(s upkeep.State) bool {
+			return s == upkeep.Failed || s == upkeep.Undone || s == upkeep.Partial || s == upkeep.Incident
+		},
+		"minus":    func(a, b int) int { return a - b },
+		"seconds":  func(t time.Time) string { return t.In(w.Zone).Format("15:04:05") },
+		"amount":   func(p upkeep.Progress) string { return w.screen().Amount(p) },
+		"list1":    func(r upkeep.Reason) []upkeep.Reason { return []upkeep.Reason{r} },
+		"searched": w.searched,
+		"weekday":  w.Weekday,
+		"month":    func(t time.Time) string { return w.Month(t.Month()) + " " + strconv.Itoa(t.Year()) },
+		"counted":  func(counts map[upkeep.Shown]int, of string) int { return counts[upkeep.Shown(of)] },
+		"told":     func(err *upkeep.Error) upkeep.Text { return upkeep.TextOf(err) },
+		"asset":    assets.URL,
+		"icon":     func(name string) icon { return icon{assets.URL("icons.svg") + "#" + name} },
+		"kinds":    kindOfState,
+		"crumb":    func(title, path string) Crumb { return Crumb{title, path} },
+		"list":     func(items ...any) []any { return items },
+		"link":     link,
 	}
 }
 
@@ -118,8 +130,22 @@ func (w *Words) Event(e upkeep.Event) string { return w.screen().Event(&e) }
 // Check says what a check asked, and what it got when that is not it.
 func (w *Words) Check(c upkeep.Check) string { return w.screen().Check(&c) }
 
-// Task says what a person is to do.
-func (w *Words) Task(t upkeep.Task) string { return w.Code("task", t.Code, t.Params) }
+// Task says what a person is to do; t is an upkeep.Task or leads to one.
+func (w *Words) Task(t any) string {
+	switch t := t.(type) {
+	case upkeep.Task:
+		return w.Code("task", t.Code, t.Params)
+	case *upkeep.Task:
+		return w.Code("task", t.Code, t.Params)
+	}
+	return ""
+}
+
+// searched says in which case of the search for a culprit updates are.
+func (w *Words) searched(of string) string {
+	return w.Text(map[string]string{"kept": "console.search.kept", "guilty": "console.search.guilty", "trying": "console.search.trying",
+		"pending": "console.search.pending"}[of])
+}
 
 // screen is what says the same to a terminal, in the same words.
 func (w *Words) screen() *terminal.Screen { return &terminal.Screen{Words: w.Texts, Clock: w.Now} }
