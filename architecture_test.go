@@ -87,6 +87,8 @@ func siblings() []struct{ from, to, why string } {
 		{"internal/custody", "internal/verify", "pages are looked at as part of proving a site"},
 		{"internal/fleet", "internal/fleet", "the fleet's own parts"},
 		{"internal/store", "internal/store", "the store's own parts"},
+		{"internal/store", "internal/database", "records and queue are in databases of the same kinds"},
+		{"internal/engine", "internal/database", "the same"},
 		{"internal/fleet", "internal/agent", "fleet puts together for the API what the parts know"},
 		{"internal/fleet", "internal/custody", "the same"},
 		{"internal/fleet", "internal/ledger", "the same"},
@@ -126,7 +128,7 @@ func TestImportsFollowTheDesign(t *testing.T) {
 func confined() map[string][]string {
 	return map[string][]string{
 		"os/exec":                        {"internal/agent", "internal/ssh", "internal/demo", "internal/upkeeptest", "tools"},                                   // ssh asks ssh what its configuration says
-		"database/sql":                   {"internal/store", "internal/agent", "internal/engine"},                                                               // engine lends its one connection to River
+		"database/sql":                   {"internal/database", "internal/store", "internal/agent", "internal/engine"},                                          // engine lends its connections to River
 		"net/http":                       {"cmd", "internal/web", "internal/feed", "internal/verify", "internal/demo", "internal/upkeeptest", "internal/agent"}, // the agent's protocol is HTTP over its own pipe
 		"flag":                           {"cmd"},
 		"github.com/spf13/cobra":         {"cmd"},
@@ -134,8 +136,8 @@ func confined() map[string][]string {
 		"github.com/hashicorp/yamux":     {"internal/agent/post"},
 		"github.com/riverqueue/river":    {"internal/engine"},
 		"github.com/go-sql-driver/mysql": {"internal/agent"},
-		"github.com/jackc/pgx":           {"internal/agent"},
-		"modernc.org/sqlite":             {"internal/store", "internal/engine", "internal/agent"},
+		"github.com/jackc/pgx":           {"internal/database", "internal/agent"},
+		"modernc.org/sqlite":             {"internal/database", "internal/agent"},
 		"testing":                        {"internal/upkeeptest"},
 	}
 }

@@ -269,8 +269,8 @@ func TestInterruptEndsOtherWork(t *testing.T) {
 func TestFollowSurvivesAServerThatGoesAway(t *testing.T) {
 	e, stdout, stderr, _ := newTestEnv(t, "site", "update", "shop.example", "--yes")
 	cuts := 0
-	e.App.Open = func(ctx context.Context, dir string) (http.Handler, func() error, error) {
-		api, closeApp, err := openMemory(ctx, dir)
+	e.App.Open = func(ctx context.Context, place console.Place) (http.Handler, func() error, error) {
+		api, closeApp, err := openMemory(ctx, place)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "/follow") && cuts == 0 {
 				cuts++

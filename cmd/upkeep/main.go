@@ -17,6 +17,7 @@ import (
 	"upkeep/cmd/upkeep/app"
 	"upkeep/cmd/upkeep/console"
 	"upkeep/cmd/upkeep/onhost"
+	"upkeep/internal/secret"
 	"upkeep/internal/web/access"
 )
 
@@ -28,31 +29,45 @@ func main() {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	e := &console.Env{
-		Args:    os.Args[1:],
-		Stdin:   os.Stdin,
-		Stdout:  os.Stdout,
-		Stderr:  os.Stderr,
-		Getenv:  os.Getenv,
-		Signals: signals,
-		Clock:   time.Now,
-		Version: version,
-		App:     wire(),
+		Args:     os.Args[1:],
+		Stdin:    os.Stdin,
+		Stdout:   os.Stdout,
+		Stderr:   os.Stderr,
+		Getenv:   os.Getenv,
+		Signals:  signals,
+		Clock:    time.Now,
+		Version:  version,
+		Database: takeDatabase(),
+		App:      wire(),
 	}
 	os.Exit(e.Run(context.Background(), newRootCommand))
 }
 
+// takeDatabase takes the address of the database out of the environment, which
+// every program that we start would have from us.
+func takeDatabase() secret.Text {
+	const name = "UPKEEP_DATABASE_URL"
+	address := secret.NewText(os.Getenv(name))
+	_ = os.Unsetenv(name) // the name is valid
+	return address
+}
+
 // wire plugs the application together.
 func wire() console.Application {
+	open := func(ctx context.Context, place console.Place, role app.Role) (*access.Gate, func() error, error) {
+		return app.Open(ctx, app.Config{Dir: place.State, Database: place.Database, Version: version, Role: role})
+	}
 	return console.Application{
-		Open: func(ctx context.Context, dir string) (http.Handler, func() error, error) {
-			gate, closeApp, err := app.Open(ctx, dir, version, false)
+		Open: func(ctx context.Context, place console.Place) (http.Handler, func() error, error) {
+			gate, closeApp, err := open(ctx, place, app.Visitor)
 			if err != nil {
 				return nil, nil, err
 			}
 			return gate.Trusted(), closeApp, nil
 		},
-		Serve: func(ctx context.Context, dir string) (*access.Gate, func() error, error) {
-			return app.Open(ctx, dir, version, true)
+		Serve: func(ctx context.Context, place console.Place, duty console.Duty) (*access.Gate, func() error, error) {
+			role := map[console.Duty]app.Role{console.Everything: app.Resident, console.Work: app.Resident, console.Answer: app.Desk}[duty]
+			return open(ctx, place, role)
 		},
 		Demo:   runDemonstration,
 		Hidden: []func(*console.Env) *cobra.Command{onhost.NewCommand, newMirrorCommand},

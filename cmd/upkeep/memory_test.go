@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/cmd/upkeep/console"
 	"upkeep/internal/web"
 	"upkeep/internal/web/access"
 )
@@ -41,15 +42,17 @@ type memoryState struct {
 	Backups       []web.Backup
 }
 
-func openMemory(ctx context.Context, dir string) (http.Handler, func() error, error) {
-	gate, save, err := serveMemory(ctx, dir)
+func openMemory(ctx context.Context, place console.Place) (http.Handler, func() error, error) {
+	gate, save, err := serveMemory(ctx, place, console.Everything)
 	if err != nil {
 		return nil, nil, err
 	}
 	return gate.Trusted(), save, nil
 }
 
-func serveMemory(_ context.Context, dir string) (*access.Gate, func() error, error) {
+// serveMemory is openMemory for a daemon.
+func serveMemory(_ context.Context, place console.Place, _ console.Duty) (*access.Gate, func() error, error) {
+	dir := place.State
 	pace, _ := time.ParseDuration(os.Getenv("UPKEEP_TEST_PACE"))
 	m := &memory{dir: dir, end: os.Getenv("UPKEEP_TEST_END"), down: os.Getenv("UPKEEP_TEST_DOWN") != "",
 		pace: pace, news: make(chan struct{}), cancels: make(chan struct{}, 1)}

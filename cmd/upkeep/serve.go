@@ -19,8 +19,21 @@ import (
 )
 
 type serveOptions struct {
-	Listen    string
-	TokenFile string
+	Listen     string
+	TokenFile  string
+	WorkerOnly bool
+	WebOnly    bool
+}
+
+// duty is what of a daemon is asked for.
+func (o serveOptions) duty() console.Duty {
+	switch {
+	case o.WorkerOnly:
+		return console.Work
+	case o.WebOnly:
+		return console.Answer
+	}
+	return console.Everything
 }
 
 // grace is how long requests may finish when the server stops.
@@ -31,6 +44,10 @@ func newServeCommand(e *console.Env) *cobra.Command {
 	cmd := e.Command("serve", "serve", console.PlainExits)
 	cmd.Flags().StringVar(&opts.Listen, "listen", "", e.Text("flag.listen"))
 	cmd.Flags().StringVar(&opts.TokenFile, "token-file", "", e.Text("flag.token_file"))
+	cmd.Flags().BoolVar(&opts.WorkerOnly, "worker-only", false, e.Text("flag.worker_only"))
+	cmd.Flags().BoolVar(&opts.WebOnly, "web-only", false, e.Text("flag.web_only"))
+	cmd.MarkFlagsMutuallyExclusive("worker-only", "web-only")
+	cmd.MarkFlagsMutuallyExclusive("worker-only", "listen")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := context.WithCancel(cmd.Context())
 		defer stop()
@@ -59,19 +76,14 @@ func runServe(ctx context.Context, e *console.Env, opts serveOptions) (err error
 	if e.App.Serve == nil {
 		return upkeep.Errorf(upkeep.CodeNotFound, "%s", e.Text("serve.absent"))
 	}
-	socket, err := listen.Unix(ctx, filepath.Join(dir, listen.SocketName))
-	if err != nil {
-		return err
-	}
-	defer socket.Close()
-	var local net.Listener
-	if opts.Listen != "" {
-		if local, err = listen.Local(ctx, opts.Listen); err != nil {
+	on := listeners{token: token}
+	if !opts.WorkerOnly {
+		if on, err = listenOn(ctx, dir, opts.Listen, token); err != nil {
 			return err
 		}
-		defer local.Close()
+		defer on.close()
 	}
-	gate, closeApp, err := e.App.Serve(context.WithoutCancel(ctx), dir)
+	gate, closeApp, err := e.App.Serve(context.WithoutCancel(ctx), console.Place{State: dir, Database: e.Database}, opts.duty())
 	if err != nil {
 		return err
 	}
@@ -80,7 +92,12 @@ func runServe(ctx context.Context, e *console.Env, opts serveOptions) (err error
 			err = cerr
 		}
 	}()
-	return serveOn(ctx, e, gate, listeners{socket, local, token})
+	if opts.WorkerOnly {
+		fmt.Fprintln(e.Stderr, "upkeep: "+e.Text("serve.working"))
+		<-ctx.Done()
+		return nil
+	}
+	return serveOn(ctx, e, gate, on)
 }
 
 // listeners are where the server answers.
@@ -88,6 +105,24 @@ type listeners struct {
 	socket net.Listener // of the state folder: who may open it is let in
 	local  net.Listener // nil for none
 	token  string       // that requests to local carry
+}
+
+func listenOn(ctx context.Context, dir, address, token string) (on listeners, err error) {
+	on.token = token
+	if on.socket, err = listen.Unix(ctx, filepath.Join(dir, listen.SocketName)); err != nil || address == "" {
+		return on, err
+	}
+	if on.local, err = listen.Local(ctx, address); err != nil {
+		on.close()
+	}
+	return on, err
+}
+
+func (l listeners) close() {
+	_ = l.socket.Close() // a server that ended has closed it
+	if l.local != nil {
+		_ = l.local.Close()
+	}
 }
 
 func serveOn(ctx context.Context, e *console.Env, gate *access.Gate, on listeners) error {

@@ -16,14 +16,17 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivertype"
 
 	"upkeep"
 )
 
-// Config says how jobs are run. The zero value is usable.
+// Config says where jobs are kept and how they are run. All but the place may
+// be left out.
 type Config struct {
+	Path string // of a SQLite file, absolute; it and its folder are made when absent
+	URL  string // of a PostgreSQL database, in place of a file
+
 	Clock    upkeep.Clock  // nil is the machine's
 	Log      *slog.Logger  // nil is silent
 	Parallel int           // jobs of one kind at once in this process; 0 is 8
@@ -64,49 +67,50 @@ type Job struct {
 }
 
 // Engine is an open queue of jobs. Its methods may be called concurrently, and
-// other processes may have the same file open and run jobs from it.
+// other processes may have the same queue open and run jobs from it.
 type Engine struct {
+	dialect
 	config  Config
 	process string // unlike any other process, past or present
 
-	// River has one connection, as its driver asks for. What the engine does
-	// itself, each second, has another that does not wait for the disk.
-	jobs *sql.DB
-	own  *sql.DB
+	jobs *sql.DB // River's
+	own  *sql.DB // for what the engine does itself, each second
 
 	inserter *river.Client[*sql.Tx]
 	running  atomic.Pointer[river.Client[*sql.Tx]] // of Run, to wake its own workers
 }
 
-// Open opens the queue in the SQLite file at path, which must be absolute, and
-// makes it, with its folder, when there is none.
-func Open(ctx context.Context, path string, config Config) (_ *Engine, err error) {
-	defer upkeep.Wrap(&err, "open queue %s", path)
+// Open opens the queue, and makes it when there is none. Of several processes
+// that open a new one at once, one does the work and the others wait for it.
+func Open(ctx context.Context, config Config) (_ *Engine, err error) {
 	e := &Engine{config: config.withDefaults()}
 	e.process = fmt.Sprintf("%d-%s", os.Getpid(), strings.ToLower(rand.Text()[:12]))
-	unlock, err := prepareFile(path)
-	if err != nil {
-		return nil, err
+	if config.URL == "" {
+		defer upkeep.Wrap(&err, "open queue %s", config.Path)
+		err = e.openFile(ctx)
+	} else {
+		defer upkeep.Wrap(&err, "open queue in PostgreSQL")
+		err = e.openServer(ctx)
 	}
-	defer unlock()
-	if e.jobs, err = connect(path, "full"); err != nil {
-		return nil, err
-	}
-	if e.own, err = connect(path, "normal"); err != nil {
-		return nil, err
-	}
-	err = e.migrate(ctx)
 	if err == nil {
-		e.inserter, err = river.NewClient(riversqlite.New(e.jobs), &river.Config{Logger: e.config.Log})
+		e.inserter, err = river.NewClient(e.driver, &river.Config{Logger: e.config.Log})
 	}
 	if err != nil {
-		return nil, errors.Join(translate(err), e.Close())
+		return nil, errors.Join(translate(ctx, err), e.Close())
 	}
 	return e, nil
 }
 
 // Close closes the queue. Run must have returned.
-func (e *Engine) Close() error { return errors.Join(e.jobs.Close(), e.own.Close()) }
+func (e *Engine) Close() error {
+	var errs []error
+	for _, pool := range []*sql.DB{e.jobs, e.own} {
+		if pool != nil {
+			errs = append(errs, pool.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // Enqueue asks for a job. While the same job waits, it is that one, brought
 // forward when it was to run later than job.At. While it runs, nothing is
@@ -118,12 +122,12 @@ func (e *Engine) Enqueue(ctx context.Context, job Job) (err error) {
 	}
 	result, err := e.insert(ctx, job)
 	if err != nil || !result.UniqueSkippedAsDuplicate {
-		return translate(err)
+		return translate(ctx, err)
 	}
 	_, err = e.own.ExecContext(ctx, `UPDATE river_job SET scheduled_at = $1, state = 'available'
 		WHERE id = $2 AND state IN ('available', 'scheduled', 'retryable') AND scheduled_at > $1`,
-		riverTime(job.At), result.Job.ID)
-	return translate(err)
+		e.stamp(job.At), result.Job.ID)
+	return translate(ctx, err)
 }
 
 func (e *Engine) insert(ctx context.Context, job Job) (*rivertype.JobInsertResult, error) {

@@ -17,14 +17,18 @@ import (
 
 	"upkeep"
 	"upkeep/internal/engine"
+	"upkeep/internal/upkeeptest/postgres"
 )
+
+// server is the PostgreSQL of all tests.
+var server postgres.Server
 
 // TestMain lets the test binary be the second process of a test.
 func TestMain(m *testing.M) {
 	if os.Getenv("ENGINE_TEST_CHILD") == "" {
-		os.Exit(m.Run())
+		os.Exit(server.Run(m))
 	}
-	runChild(os.Getenv("ENGINE_TEST_CHILD"), os.Getenv("ENGINE_TEST_PATH"))
+	runChild(os.Getenv("ENGINE_TEST_CHILD"), os.Getenv("ENGINE_TEST_PLACE"))
 }
 
 const patience = 20 * time.Second
@@ -36,11 +40,36 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func newPath(t *testing.T) string { return filepath.Join(t.TempDir(), "state", "queue.db") }
+// kind is one of the databases that a queue may be in.
+type kind string
 
-func open(t *testing.T, path string, config engine.Config) *engine.Engine {
+const (
+	sqlite     kind = "sqlite"
+	postgresql kind = "postgresql"
+)
+
+// newPlace returns where a new queue may be: a path, or an address.
+func newPlace(t *testing.T, on kind) string {
 	t.Helper()
-	e, err := engine.Open(t.Context(), path, config)
+	if on == postgresql {
+		address, _ := server.Database(t)
+		return address
+	}
+	return filepath.Join(t.TempDir(), "state", "queue.db")
+}
+
+func at(place string, config engine.Config) engine.Config {
+	if strings.HasPrefix(place, "postgres:") {
+		config.URL = place
+	} else {
+		config.Path = place
+	}
+	return config
+}
+
+func open(t *testing.T, place string, config engine.Config) *engine.Engine {
+	t.Helper()
+	e, err := engine.Open(t.Context(), at(place, config))
 	must(t, err)
 	t.Cleanup(func() { must(t, e.Close()) })
 	return e
@@ -82,8 +111,8 @@ func enqueue(t *testing.T, e *engine.Engine, job engine.Job) {
 	must(t, e.Enqueue(t.Context(), job))
 }
 
-func TestRunsJobsAndAgain(t *testing.T) {
-	e := open(t, newPath(t), engine.Config{})
+func testRunsJobsAndAgain(t *testing.T, on kind) {
+	e := open(t, newPlace(t, on), engine.Config{})
 	enqueue(t, e, engine.Job{Kind: "k", ID: 7}) // before anything runs
 	calls := make(chan int64, 10)
 	var count atomic.Int64
@@ -105,8 +134,8 @@ func TestRunsJobsAndAgain(t *testing.T) {
 	}
 }
 
-func TestUniqueWhileUnfinished(t *testing.T) {
-	e := open(t, newPath(t), engine.Config{})
+func testUniqueWhileUnfinished(t *testing.T, on kind) {
+	e := open(t, newPlace(t, on), engine.Config{})
 	for range 3 {
 		enqueue(t, e, engine.Job{Kind: "k", ID: 1})
 	}
@@ -147,8 +176,8 @@ func TestUniqueWhileUnfinished(t *testing.T) {
 	}
 }
 
-func TestEnqueueBringsForward(t *testing.T) {
-	e := open(t, newPath(t), engine.Config{})
+func testEnqueueBringsForward(t *testing.T, on kind) {
+	e := open(t, newPlace(t, on), engine.Config{})
 	calls := make(chan int64, 10)
 	run(t, e, engine.Worker{
 		Work: func(_ context.Context, id int64) (time.Duration, error) {
@@ -166,8 +195,8 @@ func TestEnqueueBringsForward(t *testing.T) {
 	}
 }
 
-func TestErrorsAndPanicsAreRetried(t *testing.T) {
-	e := open(t, newPath(t), engine.Config{})
+func testErrorsAndPanicsAreRetried(t *testing.T, on kind) {
+	e := open(t, newPlace(t, on), engine.Config{})
 	enqueue(t, e, engine.Job{Kind: "k", ID: 1})
 	at := make(chan time.Time, 10)
 	var count atomic.Int64
@@ -190,8 +219,8 @@ func TestErrorsAndPanicsAreRetried(t *testing.T) {
 	}
 }
 
-func TestTimeoutIsTold(t *testing.T) {
-	e := open(t, newPath(t), engine.Config{Timeout: 100 * time.Millisecond})
+func testTimeoutIsTold(t *testing.T, on kind) {
+	e := open(t, newPlace(t, on), engine.Config{Timeout: 100 * time.Millisecond})
 	enqueue(t, e, engine.Job{Kind: "k", ID: 1})
 	calls := make(chan error, 10)
 	run(t, e, engine.Worker{Work: func(ctx context.Context, _ int64) (time.Duration, error) {
@@ -203,8 +232,8 @@ func TestTimeoutIsTold(t *testing.T) {
 	receive(t, calls, "timeout again") // it was not dropped
 }
 
-func TestStaleGetsAJob(t *testing.T) {
-	e := open(t, newPath(t), engine.Config{Beat: 50 * time.Millisecond})
+func testStaleGetsAJob(t *testing.T, on kind) {
+	e := open(t, newPlace(t, on), engine.Config{Beat: 50 * time.Millisecond})
 	calls := make(chan int64, 10)
 	var asked atomic.Int64
 	run(t, e, engine.Worker{
@@ -223,9 +252,9 @@ func TestStaleGetsAJob(t *testing.T) {
 
 // Stopping tells jobs at once, and the next process takes them at once: being
 // stopped is no failure of theirs.
-func TestStopHandsOver(t *testing.T) {
-	path := newPath(t)
-	first := open(t, path, engine.Config{})
+func testStopHandsOver(t *testing.T, on kind) {
+	place := newPlace(t, on)
+	first := open(t, place, engine.Config{})
 	enqueue(t, first, engine.Job{Kind: "k", ID: 1})
 	started := make(chan struct{}, 1)
 	stop := run(t, first, engine.Worker{Work: func(ctx context.Context, _ int64) (time.Duration, error) {
@@ -237,7 +266,7 @@ func TestStopHandsOver(t *testing.T) {
 	begin := time.Now()
 	stop()
 	t.Logf("stop: %v", time.Since(begin))
-	second := open(t, path, engine.Config{})
+	second := open(t, place, engine.Config{})
 	calls := make(chan int64, 1)
 	begin = time.Now()
 	run(t, second, engine.Worker{Work: func(_ context.Context, id int64) (time.Duration, error) { calls <- id; return 0, nil }})
@@ -247,8 +276,8 @@ func TestStopHandsOver(t *testing.T) {
 	}
 }
 
-func TestGraceLetsJobsEnd(t *testing.T) {
-	e := open(t, newPath(t), engine.Config{Grace: patience})
+func testGraceLetsJobsEnd(t *testing.T, on kind) {
+	e := open(t, newPlace(t, on), engine.Config{Grace: patience})
 	enqueue(t, e, engine.Job{Kind: "k", ID: 1})
 	started, release, ended := make(chan struct{}, 1), make(chan struct{}), make(chan error, 1)
 	stop := run(t, e, engine.Worker{Work: func(ctx context.Context, _ int64) (time.Duration, error) {
@@ -266,14 +295,14 @@ func TestGraceLetsJobsEnd(t *testing.T) {
 }
 
 func TestOpenIsQuick(t *testing.T) {
-	path := newPath(t)
+	path := newPlace(t, sqlite)
 	begin := time.Now()
 	open(t, path, engine.Config{})
 	t.Logf("open new: %v", time.Since(begin))
 	best := time.Hour
 	for range 5 {
 		begin := time.Now()
-		e, err := engine.Open(t.Context(), path, engine.Config{})
+		e, err := engine.Open(t.Context(), engine.Config{Path: path})
 		best = min(best, time.Since(begin))
 		must(t, err)
 		must(t, e.Close())
@@ -295,7 +324,7 @@ func TestOpenIsQuick(t *testing.T) {
 }
 
 func TestFileIsPrivate(t *testing.T) {
-	path := newPath(t)
+	path := newPlace(t, sqlite)
 	open(t, path, engine.Config{})
 	for name, want := range map[string]os.FileMode{path: 0o600, path + "-wal": 0o600, filepath.Dir(path): 0o700} {
 		info, err := os.Stat(name)
@@ -304,23 +333,23 @@ func TestFileIsPrivate(t *testing.T) {
 			t.Errorf("%s has mode %o", name, info.Mode().Perm())
 		}
 	}
-	if _, err := engine.Open(t.Context(), "relative.db", engine.Config{}); upkeep.CodeOf(err) != upkeep.CodeInvalid {
+	if _, err := engine.Open(t.Context(), engine.Config{Path: "relative.db"}); upkeep.CodeOf(err) != upkeep.CodeInvalid {
 		t.Errorf("got %v", err)
 	}
 	foreign := filepath.Join(t.TempDir(), "foreign.db")
 	must(t, os.WriteFile(foreign, []byte(strings.Repeat("no database ", 100)), 0o600))
-	if _, err := engine.Open(t.Context(), foreign, engine.Config{}); upkeep.CodeOf(err) != upkeep.CodeDamaged {
+	if _, err := engine.Open(t.Context(), engine.Config{Path: foreign}); upkeep.CodeOf(err) != upkeep.CodeDamaged {
 		t.Errorf("got %v", err)
 	}
 }
 
 // A process dies by kill -9 in the middle of a job. Another that runs at the
 // same time does the job within seconds.
-func TestKilledProcess(t *testing.T) {
-	path := newPath(t)
-	e := open(t, path, engine.Config{})
+func testKilledProcess(t *testing.T, on kind) {
+	place := newPlace(t, on)
+	e := open(t, place, engine.Config{})
 	enqueue(t, e, engine.Job{Kind: "k", ID: 1})
-	command, lines := startChild(t, "block", path)
+	command, lines := startChild(t, "block", place)
 	waitLine(t, lines, "job 1")
 
 	calls := make(chan int64, 10)
@@ -343,11 +372,11 @@ func TestKilledProcess(t *testing.T) {
 
 // A process that stops without dying, such as a suspended machine, loses its
 // jobs too; that it goes on later harms nothing.
-func TestSuspendedProcess(t *testing.T) {
-	path := newPath(t)
-	e := open(t, path, engine.Config{})
+func testSuspendedProcess(t *testing.T, on kind) {
+	place := newPlace(t, on)
+	e := open(t, place, engine.Config{})
 	enqueue(t, e, engine.Job{Kind: "k", ID: 1})
-	command, lines := startChild(t, "block", path)
+	command, lines := startChild(t, "block", place)
 	waitLine(t, lines, "job 1")
 	must(t, command.Process.Signal(syscall.SIGSTOP))
 	calls := make(chan int64, 10)
@@ -359,12 +388,12 @@ func TestSuspendedProcess(t *testing.T) {
 }
 
 // Three processes share many jobs while one of them is killed: all are done.
-func TestManyJobsManyProcesses(t *testing.T) {
-	path := newPath(t)
-	e := open(t, path, engine.Config{})
+func testManyJobsManyProcesses(t *testing.T, on kind) {
+	place := newPlace(t, on)
+	e := open(t, place, engine.Config{})
 	const jobs = 150
-	victim, _ := startChild(t, "work", path)
-	_, lines := startChild(t, "work", path)
+	victim, _ := startChild(t, "work", place)
+	_, lines := startChild(t, "work", place)
 	done := make(chan int64, 10*jobs)
 	go func() {
 		for line := range lines {
@@ -402,10 +431,10 @@ func TestManyJobsManyProcesses(t *testing.T) {
 	}
 }
 
-func startChild(t *testing.T, what, path string) (*exec.Cmd, <-chan string) {
+func startChild(t *testing.T, what, place string) (*exec.Cmd, <-chan string) {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), os.Args[0])
-	command.Env = append(os.Environ(), "ENGINE_TEST_CHILD="+what, "ENGINE_TEST_PATH="+path)
+	command.Env = append(os.Environ(), "ENGINE_TEST_CHILD="+what, "ENGINE_TEST_PLACE="+place)
 	command.Stderr = os.Stderr
 	output, err := command.StdoutPipe()
 	must(t, err)
@@ -431,9 +460,9 @@ func waitLine(t *testing.T, lines <-chan string, want string) {
 	}
 }
 
-func runChild(what, path string) {
+func runChild(what, place string) {
 	ctx := context.Background()
-	e, err := engine.Open(ctx, path, engine.Config{})
+	e, err := engine.Open(ctx, at(place, engine.Config{}))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riversqlite"
 
 	"upkeep"
 )
@@ -29,7 +28,7 @@ func (e *Engine) Run(ctx context.Context, workers map[string]Worker) (err error)
 		if ctx.Err() != nil { // told to stop before it began
 			return nil
 		}
-		return translate(err)
+		return translate(ctx, err)
 	}
 	client, err := e.client(ctx, workers)
 	if err != nil {
@@ -37,7 +36,7 @@ func (e *Engine) Run(ctx context.Context, workers map[string]Worker) (err error)
 	}
 	// River must not see ctx end by itself: it would stop without grace.
 	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
-		return translate(err)
+		return translate(ctx, err)
 	}
 	e.running.Store(client)
 	e.beat(ctx, workers)
@@ -56,7 +55,7 @@ func (e *Engine) client(ctx context.Context, workers map[string]Worker) (*river.
 	for kind := range workers {
 		queues[kind] = river.QueueConfig{MaxWorkers: e.config.Parallel}
 	}
-	return river.NewClient(riversqlite.New(e.jobs), &river.Config{
+	return river.NewClient(e.driver, &river.Config{
 		ID:                     e.process,
 		FetchPollInterval:      poll,
 		JobTimeout:             e.config.Timeout,
@@ -90,7 +89,7 @@ func (e *Engine) stop(ctx context.Context, client *river.Client[*sql.Tx]) error 
 // leave takes back this process's beat, so that nobody waits for the next.
 func (e *Engine) leave(ctx context.Context) error {
 	_, err := e.own.ExecContext(ctx, `DELETE FROM process WHERE id = $1`, e.process)
-	return translate(err)
+	return translate(ctx, err)
 }
 
 // beat ticks until ctx ends. A tick that fails is tried again at the next: the
@@ -120,13 +119,16 @@ func (e *Engine) beat(ctx context.Context, workers map[string]Worker) {
 // those that take far too long to whoever is free, makes due jobs available
 // and forgets old ones.
 func (e *Engine) tick(ctx context.Context) error {
-	now := e.config.Clock()
-	dead := now.Add(-missedBeats * e.config.Beat).UnixMicro()
 	tx, err := e.own.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
+	now, err := e.await(ctx, tx)
+	if err != nil {
+		return err
+	}
+	dead := now.Add(-missedBeats * e.config.Beat).UnixMicro()
 	for _, step := range []struct {
 		text string
 		args []any
@@ -135,12 +137,12 @@ func (e *Engine) tick(ctx context.Context) error {
 			[]any{e.process, now.UnixMicro()}},
 		{`DELETE FROM process WHERE beat < $1`, []any{dead}},
 		{`UPDATE river_job SET state = 'available', scheduled_at = $1 WHERE state = 'running' AND (attempted_at < $2
-			OR json_extract(attempted_by, '$[#-1]') NOT IN (SELECT id FROM process))`,
-			[]any{riverTime(now), riverTime(now.Add(-e.config.Timeout - time.Minute))}},
+			OR ` + e.holder + ` NOT IN (SELECT id FROM process))`,
+			[]any{e.stamp(now), e.stamp(now.Add(-e.config.Timeout - time.Minute))}},
 		{`UPDATE river_job SET state = 'available' WHERE state IN (` + waiting + `) AND scheduled_at <= $1`,
-			[]any{riverTime(now)}},
+			[]any{e.stamp(now)}},
 		{`DELETE FROM river_job WHERE state IN (` + finished + `) AND finalized_at < $1`,
-			[]any{riverTime(now.Add(-retention))}},
+			[]any{e.stamp(now.Add(-retention))}},
 	} {
 		if _, err := tx.ExecContext(ctx, step.text, step.args...); err != nil {
 			return err
@@ -175,7 +177,7 @@ func (e *Engine) reconcile(ctx context.Context, kind string, stale func(context.
 // queued returns the numbers of the unfinished jobs of a kind.
 func (e *Engine) queued(ctx context.Context, kind string) (map[int64]bool, error) {
 	rows, err := e.own.QueryContext(ctx,
-		`SELECT json_extract(args, '$.id') FROM river_job WHERE queue = $1 AND state IN (`+pending+`)`, kind)
+		`SELECT `+e.subject+` FROM river_job WHERE queue = $1 AND state IN (`+pending+`)`, kind)
 	if err != nil {
 		return nil, err
 	}

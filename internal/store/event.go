@@ -29,7 +29,7 @@ func (db *DB) Events(
 // CreateEvent appends an event and sets its ID, and its At when that is zero.
 func (db *DB) CreateEvent(ctx context.Context, event *upkeep.Event) (err error) {
 	defer upkeep.Wrap(&err, "create event %s of intervention %s", event.Code, event.Intervention)
-	return db.records.Write(ctx, func(tx *records.Tx) error { return createEvent(ctx, tx, event) })
+	return db.records.WriteOn(ctx, InterventionLease(event.Intervention), func(tx *records.Tx) error { return createEvent(ctx, tx, event) })
 }
 
 func createEvent(ctx context.Context, tx *records.Tx, event *upkeep.Event) error {

@@ -19,8 +19,8 @@ func advance(t *testing.T, db *store.DB, iv *upkeep.Intervention, edit func(*upk
 	}
 }
 
-func TestInterventionsLeaveEvidence(t *testing.T) {
-	db, clock, _ := newDB(t)
+func testInterventionsLeaveEvidence(t *testing.T, on kind) {
+	db, clock, _ := newDB(t, on)
 	site := newSite(t, db, "shop.example")
 	inventory := func(version upkeep.Version) {
 		_, err := db.CreateInventory(t.Context(), site.ID, &upkeep.Inventory{Taken: clock.Now(), CMS: upkeep.WordPress, PHP: "8.1.2", Database: "10.11-MariaDB",
@@ -57,8 +57,8 @@ func TestInterventionsLeaveEvidence(t *testing.T) {
 	}
 }
 
-func TestUntouchedSitesProveNothing(t *testing.T) {
-	db, _, _ := newDB(t)
+func testUntouchedSitesProveNothing(t *testing.T, on kind) {
+	db, _, _ := newDB(t, on)
 	site := newSite(t, db, "shop.example")
 	iv := newIntervention(t, db, site.ID)
 	advance(t, db, iv, func(iv *upkeep.Intervention) error {
@@ -72,8 +72,8 @@ func TestUntouchedSitesProveNothing(t *testing.T) {
 	}
 }
 
-func TestWavesAreLaidDownOnce(t *testing.T) {
-	db, clock, _ := newDB(t)
+func testWavesAreLaidDownOnce(t *testing.T, on kind) {
+	db, clock, _ := newDB(t, on)
 	first := &upkeep.Rollout{CMS: upkeep.WordPress, Component: "core", Version: "6.8.1", Security: true, Waves: map[upkeep.SiteID]int{1: 1, 2: 3}}
 	must(t, db.CreateRollout(t.Context(), first))
 	clock.Add(time.Hour)

@@ -34,7 +34,7 @@ func (f FeedAnswers) Get(ctx context.Context, key string) (body []byte, etag str
 // Put keeps an answer under key in place of the one before.
 func (f FeedAnswers) Put(ctx context.Context, key string, body []byte, etag string, at time.Time) (err error) {
 	defer upkeep.Wrap(&err, "keep answer %s", key)
-	return f.db.records.Write(ctx, func(tx *records.Tx) error {
+	return f.db.records.WriteOn(ctx, "feed/"+key, func(tx *records.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO feed_answer (key, etag, at, body) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (key) DO UPDATE SET etag = excluded.etag, at = excluded.at, body = excluded.body`,
 			key, etag, column.Stamp(at), body)

@@ -75,7 +75,7 @@ func (db *DB) AdvanceIntervention(
 ) (err error) {
 	from, to := change[0], change[1]
 	defer upkeep.Wrap(&err, "advance intervention %s from %s to %s", id, from, to)
-	return db.records.Write(ctx, func(tx *records.Tx) error {
+	return db.records.WriteOn(ctx, InterventionLease(id), func(tx *records.Tx) error {
 		iv, err := editIntervention(ctx, tx, id, holder, edit)
 		if err != nil {
 			return err
@@ -114,7 +114,7 @@ func (db *DB) UpdateIntervention(
 	ctx context.Context, id upkeep.InterventionID, holder string, edit func(*upkeep.Intervention) error,
 ) (err error) {
 	defer upkeep.Wrap(&err, "update intervention %s", id)
-	return db.records.Write(ctx, func(tx *records.Tx) error {
+	return db.records.WriteOn(ctx, InterventionLease(id), func(tx *records.Tx) error {
 		iv, err := editIntervention(ctx, tx, id, holder, edit)
 		if err != nil {
 			return err
@@ -128,7 +128,7 @@ func (db *DB) UpdateIntervention(
 // request stays; CodeConflict when the intervention has ended.
 func (db *DB) CancelIntervention(ctx context.Context, id upkeep.InterventionID, at time.Time) (err error) {
 	defer upkeep.Wrap(&err, "cancel intervention %s", id)
-	return db.records.Write(ctx, func(tx *records.Tx) error {
+	return db.records.WriteOn(ctx, InterventionLease(id), func(tx *records.Tx) error {
 		iv, err := findIntervention(ctx, tx, id)
 		if err != nil {
 			return err

@@ -31,18 +31,22 @@ func lease(t *testing.T, db *store.DB, id upkeep.InterventionID, holder string) 
 	must(t, db.AcquireLease(t.Context(), store.InterventionLease(id), holder, time.Minute))
 }
 
-// raw opens the file beside the store, as a person with a shell could.
-func raw(t *testing.T, path string) *sql.DB {
+// raw opens the records beside the store, as a person with a shell could.
+func raw(t *testing.T, place string) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("sqlite", path+"?_pragma=busy_timeout(5000)")
+	driver := "pgx"
+	if !strings.HasPrefix(place, "postgres:") {
+		driver, place = "sqlite", place+"?_pragma=busy_timeout(5000)"
+	}
+	db, err := sql.Open(driver, place)
 	must(t, err)
 	t.Cleanup(func() { must(t, db.Close()) })
 	return db
 }
 
-func TestTransitionsInDatabaseAreTheVocabulary(t *testing.T) {
-	_, _, path := newDB(t)
-	rows, err := raw(t, path).Query(`SELECT from_state, to_state FROM transition ORDER BY from_state, to_state`)
+func testTransitionsInDatabaseAreTheVocabulary(t *testing.T, on kind) {
+	_, _, place := newDB(t, on)
+	rows, err := raw(t, place).Query(`SELECT from_state, to_state FROM transition ORDER BY from_state, to_state`)
 	must(t, err)
 	defer rows.Close()
 	var pairs [][2]upkeep.State
@@ -59,10 +63,10 @@ func TestTransitionsInDatabaseAreTheVocabulary(t *testing.T) {
 
 // Whatever program writes, the database refuses every change of state that is
 // not a transition, and makes every one that is.
-func TestDatabaseRefusesOtherTransitions(t *testing.T) {
-	db, _, path := newDB(t)
+func testDatabaseRefusesOtherTransitions(t *testing.T, on kind) {
+	db, _, place := newDB(t, on)
 	site := newSite(t, db, "shop.example")
-	direct := raw(t, path)
+	direct := raw(t, place)
 	for _, from := range states {
 		for _, to := range append(slices.Clone(states), "paused") {
 			if from == to {
@@ -123,8 +127,8 @@ func walk(from, to upkeep.State, passed []upkeep.State) []upkeep.State {
 	return nil
 }
 
-func TestIntervention(t *testing.T) {
-	db, c, _ := newDB(t)
+func testIntervention(t *testing.T, on kind) {
+	db, c, _ := newDB(t, on)
 	ctx := t.Context()
 	site := newSite(t, db, "shop.example")
 	iv := newIntervention(t, db, site.ID)
@@ -194,8 +198,8 @@ func TestIntervention(t *testing.T) {
 	must(t, db.CreateIntervention(ctx, second))
 }
 
-func TestInterventionsFilter(t *testing.T) {
-	db, c, _ := newDB(t)
+func testInterventionsFilter(t *testing.T, on kind) {
+	db, c, _ := newDB(t, on)
 	ctx := t.Context()
 	first := newIntervention(t, db, newSite(t, db, "a.example").ID)
 	second := newIntervention(t, db, newSite(t, db, "b.example").ID)
@@ -223,8 +227,8 @@ func TestInterventionsFilter(t *testing.T) {
 	check(upkeep.InterventionFilter{Unended: true, Unleased: true}, first.ID)
 }
 
-func TestLeaseTakeover(t *testing.T) {
-	db, c, _ := newDB(t)
+func testLeaseTakeover(t *testing.T, on kind) {
+	db, c, _ := newDB(t, on)
 	ctx := t.Context()
 	iv := newIntervention(t, db, newSite(t, db, "a.example").ID)
 	key := store.InterventionLease(iv.ID)
@@ -254,8 +258,8 @@ func TestLeaseTakeover(t *testing.T) {
 	must(t, db.AcquireLease(ctx, key, "w1", time.Second))
 }
 
-func TestEvents(t *testing.T) {
-	db, c, _ := newDB(t)
+func testEvents(t *testing.T, on kind) {
+	db, c, _ := newDB(t, on)
 	ctx := t.Context()
 	iv := newIntervention(t, db, newSite(t, db, "a.example").ID)
 	for i := range 5 {
@@ -282,8 +286,8 @@ func next(last upkeep.LedgerEntry) (upkeep.LedgerEntry, error) {
 		Previous: previous, Hash: fmt.Sprintf("%064d", last.Seq+1)}, nil
 }
 
-func TestLedgerRows(t *testing.T) {
-	db, _, path := newDB(t)
+func testLedgerRows(t *testing.T, on kind) {
+	db, _, place := newDB(t, on)
 	ctx := t.Context()
 	head, err := db.LedgerHead(ctx)
 	must(t, err)
@@ -306,12 +310,15 @@ func TestLedgerRows(t *testing.T) {
 	})
 	wantCode(t, err, upkeep.CodeConflict)
 
-	direct := raw(t, path)
+	direct := raw(t, place)
 	for _, statement := range []string{
 		`UPDATE ledger SET actor = 'nobody' WHERE seq = 2`,
 		`DELETE FROM ledger`,
 		`DELETE FROM ledger WHERE seq = 3`,
 		`INSERT INTO ledger SELECT 7, at, site, actor, kind, facts, hash, 'x' FROM ledger WHERE seq = 3`,
+		`TRUNCATE ledger`,
+		`INSERT INTO ledger SELECT seq, at, site, 'nobody', kind, facts, previous, hash FROM ledger WHERE seq = 3
+			ON CONFLICT (seq) DO UPDATE SET actor = excluded.actor`,
 		`INSERT OR REPLACE INTO ledger SELECT seq, at, site, 'nobody', kind, facts, previous, hash FROM ledger WHERE seq = 3`,
 	} {
 		if _, err := direct.Exec(statement); err == nil {

@@ -55,7 +55,7 @@ func (db *DB) CreateInventory(
 	}
 	sum := sha256.Sum256(body)
 	digest := hex.EncodeToString(sum[:])
-	err = db.records.Write(ctx, func(tx *records.Tx) error {
+	err = db.records.WriteOn(ctx, SiteLease(site), func(tx *records.Tx) error {
 		var id int64
 		var last string
 		var seen time.Time

@@ -27,7 +27,7 @@ func SiteLease(id upkeep.SiteID) string { return "site/" + id.String() }
 // has it and until when.
 func (db *DB) AcquireLease(ctx context.Context, key, holder string, ttl time.Duration) (err error) {
 	defer upkeep.Wrap(&err, "acquire lease")
-	return db.records.Write(ctx, func(tx *records.Tx) error {
+	return db.records.WriteOn(ctx, key, func(tx *records.Tx) error {
 		acquired, err := records.Changed(tx.ExecContext(ctx, `INSERT INTO lease (key, holder, expires) VALUES ($1, $2, $3)
 			ON CONFLICT (key) DO UPDATE SET holder = excluded.holder, expires = excluded.expires
 			WHERE lease.holder = excluded.holder OR lease.expires <= $4`,
@@ -43,7 +43,7 @@ func (db *DB) AcquireLease(ctx context.Context, key, holder string, ttl time.Dur
 // expired or another has it: the caller must stop at once.
 func (db *DB) RenewLease(ctx context.Context, key, holder string, ttl time.Duration) (err error) {
 	defer upkeep.Wrap(&err, "renew lease")
-	return db.records.Write(ctx, func(tx *records.Tx) error {
+	return db.records.WriteOn(ctx, key, func(tx *records.Tx) error {
 		if err := checkLease(ctx, tx, key, holder); err != nil {
 			return err
 		}
@@ -56,7 +56,7 @@ func (db *DB) RenewLease(ctx context.Context, key, holder string, ttl time.Durat
 // left alone.
 func (db *DB) ReleaseLease(ctx context.Context, key, holder string) (err error) {
 	defer upkeep.Wrap(&err, "release lease")
-	return db.records.Write(ctx, func(tx *records.Tx) error {
+	return db.records.WriteOn(ctx, key, func(tx *records.Tx) error {
 		_, err := tx.ExecContext(ctx, `DELETE FROM lease WHERE key = $1 AND holder = $2`, key, holder)
 		return err
 	})

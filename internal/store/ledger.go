@@ -44,7 +44,7 @@ func (db *DB) CreateLedgerEntry(
 	ctx context.Context, seal func(last upkeep.LedgerEntry) (upkeep.LedgerEntry, error),
 ) (entry upkeep.LedgerEntry, err error) {
 	defer upkeep.Wrap(&err, "create ledger entry")
-	err = db.records.Write(ctx, func(tx *records.Tx) error {
+	err = db.records.WriteOn(ctx, "ledger", func(tx *records.Tx) error {
 		last, err := ledgerHead(ctx, tx)
 		if err != nil {
 			return err

@@ -7,8 +7,8 @@ import (
 	"upkeep"
 )
 
-func TestPlansAreShippedAndEdited(t *testing.T) {
-	db, _, _ := newDB(t)
+func testPlansAreShippedAndEdited(t *testing.T, on kind) {
+	db, _, _ := newDB(t, on)
 	plans, err := db.Plans(t.Context())
 	must(t, err)
 	if len(plans) != 3 || plans[0].Name != "base" || plans[0].Extensions != 10 || plans[1].Extensions != 25 || plans[2].Extensions != 0 || !plans[2].Customised {
@@ -25,8 +25,8 @@ func TestPlansAreShippedAndEdited(t *testing.T) {
 	wantCode(t, db.PutPlan(t.Context(), &upkeep.Plan{Name: "mini", Title: "Mini", SoakDays: -1}), upkeep.CodeInvalid)
 }
 
-func TestSubscriptionsCountFromTheirPlan(t *testing.T) {
-	db, clock, _ := newDB(t)
+func testSubscriptionsCountFromTheirPlan(t *testing.T, on kind) {
+	db, clock, _ := newDB(t, on)
 	site := newSite(t, db, "shop")
 	s := upkeep.Subscription{Site: site.ID, Plan: "base"}
 	must(t, db.PutSubscription(t.Context(), &s))
@@ -50,8 +50,8 @@ func TestSubscriptionsCountFromTheirPlan(t *testing.T) {
 	wantCode(t, db.PutSubscription(t.Context(), &s), upkeep.CodeInvalid)
 }
 
-func TestWindowsAreSomebodys(t *testing.T) {
-	db, _, _ := newDB(t)
+func testWindowsAreSomebodys(t *testing.T, on kind) {
+	db, _, _ := newDB(t, on)
 	shipped, err := db.Windows(t.Context())
 	must(t, err)
 	if len(shipped) != 3 || time.Duration(shipped[0].Length) != 5*time.Hour {
@@ -85,8 +85,8 @@ func TestWindowsAreSomebodys(t *testing.T) {
 	}
 }
 
-func TestSightingsKeepTheFirst(t *testing.T) {
-	db, clock, _ := newDB(t)
+func testSightingsKeepTheFirst(t *testing.T, on kind) {
+	db, clock, _ := newDB(t, on)
 	begin := clock.Now().UTC()
 	sight := func(security bool) upkeep.Sighting {
 		s := []upkeep.Sighting{{Component: "plugin:a", Version: "2", Security: security}}
@@ -107,8 +107,8 @@ func TestSightingsKeepTheFirst(t *testing.T) {
 	}
 }
 
-func TestApprovalsCloseTheTask(t *testing.T) {
-	db, _, _ := newDB(t)
+func testApprovalsCloseTheTask(t *testing.T, on kind) {
+	db, _, _ := newDB(t, on)
 	site := newSite(t, db, "shop")
 	must(t, db.CreateTask(t.Context(), &upkeep.Task{Site: site.ID, Code: "ask"}))
 	must(t, db.CreateTask(t.Context(), &upkeep.Task{Site: site.ID, Code: "other"}))
@@ -127,8 +127,8 @@ func TestApprovalsCloseTheTask(t *testing.T) {
 	}
 }
 
-func TestAttemptsCountFailures(t *testing.T) {
-	db, clock, _ := newDB(t)
+func testAttemptsCountFailures(t *testing.T, on kind) {
+	db, clock, _ := newDB(t, on)
 	site := newSite(t, db, "shop")
 	for _, tc := range []struct {
 		why      string
@@ -144,8 +144,8 @@ func TestAttemptsCountFailures(t *testing.T) {
 	}
 }
 
-func TestTheFleetIsHeldOnce(t *testing.T) {
-	db, clock, _ := newDB(t)
+func testTheFleetIsHeldOnce(t *testing.T, on kind) {
+	db, clock, _ := newDB(t, on)
 	begin := clock.Now().UTC()
 	must(t, db.PutFleetHold(t.Context(), &upkeep.FleetHold{Actor: "cli:anna", Because: "the network moves"}))
 	clock.Add(time.Hour)

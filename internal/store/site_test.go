@@ -9,8 +9,8 @@ import (
 	"upkeep"
 )
 
-func TestSite(t *testing.T) {
-	db, _, _ := newDB(t)
+func testSite(t *testing.T, on kind) {
+	db, _, _ := newDB(t, on)
 	ctx := t.Context()
 	site := newSite(t, db, "shop.example")
 	other := newSite(t, db, "blog.example")
@@ -52,8 +52,8 @@ func TestSite(t *testing.T) {
 	wantCode(t, db.DeleteSite(ctx, site.ID), upkeep.CodeNotFound)
 }
 
-func TestSiteLayout(t *testing.T) {
-	db, _, _ := newDB(t)
+func testSiteLayout(t *testing.T, on kind) {
+	db, _, _ := newDB(t, on)
 	ctx := t.Context()
 	site := newSite(t, db, "shop.example")
 	sealed, err := db.SiteLayout(ctx, site.ID)
@@ -72,8 +72,8 @@ func TestSiteLayout(t *testing.T) {
 	wantCode(t, err, upkeep.CodeNotFound)
 }
 
-func TestInventory(t *testing.T) {
-	db, c, _ := newDB(t)
+func testInventory(t *testing.T, on kind) {
+	db, c, _ := newDB(t, on)
 	ctx := t.Context()
 	site := newSite(t, db, "shop.example")
 	_, err := db.Inventory(ctx, site.ID)
@@ -111,8 +111,8 @@ func TestInventory(t *testing.T) {
 	wantCode(t, err, upkeep.CodeNotFound)
 }
 
-func TestFeedAnswers(t *testing.T) {
-	db, c, _ := newDB(t)
+func testFeedAnswers(t *testing.T, on kind) {
+	db, c, _ := newDB(t, on)
 	answers := db.FeedAnswers()
 	_, _, _, ok, err := answers.Get(t.Context(), "k")
 	must(t, err)
@@ -128,8 +128,8 @@ func TestFeedAnswers(t *testing.T) {
 	}
 }
 
-func TestBackup(t *testing.T) {
-	db, c, _ := newDB(t)
+func testBackup(t *testing.T, on kind) {
+	db, c, _ := newDB(t, on)
 	ctx := t.Context()
 	site := newSite(t, db, "shop.example")
 	iv := newIntervention(t, db, site.ID)
@@ -177,8 +177,8 @@ func TestBackup(t *testing.T) {
 	wantCode(t, db.DeleteBackup(ctx, manual.ID), upkeep.CodeNotFound)
 }
 
-func TestTaskAndHold(t *testing.T) {
-	db, c, _ := newDB(t)
+func testTaskAndHold(t *testing.T, on kind) {
+	db, c, _ := newDB(t, on)
 	ctx := t.Context()
 	site := newSite(t, db, "shop.example")
 
@@ -220,8 +220,8 @@ func TestTaskAndHold(t *testing.T) {
 	wantCode(t, err, upkeep.CodeNotFound)
 }
 
-func TestSecret(t *testing.T) {
-	db, _, _ := newDB(t)
+func testSecret(t *testing.T, on kind) {
+	db, _, _ := newDB(t, on)
 	ctx := t.Context()
 	must(t, db.CreateSecret(ctx, "vault/1", []byte("sealed")))
 	wantCode(t, db.CreateSecret(ctx, "vault/1", []byte("other")), upkeep.CodeConflict, "vault/1")

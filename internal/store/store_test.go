@@ -14,17 +14,21 @@ import (
 
 	"upkeep"
 	"upkeep/internal/store"
+	"upkeep/internal/upkeeptest/postgres"
 )
+
+// server is the PostgreSQL of all tests.
+var server postgres.Server
 
 // TestMain lets the test binary be the second process of a test.
 func TestMain(m *testing.M) {
 	switch os.Getenv("STORE_TEST_CHILD") {
 	case "":
-		os.Exit(m.Run())
+		os.Exit(server.Run(m))
 	case "append":
-		childAppend(os.Getenv("STORE_TEST_PATH"))
+		childAppend(os.Getenv("STORE_TEST_PLACE"))
 	case "open":
-		childOpen(os.Getenv("STORE_TEST_PATH"))
+		childOpen(os.Getenv("STORE_TEST_PLACE"))
 	}
 }
 
@@ -48,9 +52,34 @@ func (c *clock) Add(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-func open(t *testing.T, path string, clock upkeep.Clock) *store.DB {
+// kind is one of the databases that records may be in.
+type kind string
+
+const (
+	sqlite     kind = "sqlite"
+	postgresql kind = "postgresql"
+)
+
+// newPlace returns where new records may be: a path, or an address.
+func newPlace(t *testing.T, on kind) string {
 	t.Helper()
-	db, err := store.Open(t.Context(), store.Config{Path: path, Clock: clock})
+	if on == postgresql {
+		address, _ := server.Database(t)
+		return address
+	}
+	return filepath.Join(t.TempDir(), "state", "records.db")
+}
+
+func at(place string, clock upkeep.Clock) store.Config {
+	if strings.HasPrefix(place, "postgres:") {
+		return store.Config{URL: place, Clock: clock}
+	}
+	return store.Config{Path: place, Clock: clock}
+}
+
+func open(t *testing.T, place string, clock upkeep.Clock) *store.DB {
+	t.Helper()
+	db, err := store.Open(t.Context(), at(place, clock))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,11 +91,10 @@ func open(t *testing.T, path string, clock upkeep.Clock) *store.DB {
 	return db
 }
 
-func newDB(t *testing.T) (*store.DB, *clock, string) {
+func newDB(t *testing.T, on kind) (db *store.DB, c *clock, place string) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "state", "records.db")
-	c := newClock()
-	return open(t, path, c.Now), c, path
+	place, c = newPlace(t, on), newClock()
+	return open(t, place, c.Now), c, place
 }
 
 func newSite(t *testing.T, db *store.DB, name string) *upkeep.Site {
@@ -97,7 +125,7 @@ func wantCode(t *testing.T, err error, code upkeep.Code, words ...string) {
 }
 
 func TestFilesArePrivate(t *testing.T) {
-	db, _, path := newDB(t)
+	db, _, path := newDB(t, sqlite)
 	newSite(t, db, "a.example")
 	folder, err := os.Stat(filepath.Dir(path))
 	must(t, err)
@@ -114,7 +142,7 @@ func TestFilesArePrivate(t *testing.T) {
 }
 
 func TestOpenTightensMode(t *testing.T) {
-	_, c, path := newDB(t)
+	_, c, path := newDB(t, sqlite)
 	must(t, os.Chmod(path, 0o644))
 	open(t, path, c.Now)
 	info, err := os.Stat(path)
@@ -135,7 +163,7 @@ func TestOpenRefuses(t *testing.T) {
 }
 
 func TestOpenIsQuick(t *testing.T) {
-	_, c, path := newDB(t)
+	_, c, path := newDB(t, sqlite)
 	best := time.Hour
 	for range 5 {
 		start := time.Now()
@@ -150,20 +178,20 @@ func TestOpenIsQuick(t *testing.T) {
 	}
 }
 
-// Several processes open a file that does not exist yet: each must find it
+// Several processes open records that do not exist yet: each must find it
 // migrated, once.
-func TestManyProcessesOpenNewFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "state", "records.db")
+func testManyProcessesOpenNew(t *testing.T, on kind) {
+	place := newPlace(t, on)
 	var group sync.WaitGroup
 	for range 6 {
 		group.Go(func() {
-			if out, err := child(t.Context(), "open", path).CombinedOutput(); err != nil {
+			if out, err := child(t.Context(), "open", place).CombinedOutput(); err != nil {
 				t.Errorf("child: %v: %s", err, out)
 			}
 		})
 	}
 	group.Wait()
-	sites, err := open(t, path, nil).Sites(t.Context())
+	sites, err := open(t, place, nil).Sites(t.Context())
 	must(t, err)
 	if len(sites) != 6 {
 		t.Errorf("%d of 6 processes left their site", len(sites))
@@ -172,12 +200,12 @@ func TestManyProcessesOpenNewFile(t *testing.T) {
 
 // Two processes append to one ledger while a third reads; nothing is lost,
 // nothing is refused.
-func TestTwoProcessesWrite(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "records.db")
-	db := open(t, path, nil)
+func testTwoProcessesWrite(t *testing.T, on kind) {
+	place := newPlace(t, on)
+	db := open(t, place, nil)
 	var group sync.WaitGroup
 	for range 2 {
-		command := child(t.Context(), "append", path)
+		command := child(t.Context(), "append", place)
 		command.Env = append(command.Env, "STORE_TEST_COUNT=150")
 		group.Go(func() {
 			if out, err := command.CombinedOutput(); err != nil {
@@ -205,10 +233,10 @@ func TestTwoProcessesWrite(t *testing.T) {
 
 // A process is killed in the middle of writing. Every write that it saw
 // committed is there, the file is sound, and the next process continues.
-func TestKilledWhileWriting(t *testing.T) {
+func testKilledWhileWriting(t *testing.T, on kind) {
 	for round := range 5 {
-		path := filepath.Join(t.TempDir(), fmt.Sprintf("%d.db", round))
-		command := child(t.Context(), "append", path)
+		place := newPlace(t, on)
+		command := child(t.Context(), "append", place)
 		output, err := command.StdoutPipe()
 		must(t, err)
 		must(t, command.Start())
@@ -223,7 +251,7 @@ func TestKilledWhileWriting(t *testing.T) {
 		}
 		_ = command.Wait() // it was killed
 
-		db := open(t, path, nil)
+		db := open(t, place, nil)
 		entries, err := db.LedgerEntries(t.Context(), 0, 0)
 		must(t, err)
 		// One more may be committed whose line was not printed any more.
@@ -235,14 +263,14 @@ func TestKilledWhileWriting(t *testing.T) {
 	}
 }
 
-func child(ctx context.Context, what, path string) *exec.Cmd {
+func child(ctx context.Context, what, place string) *exec.Cmd {
 	command := exec.CommandContext(ctx, os.Args[0])
-	command.Env = append(os.Environ(), "STORE_TEST_CHILD="+what, "STORE_TEST_PATH="+path)
+	command.Env = append(os.Environ(), "STORE_TEST_CHILD="+what, "STORE_TEST_PLACE="+place)
 	return command
 }
 
-func childOpen(path string) {
-	db, err := store.Open(context.Background(), store.Config{Path: path})
+func childOpen(place string) {
+	db, err := store.Open(context.Background(), at(place, nil))
 	exitOn(err)
 	name := fmt.Sprintf("p%d", os.Getpid())
 	exitOn(db.CreateSite(context.Background(),
@@ -250,8 +278,8 @@ func childOpen(path string) {
 	exitOn(db.Close())
 }
 
-func childAppend(path string) {
-	db, err := store.Open(context.Background(), store.Config{Path: path})
+func childAppend(place string) {
+	db, err := store.Open(context.Background(), at(place, nil))
 	exitOn(err)
 	count := 1 << 30
 	if text := os.Getenv("STORE_TEST_COUNT"); text != "" {
@@ -274,7 +302,7 @@ func exitOn(err error) {
 }
 
 func TestDiskFull(t *testing.T) {
-	db, _, _ := newDB(t)
+	db, _, _ := newDB(t, sqlite)
 	must(t, db.LimitPages(t.Context(), 1)) // SQLite takes it as: no page more than now
 	err := db.CreateSecret(t.Context(), "large", make([]byte, 1<<20))
 	wantCode(t, err, upkeep.CodeNoSpace, "create secret large")
@@ -286,7 +314,7 @@ func TestDiskFull(t *testing.T) {
 }
 
 func TestStoppedWhileWaiting(t *testing.T) {
-	db, _, path := newDB(t)
+	db, _, path := newDB(t, sqlite)
 	tx, err := raw(t, path).Begin()
 	must(t, err)
 	_, err = tx.Exec(`INSERT INTO secret (name, sealed) VALUES ('held', 'x')`)

@@ -108,7 +108,7 @@ func (db *DB) Attempt(ctx context.Context, site upkeep.SiteID) (a upkeep.Attempt
 // not.
 func (db *DB) PutAttempt(ctx context.Context, site upkeep.SiteID, why string) (err error) {
 	defer upkeep.Wrap(&err, "note the attempt on site %s", site)
-	return db.records.Write(ctx, func(tx *records.Tx) error {
+	return db.records.WriteOn(ctx, SiteLease(site), func(tx *records.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO attempt (site, failures, tried, why)
 			VALUES ($1, CASE WHEN $2 = '' THEN 0 ELSE 1 END, $3, $2)
 			ON CONFLICT (site) DO UPDATE SET tried = excluded.tried, why = excluded.why,

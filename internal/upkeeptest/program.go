@@ -33,6 +33,7 @@ import (
 // own and a mirror of the WordPress update API.
 type Program struct {
 	State     string            // folder
+	Database  string            // address of a PostgreSQL that has the records; "": they are in the folder
 	Mirror    *mirror.Mirror    // of a WordPress
 	Wiki      *wiki.Mirror      // of a DokuWiki
 	Wikimedia *wikimedia.Mirror // of a MediaWiki
@@ -84,6 +85,21 @@ func AdoptOn(t testing.TB, site *demo.Site, h *Host, flags []string, offers ...f
 	p.startMirror(t, offers)
 	p.AdoptHost(t, h, flags...)
 	p.add(t, []string{"--host", "web1"})
+	return p
+}
+
+// AdoptAll returns the program with its records in a PostgreSQL and sites added
+// under the names "s1", "s2" and so on.
+func AdoptAll(t testing.TB, database string, sites []*demo.Site, offers ...fixtures.Release) *Program {
+	t.Helper()
+	p := newProgram(t, sites[0])
+	p.Database = database
+	p.startMirror(t, offers)
+	for i, site := range sites {
+		if out, code := p.Run(t, "site", "add", site.Root, "--name", fmt.Sprintf("s%d", i+1), "--url", site.URL); code != 0 {
+			t.Fatalf("site add: exit %d: %s", code, out)
+		}
+	}
 	return p
 }
 
@@ -191,7 +207,7 @@ func (p *Program) Command(t testing.TB, args ...string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), path, args...)
-	cmd.Env = append(os.Environ(), "UPKEEP_STATE="+p.State, "LC_ALL=en_US.UTF-8", "NO_COLOR=1")
+	cmd.Env = append(os.Environ(), "UPKEEP_STATE="+p.State, "LC_ALL=en_US.UTF-8", "NO_COLOR=1", "UPKEEP_DATABASE_URL="+p.Database)
 	return cmd
 }
 
@@ -313,7 +329,7 @@ func Children(pid int) []int {
 func (p *Program) records(t testing.TB) *store.DB {
 	t.Helper()
 	if p.db == nil {
-		db, err := store.Open(context.WithoutCancel(t.Context()), store.Config{Path: filepath.Join(p.State, "upkeep.db")})
+		db, err := store.Open(context.WithoutCancel(t.Context()), store.Config{Path: filepath.Join(p.State, "upkeep.db"), URL: p.Database})
 		if err != nil {
 			t.Fatal(err)
 		}

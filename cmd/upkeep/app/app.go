@@ -37,11 +37,28 @@ import (
 	"upkeep/internal/web/reply"
 )
 
-// app is the application on one state folder.
+// Role is what a process does of all there is to do.
+type Role int
+
+// The roles.
+const (
+	Visitor  Role = iota // a command: it advances interventions while it is there
+	Resident             // it stays, advances interventions and begins those whose time has come
+	Desk                 // it stays, and leaves all of that to others
+)
+
+// Config says where the application keeps what it knows, and what for it is
+// opened.
+type Config struct {
+	Dir      string      // state folder, made when absent
+	Database secret.Text // address of a PostgreSQL that has records and queue; empty: they are in the folder
+	Version  string      // of the program
+	Role     Role
+}
+
+// app is the open application.
 type app struct {
-	dir      string
-	version  string // of the program
-	daemon   bool   // it stays, and begins interventions by itself
+	Config
 	settings settings
 	log      *slog.Logger
 	db       *store.DB
@@ -59,13 +76,11 @@ type app struct {
 // not done by then another process goes on with.
 const stopGrace = 2 * time.Minute
 
-// Open opens the application on a folder, which it makes when it is not
-// there, and starts advancing interventions; for a daemon it begins those whose
-// time has come, too. version is the program's. It returns the gate to all of it,
-// and what stops and closes everything.
-func Open(ctx context.Context, dir, version string, daemon bool) (_ *access.Gate, _ func() error, err error) {
-	defer upkeep.Wrap(&err, "open %s", dir)
-	a := &app{dir: dir, version: version, daemon: daemon}
+// Open opens the application and starts what its role is. It returns the gate to
+// all of it, and what stops and closes everything.
+func Open(ctx context.Context, config Config) (_ *access.Gate, _ func() error, err error) {
+	defer upkeep.Wrap(&err, "open %s", config.Dir)
+	a := &app{Config: config}
 	if err := a.open(ctx); err != nil {
 		return nil, nil, errors.Join(err, a.close())
 	}
@@ -75,8 +90,12 @@ func Open(ctx context.Context, dir, version string, daemon bool) (_ *access.Gate
 	}
 	running, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
-	go func() { ended <- a.queue.Run(running, a.workers()) }()
-	go a.custody.Revive(running)
+	if a.Role == Desk {
+		ended <- nil
+	} else {
+		go func() { ended <- a.queue.Run(running, a.workers()) }()
+		go a.custody.Revive(running)
+	}
 	go a.tidy(running)
 	return gate, func() error {
 		stop()
@@ -89,27 +108,31 @@ func Open(ctx context.Context, dir, version string, daemon bool) (_ *access.Gate
 }
 
 func (a *app) open(ctx context.Context) (err error) {
-	if err := listen.PrivateFolder(a.dir); err != nil {
+	if err := listen.PrivateFolder(a.Dir); err != nil {
 		return err
 	}
-	if a.settings, err = readSettings(a.dir); err != nil {
+	if a.settings, err = readSettings(a.Dir); err != nil {
 		return err
 	}
-	if a.log, err = openLog(filepath.Join(a.dir, "upkeep.log")); err != nil {
+	if a.log, err = openLog(filepath.Join(a.Dir, "upkeep.log")); err != nil {
 		return err
 	}
-	if a.db, err = store.Open(ctx, store.Config{Path: filepath.Join(a.dir, "upkeep.db")}); err != nil {
+	if a.db, err = store.Open(ctx, recordsOf(a.Config)); err != nil {
 		return err
 	}
-	if a.keeper, err = secret.OpenKeeper(filepath.Join(a.dir, "key")); err != nil {
+	if a.keeper, err = secret.OpenKeeper(filepath.Join(a.Dir, "key")); err != nil {
 		return err
 	}
-	if a.queue, err = engine.Open(ctx, filepath.Join(a.dir, "queue.db"), engine.Config{Log: a.log, Grace: stopGrace}); err != nil {
+	if err := a.checkKey(ctx); err != nil {
+		return err
+	}
+	a.queue, err = engine.Open(ctx, engine.Config{Path: filepath.Join(a.Dir, "queue.db"), URL: a.Database.Reveal(), Log: a.log, Grace: stopGrace})
+	if err != nil {
 		return err
 	}
 	a.ledger = &ledger.Ledger{Rows: a.db, Clock: time.Now}
 	client := feed.NewClient(feed.Options{Cache: answers{a.db.FeedAnswers()}, Trusted: a.settings.Trusted})
-	if a.packages, err = feed.NewPackages(filepath.Join(a.dir, "packages"), client, 0); err != nil {
+	if a.packages, err = feed.NewPackages(filepath.Join(a.Dir, "packages"), client, 0); err != nil {
 		return err
 	}
 	a.custody = a.newCustody(a.packages)
@@ -218,7 +241,7 @@ func (a *app) workers() map[string]engine.Worker {
 			return ids, err
 		},
 	}}
-	if a.daemon {
+	if a.Role == Resident {
 		begins := planner.New(a.fleet, func(ctx context.Context, site upkeep.SiteID) error {
 			return a.queue.Enqueue(ctx, engine.Job{Kind: visitJob, ID: int64(site)})
 		})
@@ -245,14 +268,14 @@ func (a *app) gate() (*access.Gate, error) {
 		Interventions: fleet.Record{Fleet: a.fleet}, Backups: fleet.Vault{Fleet: a.fleet},
 		Restores: fleet.Vault{Fleet: a.fleet}, Gates: a.fleet, Checks: a.fleet, Doctor: doctor{a}, Ledger: a.fleet, Vaults: vaults{a},
 		Plans: fleet.Contracts{Fleet: a.fleet}, Schedules: fleet.Calendar{Fleet: a.fleet}, FleetWork: fleet.Calendar{Fleet: a.fleet}, Releases: fleet.Shelf{Fleet: a.fleet},
-		Version: a.version, Log: a.log,
+		Version: a.Version, Log: a.log,
 	}
 	all := standing.DB{DB: a.db.Records()}
 	c := access.Config{Routes: append(web.New(services).Routes(), overview.Routes(all, reply.Replier{Log: a.log})...), Log: a.log}
 	if err := a.admit(&c); err != nil {
 		return nil, err
 	}
-	if a.daemon {
+	if a.Role != Visitor {
 		pages, err := console.New(console.Config{Config: services, Overview: all, Progress: all, Slots: fleet.Calendar{Fleet: a.fleet}, Records: a.db})
 		if err != nil {
 			return nil, err

@@ -32,7 +32,7 @@ func (a *app) newReacher() *ssh.Reacher {
 	return ssh.New(ssh.Config{
 		Program: find("ssh"), File: a.settings.SSHConfig, Home: home, User: name, Agent: os.Getenv("SSH_AUTH_SOCK"),
 		Binaries: &ssh.Binaries{Own: "/proc/self/exe", Arch: runtime.GOARCH, Folders: []string{filepath.Dir(own), library}},
-		Greeting: post.Greeting(a.version), Log: a.log,
+		Greeting: post.Greeting(a.Version), Log: a.log,
 	})
 }
 

@@ -74,15 +74,15 @@ func (d doctor) Requirements(ctx context.Context) ([]web.Requirement, error) {
 	list := []web.Requirement{
 		{Name: "php", OK: err == nil, Detail: php, Fix: "apt-get install php-cli"},
 		{Name: "mysqli", OK: modules["mysqli"], Fix: "apt-get install php-mysql"},
-		{Name: "state_folder", OK: private(d.dir), Detail: d.dir, Fix: "chmod 700 " + d.dir},
+		{Name: "state_folder", OK: private(d.Dir), Detail: d.Dir, Fix: "chmod 700 " + d.Dir},
 		{Name: "root", OK: os.Geteuid() == 0, Optional: true, Fix: "sudo upkeep …"},
 	}
 	var fs unix.Statfs_t
-	if err := unix.Statfs(d.dir, &fs); err != nil {
+	if err := unix.Statfs(d.Dir, &fs); err != nil {
 		return nil, err
 	}
 	free := int64(fs.Bavail) * fs.Bsize
-	list = append(list, web.Requirement{Name: "disk", OK: free > minimumFree, Detail: fmt.Sprintf("%d MB", free>>20), Fix: "df -h " + d.dir})
+	list = append(list, web.Requirement{Name: "disk", OK: free > minimumFree, Detail: fmt.Sprintf("%d MB", free>>20), Fix: "df -h " + d.Dir})
 	restic := web.Requirement{Name: "restic", Optional: true, Fix: "apt-get install restic"}
 	if path := find("restic"); path != "" {
 		restic.OK, restic.Detail = true, path

@@ -61,7 +61,7 @@ func newGround(t *testing.T) *ground {
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), settings, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	a := &app{dir: dir, version: "test", daemon: true}
+	a := &app{Config: Config{Dir: dir, Version: "test", Role: Resident}}
 	t.Cleanup(func() { _ = a.close() })
 	if err := a.open(t.Context()); err != nil {
 		t.Fatal(err)

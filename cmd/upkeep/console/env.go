@@ -20,6 +20,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/catalogue"
+	"upkeep/internal/secret"
 	"upkeep/internal/terminal"
 	"upkeep/internal/web"
 	"upkeep/internal/web/access"
@@ -28,17 +29,33 @@ import (
 
 // Application is what the wiring plugs in.
 type Application struct {
-	// Open opens the application on a state folder and returns its API. It
-	// outlives interrupts: whoever called it closes it.
-	Open func(ctx context.Context, stateDir string) (api http.Handler, closeApp func() error, err error)
+	// Open opens the application and returns its API. It outlives
+	// interrupts: whoever called it closes it.
+	Open func(ctx context.Context, place Place) (api http.Handler, closeApp func() error, err error)
 	// Serve is Open for a daemon, which begins interventions by itself and lets
 	// people in.
-	Serve func(ctx context.Context, stateDir string) (gate *access.Gate, closeApp func() error, err error)
+	Serve func(ctx context.Context, place Place, duty Duty) (gate *access.Gate, closeApp func() error, err error)
 	// Demo runs the demonstration. It attends to interrupts itself.
 	Demo func(ctx context.Context, e *Env, opts DemoOptions) error
 	// Hidden are commands that people do not type.
 	Hidden []func(*Env) *cobra.Command
 }
+
+// Place says where the application keeps what it knows.
+type Place struct {
+	State    string      // folder
+	Database secret.Text // address of a PostgreSQL that has the records; empty: they are in the folder
+}
+
+// Duty is what a daemon does of all there is to do.
+type Duty string
+
+// The duties. By default, a daemon has both.
+const (
+	Everything Duty = ""
+	Work       Duty = "work" // carries interventions out; answers nobody
+	Answer     Duty = "web"  // answers; what there is to carry out others do
+)
 
 // Env is what a run of the program has of the world outside.
 type Env struct {
@@ -49,6 +66,7 @@ type Env struct {
 	Signals        <-chan os.Signal // interrupts; the first one asks, the second one insists
 	Clock          upkeep.Clock
 	Version        string
+	Database       secret.Text // UPKEEP_DATABASE_URL
 	App            Application
 
 	Texts  *catalogue.Texts
@@ -137,7 +155,7 @@ func (e *Env) openHere(ctx context.Context, dir string) (*web.Client, func() err
 		return nil, nil, upkeep.Errorf(upkeep.CodeUnreachable, "no server answers in %s", dir).WithHint("Start one: upkeep serve.")
 	}
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	api, closeApp, err := e.App.Open(base, dir)
+	api, closeApp, err := e.App.Open(base, Place{dir, e.Database})
 	if err != nil {
 		cancel()
 		return nil, nil, err

@@ -16,7 +16,7 @@ import (
 // schema than this program knows is refused.
 func (db *DB) migrate(ctx context.Context) (err error) {
 	defer upkeep.Wrap(&err, "migrate")
-	files, err := fs.Glob(migration.Files, dialect+"/*.sql")
+	files, err := fs.Glob(migration.Files, db.name+"/*.sql")
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,8 @@ func (db *DB) migrate(ctx context.Context) (err error) {
 // applied lists the migrations that the database has seen. On a new database
 // it makes the table that remembers them.
 func (db *DB) applied(ctx context.Context) (names []string, err error) {
-	exists, err := db.hasMigrationTable(ctx)
+	var exists bool
+	err = db.Read(ctx, func(tx *Tx) error { return tx.QueryRowContext(ctx, db.hasTable, "migration").Scan(&exists) })
 	if err != nil || exists {
 		if err == nil {
 			err = db.Read(ctx, func(tx *Tx) error {

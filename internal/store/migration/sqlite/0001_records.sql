@@ -1,5 +1,5 @@
 -- Times are microseconds since 1970 UTC, NULL for "not yet"; JSON is text.
--- Both are written the same way for PostgreSQL (BIGINT, TEXT).
+-- Both are written the same way for PostgreSQL.
 
 CREATE TABLE site (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,

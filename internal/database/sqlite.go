@@ -1,7 +1,6 @@
-package records
+package database
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"io/fs"
@@ -16,18 +15,20 @@ import (
 	"upkeep"
 )
 
-// What SQLite wants otherwise than another database would: this file, and the
-// migrations in the folder migration/sqlite.
+// Sync says when a commit is on the disk.
+type Sync string
 
+// When a commit survives: a power cut, or only the death of the process.
 const (
-	dialect = "sqlite"
-	readers = 4 // connections that read, of one process
+	SyncFull   Sync = "full"
+	SyncNormal Sync = "normal"
 )
 
-// prepareFile makes the database file and its folder, readable by nobody
-// else, and locks the folder until unlock is called: SQLite answers "busy" at
-// once, without waiting, to two processes that both switch a new file to WAL.
-func prepareFile(path string) (unlock func(), err error) {
+// PrepareFile makes the SQLite file at path, which must be absolute, and its
+// folder, readable by nobody else, and locks the folder until unlock is called:
+// SQLite answers "busy" at once, without waiting, to two processes that both
+// switch a new file to WAL.
+func PrepareFile(path string) (unlock func(), err error) {
 	if !filepath.IsAbs(path) {
 		return nil, upkeep.Errorf(upkeep.CodeInvalid, "path %q is not absolute", path)
 	}
@@ -60,14 +61,13 @@ func prepareFile(path string) (unlock func(), err error) {
 	return unlock, nil
 }
 
-// connect returns a pool on the file. Transactions take the write lock at
+// File returns a pool on a SQLite file. Transactions take the write lock at
 // their start unless they are read-only: one that would ask for it later can
-// be refused without waiting. Commits are synced, because an intervention
-// relies on its state after a power cut.
-func connect(path string, connections int) (*sql.DB, error) {
+// be refused without waiting.
+func File(path string, sync Sync, connections int) (*sql.DB, error) {
 	query := url.Values{
 		"_txlock": {"immediate"},
-		"_pragma": {"busy_timeout(10000)", "journal_mode(wal)", "synchronous(full)", "foreign_keys(on)"},
+		"_pragma": {"busy_timeout(10000)", "journal_mode(wal)", "synchronous(" + string(sync) + ")", "foreign_keys(on)"},
 	}
 	dsn := url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}
 	pool, err := sql.Open("sqlite", dsn.String())
@@ -79,51 +79,32 @@ func connect(path string, connections int) (*sql.DB, error) {
 	return pool, nil
 }
 
-func (db *DB) hasMigrationTable(ctx context.Context) (exists bool, err error) {
-	err = db.Read(ctx, func(tx *Tx) error {
-		return tx.QueryRowContext(ctx,
-			`SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'migration')`).Scan(&exists)
-	})
-	return exists, err
-}
-
-// translate gives the driver's errors our codes. Everything else passes.
-func translate(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
-	}
-	if cause := ctx.Err(); cause != nil && upkeep.CodeOf(err) == upkeep.CodeInternal {
-		return upkeep.Errorf(upkeep.CodeInterrupted, "stopped before the records were written: %w", cause)
-	}
+func sqliteKind(err error) kind {
 	driverErr, ok := errors.AsType[*sqlite.Error](err)
 	if !ok {
-		return err
+		return other
 	}
 	switch driverErr.Code() {
 	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
-		return upkeep.Errorf(upkeep.CodeConflict, "it exists already: %w", err)
+		return exists
 	case sqlite3.SQLITE_CONSTRAINT_TRIGGER:
-		return upkeep.Errorf(upkeep.CodeConflict, "the records refuse it: %w", err)
+		return refused
 	case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
-		return upkeep.Errorf(upkeep.CodeNotFound, "what it belongs to does not exist: %w", err)
+		return orphaned
 	case sqlite3.SQLITE_CONSTRAINT_CHECK, sqlite3.SQLITE_CONSTRAINT_NOTNULL:
-		return upkeep.Errorf(upkeep.CodeInvalid, "a field has a value the records do not take: %w", err)
+		return invalid
 	}
 	switch driverErr.Code() & 0xff { // the primary code; the extended one only says where
 	case sqlite3.SQLITE_FULL:
-		return upkeep.Errorf(upkeep.CodeNoSpace, "no space left for the records: %w", err).
-			WithHint("Free some space on the disk that holds the state folder.")
+		return full
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
-		return upkeep.Errorf(upkeep.CodeConflict, "another process is writing the records: %w", err).
-			WithHint("Try again; if it lasts, look for a stuck upkeep process.")
+		return busy
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-		return upkeep.Errorf(upkeep.CodeDamaged, "the records do not read back: %w", err).
-			WithHint("Stop upkeep and restore the state folder from a copy.")
+		return damaged
 	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY:
-		return upkeep.Errorf(upkeep.CodeUnauthorized, "the records cannot be opened for writing: %w", err).
-			WithHint("Run upkeep as the owner of the state folder.")
+		return shut
 	}
-	return err
+	return other
 }
 
 // fileError gives errors of the file system our codes.
