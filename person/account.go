@@ -65,7 +65,7 @@ func (a *Account) Validate() error {
 			return err
 		}
 	}
-	if err := upkeep.ValidLanguage(a.Language); err != nil {
+	if err := validLanguage(a.Language); err != nil {
 		return err
 	}
 	return a.validateRole()

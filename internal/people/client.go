@@ -3,15 +3,14 @@ package people
 import (
 	"context"
 
-	"upkeep"
 	"upkeep/person"
 )
 
 // Owners keeps clients. What view does not hold is not found.
 type Owners interface {
-	Clients(ctx context.Context, view person.View) ([]*upkeep.Client, error)
-	Client(ctx context.Context, view person.View, name string) (*upkeep.Client, error)
-	PutClient(ctx context.Context, client *upkeep.Client) error
+	Clients(ctx context.Context, view person.View) ([]*person.Client, error)
+	Client(ctx context.Context, view person.View, name string) (*person.Client, error)
+	PutClient(ctx context.Context, client *person.Client) error
 	DeleteClient(ctx context.Context, name string) error
 }
 
@@ -21,17 +20,17 @@ const (
 )
 
 // Clients returns the clients in view, by name.
-func (p *People) Clients(ctx context.Context, view person.View) ([]*upkeep.Client, error) {
+func (p *People) Clients(ctx context.Context, view person.View) ([]*person.Client, error) {
 	return p.Owners.Clients(ctx, view)
 }
 
 // Client returns a client in view.
-func (p *People) Client(ctx context.Context, view person.View, name string) (*upkeep.Client, error) {
+func (p *People) Client(ctx context.Context, view person.View, name string) (*person.Client, error) {
 	return p.Owners.Client(ctx, view, name)
 }
 
 // SetClient keeps a client, new or changed.
-func (p *People) SetClient(ctx context.Context, by string, client *upkeep.Client) error {
+func (p *People) SetClient(ctx context.Context, by string, client *person.Client) error {
 	if err := p.Owners.PutClient(ctx, client); err != nil {
 		return err
 	}

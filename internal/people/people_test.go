@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"upkeep/internal/secret"
 	"upkeep/internal/store"
 	kept "upkeep/internal/store/people"
+	"upkeep/internal/upkeeptest/postgres"
 	"upkeep/person"
 )
 
@@ -28,11 +30,28 @@ type door struct {
 	t       *testing.T
 	db      *store.DB
 	path    string
+	keys    string // the file of the key that seals
 	mu      sync.Mutex
 	now     time.Time
 	pauses  int
 	entries []string
 	facts   []map[string]any
+}
+
+// server is the PostgreSQL of all tests.
+var server postgres.Server
+
+func TestMain(m *testing.M) { os.Exit(server.Run(m)) }
+
+// TestOnPostgreSQL is what depends on the records, on the other database.
+func TestOnPostgreSQL(t *testing.T) {
+	for name, test := range map[string]func(*testing.T){
+		"Password": TestOnlyTheRightPasswordEnters, "Guessing": TestGuessingIsSlowedDown, "Kept": TestTheWaitIsKept, "Codes": TestCodesCountOnce,
+		"Sessions": TestSessionsEnd, "Rights": TestAChangeOfRightsEndsSessions, "Links": TestLinksCountOnce, "Passwords": TestPasswordsChange,
+		"Clients": TestClientsAreKept,
+	} {
+		t.Run(name, test)
+	}
 }
 
 const (
@@ -45,17 +64,26 @@ var office = person.Caller{Address: "192.0.2.7", Agent: "Browser/1"}
 func open(t *testing.T) *door {
 	t.Helper()
 	d := &door{t: t, now: time.Date(2026, 11, 29, 8, 0, 0, 0, time.UTC)}
-	d.reopen(filepath.Join(t.TempDir(), "upkeep.db"), password.Effort{Memory: 64, Passes: 1, Threads: 1})
+	place := filepath.Join(t.TempDir(), "upkeep.db")
+	if strings.HasPrefix(t.Name(), "TestOnPostgreSQL/") {
+		place, _ = server.Database(t)
+	}
+	d.keys = filepath.Join(t.TempDir(), "key")
+	d.reopen(place, password.Effort{Memory: 64, Passes: 1, Threads: 1})
 	return d
 }
 
 // reopen opens the records as another process would.
 func (d *door) reopen(path string, effort password.Effort) {
 	d.t.Helper()
-	db, err := store.Open(d.t.Context(), store.Config{Path: path, Clock: d.clock})
+	config := store.Config{Path: path, Clock: d.clock}
+	if strings.HasPrefix(path, "postgres:") {
+		config = store.Config{URL: path, Clock: d.clock}
+	}
+	db, err := store.Open(d.t.Context(), config)
 	fatal(d.t, err)
 	d.t.Cleanup(func() { _ = db.Close() })
-	keeper, err := secret.OpenKeeper(filepath.Join(filepath.Dir(path), "key"))
+	keeper, err := secret.OpenKeeper(d.keys)
 	fatal(d.t, err)
 	r := kept.Records{DB: db.Records()}
 	p, err := people.New(people.Config{
@@ -105,7 +133,7 @@ func is(t *testing.T, what string, err error, code upkeep.Code) {
 func (d *door) add(a person.Account) *person.Entered {
 	d.t.Helper()
 	if a.Client != "" {
-		fatal(d.t, d.SetClient(d.t.Context(), "test", &upkeep.Client{Name: a.Client, Title: a.Client}))
+		fatal(d.t, d.SetClient(d.t.Context(), "test", &person.Client{Name: a.Client, Title: a.Client}))
 	}
 	link, err := d.AddAccount(d.t.Context(), "test", &a)
 	fatal(d.t, err)
@@ -356,7 +384,7 @@ func TestAChangeOfRightsEndsSessions(t *testing.T) {
 	if _, _, err := d.Enter(t.Context(), in.Token); err != nil {
 		t.Errorf("another name ended the session: %v", err)
 	}
-	fatal(t, d.SetClient(t.Context(), "test", &upkeep.Client{Name: "martin", Title: "Martin"}))
+	fatal(t, d.SetClient(t.Context(), "test", &person.Client{Name: "martin", Title: "Martin"}))
 	set.Role, set.Client = person.ClientRole, "martin"
 	changed, err := d.SetAccount(t.Context(), "account:ann@example.org", "op@example.org", &set)
 	fatal(t, err)
@@ -497,6 +525,42 @@ func TestNoSecretIsKept(t *testing.T) {
 	for name, word := range map[string]string{"link": tokenOf(link), "password": long, "token": in.Token, "code": setup.Secret} {
 		if strings.Contains(raw, word) {
 			t.Errorf("the records hold the %s", name)
+		}
+	}
+}
+
+func TestClientsAreKept(t *testing.T) {
+	d := open(t)
+	martin := &person.Client{Name: "martin", Title: "Boulangerie Martin", Mail: "contact@martin.example", Language: "fr",
+		Contacts: []person.Contact{{Name: "Anne Martin", Role: "direction", Phone: "01 23 45 67 89"}}}
+	fatal(t, d.SetClient(t.Context(), "test", martin))
+	fatal(t, d.SetClient(t.Context(), "test", &person.Client{Name: "roche", Title: "Menuiserie Roche"}))
+	found, err := d.Client(t.Context(), person.View{Client: "martin"}, "martin")
+	if err != nil || !reflect.DeepEqual(found, martin) {
+		t.Errorf("%+v, %v", found, err)
+	}
+	_, err = d.Client(t.Context(), person.View{Client: "martin"}, "roche")
+	is(t, "another client, out of view", err, upkeep.CodeNotFound)
+	for view, want := range map[person.View]int{{All: true}: 2, {Client: "martin"}: 1, {}: 0} {
+		if all, err := d.Clients(t.Context(), view); err != nil || len(all) != want {
+			t.Errorf("%+v sees %d clients, %v", view, len(all), err)
+		}
+	}
+	d.add(person.Account{Mail: "a@martin.example", Role: person.ClientRole, Client: "martin"})
+	is(t, "a client that an account is for", d.RemoveClient(t.Context(), "test", "martin"), upkeep.CodeConflict)
+	fatal(t, d.RemoveClient(t.Context(), "test", "roche"))
+	is(t, "one that is gone", d.RemoveClient(t.Context(), "test", "roche"), upkeep.CodeNotFound)
+	site := &upkeep.Site{Name: "shop.example", URL: "https://shop.example", Root: "/srv/shop", CMS: upkeep.WordPress}
+	fatal(t, d.db.CreateSite(t.Context(), site))
+	fatal(t, d.db.PutSubscription(t.Context(), &upkeep.Subscription{Site: site.ID, Plan: "base", Client: "new"}))
+	if found, err := d.Client(t.Context(), person.View{All: true}, "new"); err != nil || found.Title != "new" {
+		t.Errorf("a client that a subscription named: %+v, %v", found, err)
+	}
+	is(t, "a client with a site", d.RemoveClient(t.Context(), "test", "new"), upkeep.CodeConflict)
+	r := kept.Records{DB: d.db.Records()}
+	for view, want := range map[person.View]int{{All: true}: 1, {Client: "new"}: 1, {Client: "martin"}: 0, {}: 0} {
+		if sites, err := r.OwnedSites(t.Context(), view); err != nil || len(sites) != want {
+			t.Errorf("%+v sees %d sites, %v", view, len(sites), err)
 		}
 	}
 }

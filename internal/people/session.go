@@ -48,10 +48,10 @@ func (p *People) begin(ctx context.Context, account *person.Account, from person
 		return nil, err
 	}
 	if half {
-		return &person.Entered{token, session, account}, nil
+		return &person.Entered{Token: token, Session: session, Account: account}, nil
 	}
 	err := p.Note(ctx, actor(account), kindSignedIn, map[string]any{"proof": proof, "address": from.Address})
-	return &person.Entered{token, session, account}, err
+	return &person.Entered{Token: token, Session: session, Account: account}, err
 }
 
 func cut(text string, most int) string {

@@ -18,7 +18,6 @@ import (
 
 	"github.com/pquerna/otp/totp"
 
-	"upkeep"
 	store "upkeep/internal/store/people"
 	"upkeep/internal/upkeeptest/agency"
 	"upkeep/internal/web/access"
@@ -283,7 +282,7 @@ func secrets() []string {
 // learns nothing and changes nothing, and whom it is for sees only their own.
 func TestEveryRouteAsEveryRole(t *testing.T) {
 	g := newGround(t)
-	if err := g.app.people.SetClient(t.Context(), "test", &upkeep.Client{Name: foreignClient, Title: "Commune de Saint-Aubin"}); err != nil {
+	if err := g.app.people.SetClient(t.Context(), "test", &person.Client{Name: foreignClient, Title: "Commune de Saint-Aubin"}); err != nil {
 		t.Fatal(err)
 	}
 	foreign := g.foreign()

@@ -10,6 +10,7 @@ import (
 	"upkeep/cmd/upkeep/console"
 	"upkeep/internal/terminal"
 	api "upkeep/internal/web/people"
+	"upkeep/person"
 )
 
 func newClientShow(e *console.Env) *cobra.Command {
@@ -26,7 +27,7 @@ func newClientShow(e *console.Env) *cobra.Command {
 	return cmd
 }
 
-func showClient(ctx context.Context, e *console.Env, c api.Remote, client *upkeep.Client, format string) error {
+func showClient(ctx context.Context, e *console.Env, c api.Remote, client *person.Client, format string) error {
 	if format == "json" {
 		return terminal.JSON(e.Stdout, client)
 	}
@@ -65,7 +66,7 @@ func showClient(ctx context.Context, e *console.Env, c api.Remote, client *upkee
 }
 
 func newClientSet(e *console.Env) *cobra.Command {
-	var set upkeep.Client
+	var set person.Client
 	var contacts []string
 	var format string
 	cmd := e.Command("client.set", "set <client>", console.PlainExits)
@@ -79,7 +80,7 @@ func newClientSet(e *console.Env) *cobra.Command {
 	cmd.RunE = calling(e, func(ctx context.Context, c api.Remote, args []string) error {
 		client, err := c.Client(ctx, all(), args[0])
 		if upkeep.CodeOf(err) == upkeep.CodeNotFound {
-			client, err = &upkeep.Client{Name: args[0], Title: args[0]}, nil
+			client, err = &person.Client{Name: args[0], Title: args[0]}, nil
 		}
 		if err != nil {
 			return err
@@ -109,7 +110,7 @@ func newClientSet(e *console.Env) *cobra.Command {
 
 // contactOf reads "Ann Martin, direction, ann@example.org, 01 23 45 67 89": what
 // has an @ is the mail address, what begins with a digit or + the telephone.
-func contactOf(said string) (contact upkeep.Contact) {
+func contactOf(said string) (contact person.Contact) {
 	for i, part := range strings.Split(said, ",") {
 		part = strings.TrimSpace(part)
 		switch {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"upkeep"
 	"upkeep/cmd/upkeep/console"
 	"upkeep/internal/terminal"
 	"upkeep/internal/web"
@@ -342,7 +341,7 @@ func newClientList(e *console.Env) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		type client = *upkeep.Client
+		type client = *person.Client
 		list := terminal.List[client]{
 			Empty: e.Text("client.none"),
 			ID:    func(x *client) string { return (*x).Name },

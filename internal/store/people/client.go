@@ -11,14 +11,14 @@ import (
 
 const clientColumns = `SELECT name, title, mail, language, contacts, created FROM client`
 
-func scanClient(row records.Row) (*upkeep.Client, error) {
-	var c upkeep.Client
+func scanClient(row records.Row) (*person.Client, error) {
+	var c person.Client
 	err := row.Scan(&c.Name, &c.Title, &c.Mail, &c.Language, column.Document{Of: &c.Contacts}, (*column.Stamp)(&c.Created))
 	return &c, err
 }
 
 // Clients returns the clients in view, by name.
-func (r Records) Clients(ctx context.Context, view person.View) (clients []*upkeep.Client, err error) {
+func (r Records) Clients(ctx context.Context, view person.View) (clients []*person.Client, err error) {
 	err = r.Read(ctx, func(tx *records.Tx) error {
 		clients, err = records.Collect(ctx, tx, clientColumns+` WHERE ($1 OR name = $2) ORDER BY name`, []any{view.All, view.Client}, scanClient)
 		return err
@@ -27,7 +27,7 @@ func (r Records) Clients(ctx context.Context, view person.View) (clients []*upke
 }
 
 // Client returns a client in view. CodeNotFound when there is none, there.
-func (r Records) Client(ctx context.Context, view person.View, name string) (c *upkeep.Client, err error) {
+func (r Records) Client(ctx context.Context, view person.View, name string) (c *person.Client, err error) {
 	err = r.Read(ctx, func(tx *records.Tx) error {
 		row := tx.QueryRowContext(ctx, clientColumns+` WHERE name = $1 AND ($2 OR name = $3)`, name, view.All, view.Client)
 		c, err = records.Single(row, scanClient, "client", name)
@@ -37,14 +37,14 @@ func (r Records) Client(ctx context.Context, view person.View, name string) (c *
 }
 
 // PutClient keeps a client, in place of the one of the same name.
-func (r Records) PutClient(ctx context.Context, c *upkeep.Client) (err error) {
+func (r Records) PutClient(ctx context.Context, c *person.Client) (err error) {
 	defer upkeep.Wrap(&err, "keep client %s", c.Name)
 	if err := c.Validate(); err != nil {
 		return err
 	}
 	contacts := c.Contacts
 	if contacts == nil {
-		contacts = []upkeep.Contact{}
+		contacts = []person.Contact{}
 	}
 	return r.Write(ctx, func(tx *records.Tx) error {
 		return tx.QueryRowContext(ctx, `INSERT INTO client (name, title, mail, language, contacts, created) VALUES ($1, $2, $3, $4, $5, $6)

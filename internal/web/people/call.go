@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 
-	"upkeep"
 	"upkeep/internal/web"
 	"upkeep/person"
 )
@@ -90,20 +89,20 @@ func (c Remote) EndSessions(ctx context.Context, actor, mail string) error {
 }
 
 // Clients implements Clients.
-func (c Remote) Clients(ctx context.Context, _ person.View) ([]*upkeep.Client, error) {
-	return web.Call[[]*upkeep.Client](ctx, c.Server, web.Request{Method: http.MethodGet, Path: "/v1/clients"})
+func (c Remote) Clients(ctx context.Context, _ person.View) ([]*person.Client, error) {
+	return web.Call[[]*person.Client](ctx, c.Server, web.Request{Method: http.MethodGet, Path: "/v1/clients"})
 }
 
 func clientPath(name string) string { return "/v1/clients/" + url.PathEscape(name) }
 
 // Client implements Clients.
-func (c Remote) Client(ctx context.Context, _ person.View, name string) (*upkeep.Client, error) {
-	return pointer[upkeep.Client](ctx, c, web.Request{Method: http.MethodGet, Path: clientPath(name)})
+func (c Remote) Client(ctx context.Context, _ person.View, name string) (*person.Client, error) {
+	return pointer[person.Client](ctx, c, web.Request{Method: http.MethodGet, Path: clientPath(name)})
 }
 
 // SetClient implements Clients.
-func (c Remote) SetClient(ctx context.Context, actor string, client *upkeep.Client) error {
-	set, err := pointer[upkeep.Client](ctx, c, web.Request{Method: http.MethodPut, Path: "/v1/clients", Actor: actor, Body: client})
+func (c Remote) SetClient(ctx context.Context, actor string, client *person.Client) error {
+	set, err := pointer[person.Client](ctx, c, web.Request{Method: http.MethodPut, Path: "/v1/clients", Actor: actor, Body: client})
 	if err == nil {
 		*client = *set
 	}

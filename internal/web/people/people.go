@@ -6,7 +6,6 @@ import (
 	"context"
 	"net/http"
 
-	"upkeep"
 	"upkeep/internal/web/access"
 	"upkeep/internal/web/query"
 	"upkeep/internal/web/reply"
@@ -46,11 +45,11 @@ type Entries interface {
 // Clients keeps whoever owns sites. What view does not hold is not found.
 type Clients interface {
 	// Clients returns the clients in view, by name.
-	Clients(ctx context.Context, view person.View) ([]*upkeep.Client, error)
+	Clients(ctx context.Context, view person.View) ([]*person.Client, error)
 	// Client returns one client.
-	Client(ctx context.Context, view person.View, name string) (*upkeep.Client, error)
+	Client(ctx context.Context, view person.View, name string) (*person.Client, error)
 	// SetClient keeps a client, new or changed, and sets its Created.
-	SetClient(ctx context.Context, actor string, client *upkeep.Client) error
+	SetClient(ctx context.Context, actor string, client *person.Client) error
 	// RemoveClient forgets one. CodeConflict while anything belongs to it.
 	RemoveClient(ctx context.Context, actor, name string) error
 }
@@ -187,7 +186,7 @@ func (a *API) clientShow(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) clientSet(w http.ResponseWriter, r *http.Request) error {
-	client, err := reply.Decode[upkeep.Client](r)
+	client, err := reply.Decode[person.Client](r)
 	if err != nil {
 		return err
 	}

@@ -1,9 +1,11 @@
-package upkeep
+package person
 
 import (
 	"net/mail"
 	"strings"
 	"time"
+
+	"upkeep"
 )
 
 // Client is whoever owns sites and signs for a plan.
@@ -29,7 +31,7 @@ const mostContacts = 50
 
 // Validate returns CodeInvalid naming the first field that is wrong.
 func (c *Client) Validate() error {
-	if err := ValidClientName(c.Name); err != nil {
+	if err := upkeep.ValidClientName(c.Name); err != nil {
 		return err
 	}
 	if err := validLine("title", c.Title, true); err != nil {
@@ -38,11 +40,11 @@ func (c *Client) Validate() error {
 	if err := validMail(c.Mail); err != nil {
 		return err
 	}
-	if err := ValidLanguage(c.Language); err != nil {
+	if err := validLanguage(c.Language); err != nil {
 		return err
 	}
 	if len(c.Contacts) > mostContacts {
-		return Errorf(CodeInvalid, "%d contacts: want at most %d", len(c.Contacts), mostContacts)
+		return upkeep.Errorf(upkeep.CodeInvalid, "%d contacts: want at most %d", len(c.Contacts), mostContacts)
 	}
 	for _, contact := range c.Contacts {
 		if err := contact.validate(); err != nil {
@@ -52,21 +54,13 @@ func (c *Client) Validate() error {
 	return nil
 }
 
-// ValidClientName returns CodeInvalid for what cannot be a client's short name.
-func ValidClientName(name string) error {
-	if !shortName.MatchString(name) {
-		return Errorf(CodeInvalid, "client %q: want 1 to 63 of a-z, 0-9, '.' and '-'", name)
-	}
-	return nil
-}
-
-// ValidLanguage returns CodeInvalid for a language that nothing is written in.
-func ValidLanguage(language string) error {
+// validLanguage returns CodeInvalid for a language that nothing is written in.
+func validLanguage(language string) error {
 	switch language {
 	case "", "fr", "en":
 		return nil
 	}
-	return Errorf(CodeInvalid, "language %q: want fr or en", language)
+	return upkeep.Errorf(upkeep.CodeInvalid, "language %q: want fr or en", language)
 }
 
 func (c *Contact) validate() error {
@@ -84,19 +78,17 @@ func (c *Contact) validate() error {
 
 func validLine(name, text string, needed bool) error {
 	if needed && text == "" || len(text) > 100 || strings.ContainsFunc(text, isControl) {
-		return Errorf(CodeInvalid, "%s %q: want 1 to 100 characters on one line", name, text)
+		return upkeep.Errorf(upkeep.CodeInvalid, "%s %q: want 1 to 100 characters on one line", name, text)
 	}
 	return nil
 }
-
-func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
 func validMail(address string) error {
 	if address == "" {
 		return nil
 	}
 	if at, err := mail.ParseAddress(address); err != nil || at.Address != address || len(address) > 254 {
-		return Errorf(CodeInvalid, "mail address %q: want one such as ann@example.org", address)
+		return upkeep.Errorf(upkeep.CodeInvalid, "mail address %q: want one such as ann@example.org", address)
 	}
 	return nil
 }
