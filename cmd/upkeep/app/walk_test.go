@@ -185,12 +185,12 @@ func (g *ground) foreign() map[string]string {
 		return fmt.Sprint(n)
 	}
 	return map[string]string{
-		"site": foreignSite, "client": foreignClient, "mail": foreignMail, "host": "web1", "key": key.ID, "token": "no-such-token",
-		"/v1/interventions/{id}": number(`SELECT max(id) FROM intervention WHERE site = (SELECT id FROM site WHERE name = $1)`),
-		"/v1/backups/{id}":       number(`SELECT max(id) FROM backup WHERE site = (SELECT id FROM site WHERE name = $1)`),
-		"/v1/applications/{id}":  number(`SELECT max(id) FROM application WHERE $1 <> ''`),
-		"/v1/windows/{id}":       number(`SELECT max(id) FROM time_window WHERE $1 <> ''`),
-		"/sessions/{id}":         number(`SELECT max(session.id) FROM session JOIN account ON account.id = account WHERE client = 'saint-aubin' AND $1 <> ''`),
+		"site": foreignSite, "client": foreignClient, "mail": foreignMail, "host": "web1", "plan": "sur-mesure", "key": key.ID, "token": "no-such-token",
+		"/interventions/{id}": number(`SELECT max(id) FROM intervention WHERE site = (SELECT id FROM site WHERE name = $1)`),
+		"/backups/{id}":       number(`SELECT max(id) FROM backup WHERE site = (SELECT id FROM site WHERE name = $1)`),
+		"/applications/{id}":  number(`SELECT max(id) FROM application WHERE $1 <> ''`),
+		"/windows/{id}":       number(`SELECT max(id) FROM time_window WHERE $1 <> ''`),
+		"/sessions/{id}":      number(`SELECT max(session.id) FROM session JOIN account ON account.id = account WHERE client = 'saint-aubin' AND $1 <> ''`),
 	}
 }
 
