@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -102,6 +104,31 @@ func (b *browser) arrives(path string) string {
 	return text
 }
 
+// examine has axe look at the page by the rules of WCAG 2.2 AA, and keeps a
+// picture of it.
+func (b *browser) examine(name string) {
+	b.Helper()
+	axe, err := os.ReadFile("../../../.cache/browser/axe.js")
+	if err != nil {
+		b.Fatal("axe is not here: make assets")
+	}
+	_, err = chromedp.Run(b.ctx, chromedp.Evaluate[int](string(axe)+";0"))
+	b.must(err)
+	found, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})
+		.then(r => r.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html).join(' ')).join('\n'))`, chromedp.EvalAwaitPromise))
+	b.must(err)
+	if found != "" {
+		b.Errorf("%s: %s", name, found)
+	}
+	picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+	b.must(err)
+	b.must(os.MkdirAll(pictures, 0o755))
+	b.must(os.WriteFile(filepath.Join(pictures, name+".png"), picture, 0o644))
+}
+
+// pictures is where what the pages look like is kept; git ignores it.
+const pictures = "../../../.cache/pictures"
+
 // device gives the browser a device that keeps passkeys and knows its person.
 func (b *browser) device() {
 	b.Helper()
@@ -134,6 +161,7 @@ func TestComingInByABrowser(t *testing.T) {
 	b.device()
 	link := g.invite(person.Account{Mail: "ann@agency.example", Name: "Ann", Role: person.OwnerRole})
 	b.open(link)
+	b.examine("link")
 	b.fill(send, "password", chosen, "again", chosen)
 	if page := b.arrives("/account"); !strings.Contains(page, "Ann") {
 		t.Errorf("the page of the account: %s", page)
@@ -148,6 +176,7 @@ func TestComingInByABrowser(t *testing.T) {
 
 	b.click(leave)
 	b.arrives("/signin")
+	b.examine("signin")
 	b.click(`[data-passkey] button`) // alone
 	b.arrives("/")
 
@@ -155,13 +184,16 @@ func TestComingInByABrowser(t *testing.T) {
 	b.arrives("/signin")
 	b.fill(send, "mail", "ann@agency.example", "password", chosen)
 	b.arrives("/signin/code")
+	b.examine("factor")
 	b.click(`[data-passkey] button`) // as the second factor
 	b.arrives("/")
 
 	b.open("/account")
+	b.examine("account")
 	b.click(`form[action="/account/code"] button`)
 	secret, err := chromedp.Run(b.ctx, chromedp.Text(`main code`))
 	b.must(err)
+	b.examine("codes")
 	code := func(at time.Time) string {
 		code, err := totp.GenerateCode(secret, at)
 		b.must(err)
@@ -201,10 +233,12 @@ func TestClientsInABrowser(t *testing.T) {
 	if page := b.arrives("/portal/sites/velo-libre.example"); !strings.Contains(page, "velo-libre.example") {
 		t.Errorf("the site's page: %s", page)
 	}
+	b.examine("portal-site")
 	b.open("/portal")
 	if page := b.arrives("/portal"); !strings.Contains(page, "boutique.velo-libre.example") || strings.Contains(page, "aubin") {
 		t.Errorf("the client sees %s", page)
 	}
+	b.examine("portal")
 	b.open("/portal/sites/" + foreignSite)
 	if page := b.arrives("/portal/sites/" + foreignSite); !strings.Contains(page, "404") {
 		t.Errorf("the other client's site: %s", page)
