@@ -1,5 +1,6 @@
-# What there is to make. Everything builds with Go alone; setup installs what
-# the demo and the tests need besides and says why.
+# What there is to make. Everything builds with Go alone, but for the style and
+# scripts of the pages, which npm brings; setup installs what that, the demo and
+# the tests need besides and says why.
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null | sed 's/^v//' | grep -E '^[0-9]+\.' || echo 0.1.0)
@@ -17,20 +18,24 @@ SOAK ?= 20
 NFPM        := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
-.PHONY: build release setup demo demo-clean test fuzz soak bench lint notices deb clean
+.PHONY: assets build release setup demo demo-clean test fuzz soak bench lint notices deb clean
 
-build: ## the command, static, in bin/
+assets: ## what the console's pages are made with, from npm; nothing where it is present
+	$(GO) run ./tools/assets
+
+build: assets ## the command, static, in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/upkeep
 
 release: $(ARCHES:%=dist/upkeep-linux-%) ## the command for every platform that hosts may have, static, in dist/
 
-dist/upkeep-linux-%: FORCE
+dist/upkeep-linux-%: FORCE assets
 	GOOS=linux GOARCH=$* CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/upkeep
 
 FORCE:
 
 setup: ## what the demo and the tests need; nothing where it is present
 	CGO_ENABLED=0 $(GO) run -trimpath ./tools/setup
+	$(GO) run ./tools/assets
 
 demo: setup build ## a real WordPress brought up to date, then a broken update undone
 	$(BIN) demo --dir $(DEMO)

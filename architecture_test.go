@@ -73,6 +73,8 @@ func within(dir string, folders ...string) bool {
 // the root's, which everyone may import, and those of cmd, which wires all.
 func siblings() []struct{ from, to, why string } {
 	return []struct{ from, to, why string }{
+		{"internal", "person", "the vocabulary of people stands apart from the root's, for its size"},
+		{"internal/people", "internal/people", "people's own parts"},
 		{"internal/cms", "internal/cms", "drivers answer what cms asks, with its readers of PHP and archives and parts of their own"},
 		{"internal/agent", "internal/cms", "the agent asks drivers, whichever they are"},
 		{"internal/agent", "internal/agent", "the agent's own parts"},
@@ -94,6 +96,8 @@ func siblings() []struct{ from, to, why string } {
 		{"internal/fleet", "internal/schedule", "the same"},
 		{"internal/fleet", "internal/web", "fleet states which of web's interfaces it answers"},
 		{"internal/web", "internal/web", "the API's own parts"},
+		{"internal/web/console", "internal/catalogue", "pages are in the language of whoever reads them"},
+		{"internal/web/console", "internal/terminal", "what is said to a terminal of reasons, events and checks, pages say in the same words"},
 		{"internal/demo", "internal/demo", "the demo's own parts"},
 		{"internal/demo", "internal/terminal", "the tour shows what it does"},
 		{"internal/demo", "internal/cms", "a demo site says how its database is reached, in cms's words"},

@@ -20,7 +20,7 @@ func carriers() map[string]int {
 		"Usagef": 0, "console.Usagef": 0,
 		"internal/cms/unpack refused": 1, "internal/cms/unpack t.refused": 1, "internal/cms/unpack bad": 0,
 		". Errorf": 1, ". Words": 0, "parcel.Refused": 0, "internal/cms/parcel Refused": 0, "internal/cms/wordpress/parcel refused": 0, "internal/cms/php d.invalid": 0,
-		"records.Single": 2, "internal/vault/archive w.problems.err": 0, "internal/vault/archive r.problems.err": 0,
+		"records.Single": 2, "internal/store/people missing": 1, "internal/store/people r.removed": 1, "internal/vault/archive w.problems.err": 0, "internal/vault/archive r.problems.err": 0,
 	}
 }
 

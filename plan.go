@@ -57,6 +57,14 @@ func (p *Plan) Validate() error {
 	return nil
 }
 
+// ValidClientName returns CodeInvalid for what cannot be a client's short name.
+func ValidClientName(name string) error {
+	if !shortName.MatchString(name) {
+		return Errorf(CodeInvalid, "client %q: want 1 to 63 of a-z, 0-9, '.' and '-'", name)
+	}
+	return nil
+}
+
 // Consent says which updates of a site wait for somebody's yes.
 type Consent string
 
@@ -79,8 +87,10 @@ type Subscription struct {
 
 // Validate returns CodeInvalid naming the first field that is wrong.
 func (s *Subscription) Validate() error {
-	if s.Client != "" && !shortName.MatchString(s.Client) {
-		return Errorf(CodeInvalid, "client %q: want 1 to 63 of a-z, 0-9, '.' and '-'", s.Client)
+	if s.Client != "" {
+		if err := ValidClientName(s.Client); err != nil {
+			return err
+		}
 	}
 	switch s.Canary {
 	case MayBeCanary, Willing, NeverCanary:

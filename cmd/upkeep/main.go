@@ -20,6 +20,7 @@ import (
 	"upkeep/cmd/upkeep/onhost"
 	"upkeep/internal/secret"
 	"upkeep/internal/store/move"
+	"upkeep/internal/web/access"
 )
 
 // version is set at link time.
@@ -60,14 +61,18 @@ func takeDatabase() secret.Text {
 
 // wire plugs the application together.
 func wire() console.Application {
-	open := func(ctx context.Context, place console.Place, role app.Role) (http.Handler, func() error, error) {
+	open := func(ctx context.Context, place console.Place, role app.Role) (*access.Gate, func() error, error) {
 		return app.Open(ctx, app.Config{Dir: place.State, Database: place.Database, Version: version, Role: role})
 	}
 	return console.Application{
 		Open: func(ctx context.Context, place console.Place) (http.Handler, func() error, error) {
-			return open(ctx, place, app.Visitor)
+			gate, closeApp, err := open(ctx, place, app.Visitor)
+			if err != nil {
+				return nil, nil, err
+			}
+			return gate.Trusted(), closeApp, nil
 		},
-		Serve: func(ctx context.Context, place console.Place, duty console.Duty) (http.Handler, func() error, error) {
+		Serve: func(ctx context.Context, place console.Place, duty console.Duty) (*access.Gate, func() error, error) {
 			role := map[console.Duty]app.Role{console.Everything: app.Resident, console.Work: app.Resident, console.Answer: app.Desk}[duty]
 			return open(ctx, place, role)
 		},

@@ -15,6 +15,7 @@ import (
 	"upkeep"
 	"upkeep/cmd/upkeep/console"
 	"upkeep/internal/web"
+	"upkeep/internal/web/access"
 )
 
 // memory is a small application for tests of the command line: two sites, and
@@ -41,12 +42,16 @@ type memoryState struct {
 	Backups       []web.Backup
 }
 
-// serveMemory is openMemory for a daemon.
-func serveMemory(ctx context.Context, place console.Place, _ console.Duty) (http.Handler, func() error, error) {
-	return openMemory(ctx, place)
+func openMemory(ctx context.Context, place console.Place) (http.Handler, func() error, error) {
+	gate, save, err := serveMemory(ctx, place, console.Everything)
+	if err != nil {
+		return nil, nil, err
+	}
+	return gate.Trusted(), save, nil
 }
 
-func openMemory(_ context.Context, place console.Place) (http.Handler, func() error, error) {
+// serveMemory is openMemory for a daemon.
+func serveMemory(_ context.Context, place console.Place, _ console.Duty) (*access.Gate, func() error, error) {
 	dir := place.State
 	pace, _ := time.ParseDuration(os.Getenv("UPKEEP_TEST_PACE"))
 	m := &memory{dir: dir, end: os.Getenv("UPKEEP_TEST_END"), down: os.Getenv("UPKEEP_TEST_DOWN") != "",
@@ -63,7 +68,7 @@ func openMemory(_ context.Context, place console.Place) (http.Handler, func() er
 	}
 	server := web.New(web.Config{Sites: m, Hosts: m, Inventories: m, Updates: m, Interventions: m, Backups: m, Restores: m,
 		Gates: m, Checks: m, Doctor: m, Ledger: m, Vaults: m, Plans: m, Schedules: m, FleetWork: m, Releases: m, Applications: m, Version: "test"})
-	return server, m.save, nil
+	return access.New(access.Config{Routes: server.Routes()}), m.save, nil
 }
 
 func (m *memory) save() error {

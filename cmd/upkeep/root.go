@@ -6,6 +6,7 @@ import (
 	"upkeep/cmd/upkeep/application"
 	"upkeep/cmd/upkeep/console"
 	"upkeep/cmd/upkeep/host"
+	"upkeep/cmd/upkeep/people"
 	"upkeep/cmd/upkeep/planning"
 	"upkeep/cmd/upkeep/records"
 	"upkeep/cmd/upkeep/vault"
@@ -30,6 +31,7 @@ func newRootCommand(e *console.Env) *cobra.Command {
 			newBackupCreateCommand(e), newBackupListCommand(e), newBackupShowCommand(e), newBackupVerifyCommand(e),
 			newBackupRestoreCommand(e), newBackupDiffCommand(e), newBackupPruneCommand(e)),
 		planning.NewPlan(e), planning.NewWindow(e), planning.NewSchedule(e), planning.NewRelease(e), planning.NewFleet(e),
+		people.NewAccount(e), people.NewClient(e),
 		e.Noun("ledger", "ledger", newLedgerListCommand(e), newLedgerVerifyCommand(e)),
 		records.New(e),
 		e.Noun("vault", "vault", vault.Commands(e)...),

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/http"
 	"path/filepath"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 
 	"upkeep"
 	"upkeep/cmd/upkeep/console"
+	"upkeep/internal/web/access"
 	"upkeep/internal/web/listen"
 )
 
@@ -81,7 +81,7 @@ func runServe(ctx context.Context, e *console.Env, opts serveOptions) (err error
 		}
 		defer on.close()
 	}
-	api, closeApp, err := e.App.Serve(context.WithoutCancel(ctx), console.Place{State: dir, Database: e.Database}, opts.duty())
+	gate, closeApp, err := e.App.Serve(context.WithoutCancel(ctx), console.Place{State: dir, Database: e.Database}, opts.duty())
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func runServe(ctx context.Context, e *console.Env, opts serveOptions) (err error
 		<-ctx.Done()
 		return nil
 	}
-	return serveOn(ctx, e, api, on)
+	return serveOn(ctx, e, gate, on)
 }
 
 // listeners are where the server answers.
@@ -123,13 +123,13 @@ func (l listeners) close() {
 	}
 }
 
-func serveOn(ctx context.Context, e *console.Env, api http.Handler, on listeners) error {
+func serveOn(ctx context.Context, e *console.Env, gate *access.Gate, on listeners) error {
 	group, ctx := errgroup.WithContext(ctx)
 	fmt.Fprintln(e.Stderr, "upkeep: "+e.Text("serve.listening", "address", on.socket.Addr()))
-	group.Go(func() error { return listen.Serve(ctx, on.socket, api, grace) })
+	group.Go(func() error { return listen.Serve(ctx, on.socket, gate.Trusted(), grace) })
 	if on.local != nil {
 		fmt.Fprintln(e.Stderr, "upkeep: "+e.Text("serve.listening", "address", "http://"+on.local.Addr().String()))
-		group.Go(func() error { return listen.Serve(ctx, on.local, listen.RequireToken(api, on.token), grace) })
+		group.Go(func() error { return listen.Serve(ctx, on.local, gate.Public(on.token), grace) })
 	}
 	return group.Wait()
 }

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -37,8 +38,8 @@ func raw(texts *catalogue.Texts, key, count string) string {
 
 // names are all parameters that texts may name.
 func names() []string {
-	return strings.Fields(`address all application argument back backup because branch bytes check checks client code command component components database differences digest
-		dir failed files finding flag from go gone got have head held hint host id kept locale moment most names new note one other page pages plan
+	return strings.Fields(`address all application argument at back backup because branch bytes check checks client code command component components database differences digest
+		dir failed files finding first flag from go gone got have head held hint host id kept last locale moment most names new note one other page pages plan
 		publishers rate root rows scope security seq since site sites slug source span state status subject target title to trial type
 		uncovered until updates uri value version want wave what when where who why word`)
 }
@@ -93,7 +94,7 @@ func TestTypography(t *testing.T) {
 
 // families are the prefixes of keys that are built from codes.
 func families() []string {
-	return strings.Fields(`state status moment result disposition cms change unit progress event check reason because finding task ledger requirement scope consent standing cut canary storage`)
+	return strings.Fields(`state status moment result disposition cms change unit progress event check reason because finding task ledger requirement scope consent standing cut canary storage role proof owned owned_why owned_state`)
 }
 
 // TestKeysAreUsedAndThere reads the sources of the programs: a key in a call
@@ -102,16 +103,19 @@ func families() []string {
 func TestKeysAreUsedAndThere(t *testing.T) {
 	texts := open(t, catalogue.French)
 	used := map[string]bool{}
-	for _, dir := range []string{"../../cmd/upkeep", "../../cmd/upkeep/application", "../../cmd/upkeep/console", "../../cmd/upkeep/host", "../../cmd/upkeep/app", "../../cmd/upkeep/show", "../../cmd/upkeep/planning", "../../cmd/upkeep/vault", "../terminal", "../demo/tour", "../web"} {
+	for _, dir := range []string{"../../cmd/upkeep", "../../cmd/upkeep/application", "../../cmd/upkeep/console", "../../cmd/upkeep/host", "../../cmd/upkeep/app", "../../cmd/upkeep/show", "../../cmd/upkeep/planning", "../../cmd/upkeep/vault", "../../cmd/upkeep/people", "../terminal", "../demo/tour", "../web"} {
 		for _, lit := range literals(t, dir, regexp.MustCompile(`\.go$`)) {
 			used[lit] = true
 		}
+	}
+	for _, key := range inPages(t) {
+		used[key] = true
 	}
 	isKey := regexp.MustCompile(`^[a-z]+(\.[a-z_]+)+$`)
 	for lit := range used {
 		first, _, _ := strings.Cut(lit, ".")
 		if isKey.MatchString(lit) && slices.ContainsFunc(texts.Keys(), func(k string) bool { return strings.HasPrefix(k, first+".") }) &&
-			!texts.Has(lit) && !texts.Has("cmd."+lit+".short") && !slices.Contains([]string{"upkeep.sock", "upkeep.example", "memory.json"}, lit) {
+			!texts.Has(lit) && !texts.Has("cmd."+lit+".short") && !slices.Contains([]string{"upkeep.sock", "upkeep.example", "memory.json", "self.html"}, lit) {
 			t.Errorf("key %s has no text", lit)
 		}
 	}
@@ -122,6 +126,39 @@ func TestKeysAreUsedAndThere(t *testing.T) {
 			t.Errorf("text %s is not used", key)
 		}
 	}
+}
+
+// inPages returns the keys in the templates and sources of the pages.
+func inPages(t *testing.T) (keys []string) {
+	t.Helper()
+	done := regexp.MustCompile(`(?:\b(?:Done|changed)\(.*, "|done=)([a-z_]+)"`) // what was done, as pages tell it
+	quoted := regexp.MustCompile(`"([a-z]+(?:\.[a-z_]+)+)"`)
+	fileName := regexp.MustCompile(`\.(html|css|js)$`)
+	err := filepath.WalkDir("../web/console", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || strings.HasSuffix(path, "_test.go") || !slices.Contains([]string{".go", ".html"}, filepath.Ext(path)) {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		for _, m := range quoted.FindAllSubmatch(source, -1) {
+			if !fileName.Match(m[1]) {
+				keys = append(keys, string(m[1]))
+			}
+		}
+		for _, m := range done.FindAllSubmatch(source, -1) {
+			keys = append(keys, "console.done."+string(m[1]))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := open(t, catalogue.French)
+	for _, key := range keys {
+		if strings.HasPrefix(key, "console.") && !texts.Has(key) {
+			t.Errorf("key %s has no text", key)
+		}
+	}
+	return keys
 }
 
 // literals returns the string literals in the sources of a folder.

@@ -113,6 +113,13 @@ type Releases interface {
 	DeleteReleaseHold(ctx context.Context, cms upkeep.CMS, component string, version upkeep.Version) error
 }
 
+// Standings keeps what was last decided about sites.
+type Standings interface {
+	PutStanding(ctx context.Context, s *upkeep.Standing) error
+	// SiteName returns the name of a site, "" when there is none.
+	SiteName(ctx context.Context, id upkeep.SiteID) (string, error)
+}
+
 // Freshness says how young publishers' answers have to be.
 type Freshness int
 
@@ -145,6 +152,7 @@ type Config struct {
 	Turns         Turns
 	Releases      Releases
 	Waves         rollout.Records
+	Standings     Standings
 	Limits        schedule.Limits // of interventions under way that begin by themselves
 	Custody       *custody.Custody
 	Ledger        *ledger.Ledger

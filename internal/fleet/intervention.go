@@ -54,11 +54,11 @@ func (f Record) Intervention(ctx context.Context, id upkeep.InterventionID) (*we
 	if err != nil {
 		return nil, err
 	}
-	names, err := f.names(ctx)
+	name, err := f.Standings.SiteName(ctx, iv.Site)
 	if err != nil {
 		return nil, err
 	}
-	record := &web.Record{Intervention: *iv, SiteName: names[iv.Site]}
+	record := &web.Record{Intervention: *iv, SiteName: name}
 	if record.BeforeBackup, err = f.backupOrNone(ctx, iv.Before); err != nil {
 		return nil, err
 	}

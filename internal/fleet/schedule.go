@@ -222,6 +222,16 @@ func (f Calendar) Schedule(ctx context.Context, filter web.ScheduleFilter) (*web
 	return found, nil
 }
 
+// Slots returns when windows are open and closed dates are, from an instant up
+// to another.
+func (f Calendar) Slots(ctx context.Context, from, to time.Time) ([]upkeep.Slot, error) {
+	windows, err := f.Config.Windows.Windows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return schedule.Slots(windows, from, to), nil
+}
+
 // chosen is the site of a name, or all when there is none.
 func (f *Fleet) chosen(ctx context.Context, name string) ([]*upkeep.Site, error) {
 	if name == "" {

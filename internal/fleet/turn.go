@@ -29,12 +29,11 @@ type Sight struct {
 // Look decides about a site by its last inventory, reaching no host, and leaves
 // to people what only they can do. Of a site under no plan it says nothing.
 func (f *Fleet) Look(ctx context.Context, o *Outlook, site *upkeep.Site) (found Sight, err error) {
-	if _, maintained := f.Publishers[site.CMS]; !maintained || o.subscriptions[site.ID] == nil {
-		return found, nil // nothing begins by itself
-	}
 	inventory, err := f.Inventories.Inventory(ctx, site.ID)
+	_, maintained := f.Publishers[site.CMS]
+	byItself := maintained && o.subscriptions[site.ID] != nil
 	if upkeep.CodeOf(err) == upkeep.CodeNotFound {
-		return Sight{Old: true}, nil
+		return Sight{Old: byItself}, nil
 	}
 	if err != nil {
 		return found, err
@@ -43,12 +42,25 @@ func (f *Fleet) Look(ctx context.Context, o *Outlook, site *upkeep.Site) (found 
 	if err != nil {
 		return found, err
 	}
-	if found.Appointment, err = f.appointment(ctx, o, site, plan); err != nil {
+	appointment, err := f.appointment(ctx, o, site, plan)
+	if err != nil {
 		return found, err
 	}
+	if err := f.note(ctx, site, plan, appointment); err != nil || !byItself {
+		return found, err // nothing begins by itself
+	}
+	found.Appointment = appointment
 	found.Old = o.Now.Sub(inventory.Taken) > oldest ||
 		slices.ContainsFunc(found.Reasons, func(r upkeep.Reason) bool { return r.Code == schedule.SurveyDue })
 	return found, f.leave(ctx, site, &found.Appointment)
+}
+
+// note keeps what was decided about a site, for pages over all of them.
+func (f *Fleet) note(ctx context.Context, site *upkeep.Site, plan *resolved, appointment upkeep.Appointment) error {
+	standing := &upkeep.Standing{Site: site.ID, At: f.Now().UTC(), Core: plan.core, Components: plan.components, Updates: plan.Updates,
+		Findings: plan.findings, Offline: plan.known.Offline, Checked: plan.known.Checked, Appointment: appointment}
+	standing.Count()
+	return f.Standings.PutStanding(ctx, standing)
 }
 
 // leave makes the tasks of an appointment. One that is open already gets what

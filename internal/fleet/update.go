@@ -18,6 +18,18 @@ type resolved struct {
 	known    *Known
 	findings []upkeep.Finding
 	surveyed time.Time
+
+	core       upkeep.Version // that is installed
+	components int
+}
+
+// about notes of a plan what site it is of.
+func (r *resolved) about(inventory *upkeep.Inventory) *resolved {
+	r.surveyed, r.components = inventory.Taken, len(inventory.Components)
+	if core := inventory.Core(); core != nil {
+		r.core = core.Version
+	}
+	return r
 }
 
 // plan decides what to update, from what publishers say. A site of a CMS
@@ -26,7 +38,8 @@ func (f *Fleet) plan(ctx context.Context, site *upkeep.Site, inventory *upkeep.I
 	publisher, ok := f.Publishers[site.CMS]
 	if !ok {
 		shown := shownTo(site, inventory)
-		return &resolved{Plan: resolve.Unmaintained(shown), known: &Known{Checked: inventory.Taken}, findings: shown.Findings, surveyed: inventory.Taken}, nil
+		r := &resolved{Plan: resolve.Unmaintained(shown), known: &Known{Checked: inventory.Taken}, findings: shown.Findings}
+		return r.about(inventory), nil
 	}
 	known, err := publisher.Check(ctx, inventory, young)
 	if err != nil {
@@ -52,7 +65,8 @@ func (f *Fleet) plan(ctx context.Context, site *upkeep.Site, inventory *upkeep.I
 		in.Holds = append(in.Holds, everywhere[i].Everywhere())
 	}
 	findings := slices.Concat(in.Inventory.Findings, in.Findings)
-	return &resolved{Plan: resolve.Resolve(in), known: known, findings: findings, surveyed: inventory.Taken}, nil
+	r := &resolved{Plan: resolve.Resolve(in), known: known, findings: findings}
+	return r.about(inventory), nil
 }
 
 // below names what lies below a site's root from there, as people do.
@@ -115,6 +129,17 @@ func (f *Fleet) Updates(ctx context.Context, name string, refresh bool) (*web.Up
 	}
 	plan, err := f.examined(ctx, site, young)
 	if err != nil {
+		return nil, err
+	}
+	o, err := f.Outlook(ctx)
+	if err != nil {
+		return nil, err
+	}
+	appointment, err := f.appointment(ctx, o, site, plan)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.note(ctx, site, plan, appointment); err != nil {
 		return nil, err
 	}
 	list := listOf(name, plan)

@@ -57,7 +57,7 @@ func (db *DB) Subscriptions(ctx context.Context) (found []upkeep.Subscription, e
 }
 
 // PutSubscription puts a site under a plan. Since is now, unless it was under
-// that plan before. CodeNotFound when there is no such site or plan.
+// that plan before. A client that was not heard of yet becomes one. CodeNotFound when there is no such site or plan.
 func (db *DB) PutSubscription(ctx context.Context, s *upkeep.Subscription) (err error) {
 	defer upkeep.Wrap(&err, "put site %s under plan %s", s.Site, s.Plan)
 	if err := s.Validate(); err != nil {
@@ -67,6 +67,9 @@ func (db *DB) PutSubscription(ctx context.Context, s *upkeep.Subscription) (err 
 		if _, err := records.Single(tx.QueryRowContext(ctx, planColumns+` WHERE name = $1`, s.Plan), scanPlan, "plan", s.Plan); err != nil {
 			return err
 		}
+		if err := knowClient(ctx, tx, s.Client); err != nil {
+			return err
+		}
 		return tx.QueryRowContext(ctx, `INSERT INTO subscription (site, plan, client, consent, since, canary) VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT (site) DO UPDATE SET
 				since = CASE WHEN subscription.plan = excluded.plan THEN subscription.since ELSE excluded.since END,
@@ -74,6 +77,16 @@ func (db *DB) PutSubscription(ctx context.Context, s *upkeep.Subscription) (err 
 			RETURNING since`,
 			s.Site, s.Plan, s.Client, s.Consent, column.Stamp(tx.Now), s.Canary).Scan((*column.Stamp)(&s.Since))
 	})
+}
+
+// knowClient makes a client of a name that no client has yet.
+func knowClient(ctx context.Context, tx *records.Tx, name string) error {
+	if name == "" {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO client (name, title, mail, language, contacts, created) VALUES ($1, $2, '', '', '[]', $3)
+		ON CONFLICT (name) DO NOTHING`, name, name, column.Stamp(tx.Now))
+	return err
 }
 
 func scanSubscription(row records.Row) (s upkeep.Subscription, err error) {

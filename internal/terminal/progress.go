@@ -146,7 +146,7 @@ func (p *Progress) headline(st decor.Statistics) string {
 // the amounts.
 func (p *Progress) fill(w io.Writer, st decor.Statistics) error {
 	p.mu.Lock()
-	work, since, text := p.work, p.since, p.screen.amount(p.work)
+	work, since, text := p.work, p.since, p.screen.Amount(p.work)
 	if p.iv != nil && p.work.Code != "" {
 		text = p.screen.task(p.work)
 	}
@@ -172,14 +172,14 @@ func (p *Progress) fill(w io.Writer, st decor.Statistics) error {
 // task says what runs and how far it has come.
 func (s *Screen) task(work upkeep.Progress) string {
 	text := s.Words.Code("progress", work.Code, nil)
-	if amount := s.amount(work); amount != "" {
+	if amount := s.Amount(work); amount != "" {
 		text += " · " + amount
 	}
 	return text
 }
 
-// amount says how far work has come, "" where that is not counted.
-func (s *Screen) amount(work upkeep.Progress) string {
+// Amount says how far work has come, "" where that is not counted.
+func (s *Screen) Amount(work upkeep.Progress) string {
 	if work.Done == 0 && work.Total == 0 {
 		return ""
 	}

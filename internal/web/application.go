@@ -1,11 +1,13 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 
 	"upkeep"
 	"upkeep/internal/web/query"
+	"upkeep/internal/web/reply"
 )
 
 // Applications finds what is on hosts, and says what is to be done with it.
@@ -58,42 +60,42 @@ type ScanResult struct {
 }
 
 func (s *Server) hostScan(w http.ResponseWriter, r *http.Request) error {
-	req, err := decode[ScanRequest](r)
+	req, err := reply.Decode[ScanRequest](r)
 	if err != nil {
 		return err
 	}
 	result, err := s.Applications.ScanHost(r.Context(), query.Actor(r), req)
-	return respondOr(w, result, err)
+	return reply.Or(w, result, err)
 }
 
 func (s *Server) applicationList(w http.ResponseWriter, r *http.Request) error {
 	found, err := s.Applications.Applications(r.Context())
-	return respondList(w, found, err)
+	return reply.List(w, found, err)
 }
 
 func (s *Server) applicationAdopt(w http.ResponseWriter, r *http.Request) error {
-	id, err := pathID[upkeep.ApplicationID](r)
-	req, rerr := decode[AddSiteRequest](r)
-	if err := firstError(err, rerr); err != nil {
+	id, err := reply.ID[upkeep.ApplicationID](r)
+	req, rerr := reply.Decode[AddSiteRequest](r)
+	if err := cmp.Or(err, rerr); err != nil {
 		return err
 	}
 	site, err := s.Applications.AdoptApplication(r.Context(), query.Actor(r), id, req)
-	return respondOr(w, site, err)
+	return reply.Or(w, site, err)
 }
 
 func (s *Server) applicationDismiss(w http.ResponseWriter, r *http.Request) error {
-	id, err := pathID[upkeep.ApplicationID](r)
-	req, rerr := decode[HoldRequest](r)
-	if err := firstError(err, rerr); err != nil {
+	id, err := reply.ID[upkeep.ApplicationID](r)
+	req, rerr := reply.Decode[HoldRequest](r)
+	if err := cmp.Or(err, rerr); err != nil {
 		return err
 	}
 	found, err := s.Applications.DismissApplication(r.Context(), query.Actor(r), id, req.Because)
-	return respondOr(w, found, err)
+	return reply.Or(w, found, err)
 }
 
 // ScanHost implements Applications.
 func (c *Client) ScanHost(ctx context.Context, actor string, req ScanRequest) (*ScanResult, error) {
-	return object[ScanResult](ctx, c, request{http.MethodPost, "/v1/scan", actor, req})
+	return object[ScanResult](ctx, c, Request{http.MethodPost, "/v1/scan", actor, req})
 }
 
 // Applications implements Applications.
@@ -103,10 +105,10 @@ func (c *Client) Applications(ctx context.Context) ([]Application, error) {
 
 // AdoptApplication implements Applications.
 func (c *Client) AdoptApplication(ctx context.Context, actor string, id upkeep.ApplicationID, req AddSiteRequest) (*Site, error) {
-	return object[Site](ctx, c, request{http.MethodPost, idPath("applications", id, "/adopt"), actor, req})
+	return object[Site](ctx, c, Request{http.MethodPost, idPath("applications", id, "/adopt"), actor, req})
 }
 
 // DismissApplication implements Applications.
 func (c *Client) DismissApplication(ctx context.Context, actor string, id upkeep.ApplicationID, because string) (*Application, error) {
-	return object[Application](ctx, c, request{http.MethodPost, idPath("applications", id, "/dismiss"), actor, HoldRequest{because}})
+	return object[Application](ctx, c, Request{http.MethodPost, idPath("applications", id, "/dismiss"), actor, HoldRequest{because}})
 }

@@ -1,12 +1,14 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
 
 	"upkeep"
 	"upkeep/internal/web/query"
+	"upkeep/internal/web/reply"
 )
 
 // Backups makes, shows and examines backups. The context of the long methods
@@ -127,20 +129,20 @@ func (s *Server) backupList(w http.ResponseWriter, r *http.Request) error {
 		return q.Err
 	}
 	backups, err := s.Backups.Backups(r.Context(), site)
-	return respondList(w, backups, err)
+	return reply.List(w, backups, err)
 }
 
 func (s *Server) backupShow(w http.ResponseWriter, r *http.Request) error {
-	id, err := pathID[upkeep.BackupID](r)
+	id, err := reply.ID[upkeep.BackupID](r)
 	if err != nil {
 		return err
 	}
 	backup, err := s.Backups.Backup(r.Context(), id)
-	return respondOr(w, backup, err)
+	return reply.Or(w, backup, err)
 }
 
 func (s *Server) backupCreate(w http.ResponseWriter, r *http.Request) error {
-	req, err := decode[CreateBackupRequest](r)
+	req, err := reply.Decode[CreateBackupRequest](r)
 	if err != nil {
 		return err
 	}
@@ -150,11 +152,11 @@ func (s *Server) backupCreate(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) backupVerify(w http.ResponseWriter, r *http.Request) error {
-	id, err := pathID[upkeep.BackupID](r)
+	id, err := reply.ID[upkeep.BackupID](r)
 	if err != nil {
 		return err
 	}
-	req, err := decode[VerifyBackupRequest](r)
+	req, err := reply.Decode[VerifyBackupRequest](r)
 	if err != nil {
 		return err
 	}
@@ -164,18 +166,18 @@ func (s *Server) backupVerify(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) backupDiff(w http.ResponseWriter, r *http.Request) error {
-	id, err := pathID[upkeep.BackupID](r)
+	id, err := reply.ID[upkeep.BackupID](r)
 	q := query.Of(r)
 	to := q.Number("to")
 	if err != nil || q.Err != nil {
-		return firstError(err, q.Err)
+		return cmp.Or(err, q.Err)
 	}
 	differences, err := s.Backups.DiffBackup(r.Context(), id, upkeep.BackupID(to))
-	return respondList(w, differences, err)
+	return reply.List(w, differences, err)
 }
 
 func (s *Server) backupPrune(w http.ResponseWriter, r *http.Request) error {
-	req, err := decode[PruneRequest](r)
+	req, err := reply.Decode[PruneRequest](r)
 	if err != nil {
 		return err
 	}
@@ -190,7 +192,7 @@ func (s *Server) restorePlan(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	plan, err := s.Restores.PlanRestore(r.Context(), id, req)
-	return respondOr(w, plan, err)
+	return reply.Or(w, plan, err)
 }
 
 func (s *Server) restoreRun(w http.ResponseWriter, r *http.Request) error {
@@ -204,11 +206,11 @@ func (s *Server) restoreRun(w http.ResponseWriter, r *http.Request) error {
 }
 
 func restoreRequest(r *http.Request) (upkeep.BackupID, RestoreRequest, error) {
-	id, err := pathID[upkeep.BackupID](r)
+	id, err := reply.ID[upkeep.BackupID](r)
 	if err != nil {
 		return 0, RestoreRequest{}, err
 	}
-	req, err := decode[RestoreRequest](r)
+	req, err := reply.Decode[RestoreRequest](r)
 	if err != nil {
 		return 0, req, err
 	}

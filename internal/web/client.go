@@ -17,6 +17,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/web/query"
+	"upkeep/internal/web/reply"
 )
 
 // Client calls the API. It implements every interface that a Server is made
@@ -97,37 +98,37 @@ func (c *Client) Version(ctx context.Context) (string, error) {
 	return v.Version, err
 }
 
-// request is one call: an empty actor for what changes nothing.
-type request struct {
-	method, path, actor string
-	body                any
+// Request is one call: an empty actor for what changes nothing.
+type Request struct {
+	Method, Path, Actor string
+	Body                any
 }
 
 // do sends a request and returns the body of a 200.
-func (c *Client) do(ctx context.Context, req request) (io.ReadCloser, error) {
-	if path, _, _ := strings.Cut(req.path, "?"); path != gopath.Clean(path) {
+func (c *Client) do(ctx context.Context, req Request) (io.ReadCloser, error) {
+	if path, _, _ := strings.Cut(req.Path, "?"); path != gopath.Clean(path) {
 		return nil, upkeep.Errorf(upkeep.CodeNotFound, "no such name").WithHint("Known sites: upkeep site list.")
 	}
 	var body io.Reader
-	if req.body != nil {
-		raw, err := json.Marshal(req.body)
+	if req.Body != nil {
+		raw, err := json.Marshal(req.Body)
 		if err != nil {
 			return nil, err
 		}
 		body = bytes.NewReader(raw)
 	}
-	r, err := http.NewRequestWithContext(ctx, req.method, c.base+req.path, body)
+	r, err := http.NewRequestWithContext(ctx, req.Method, c.base+req.Path, body)
 	if err != nil {
 		return nil, err
 	}
-	if req.body != nil {
+	if req.Body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
 	if c.token != "" {
 		r.Header.Set("Authorization", "Bearer "+c.token)
 	}
-	if req.actor != "" {
-		r.Header.Set(query.ActorHeader, req.actor)
+	if req.Actor != "" {
+		r.Header.Set(query.ActorHeader, req.Actor)
 	}
 	resp, err := c.http.Do(r)
 	if err != nil {
@@ -155,7 +156,7 @@ func transportError(ctx context.Context, err error) error {
 // come from this API.
 func responseError(resp *http.Response) error {
 	var e upkeep.Error
-	err := json.NewDecoder(io.LimitReader(resp.Body, maxBody)).Decode(&e)
+	err := json.NewDecoder(io.LimitReader(resp.Body, reply.MaxBody)).Decode(&e)
 	if err != nil || e.Code == "" {
 		return upkeep.Errorf(upkeep.CodeRefused, "%s answered %s, not as this API does", resp.Request.URL.Host, resp.Status).
 			WithHint("Check --server or UPKEEP_URL.")
@@ -163,7 +164,9 @@ func responseError(resp *http.Response) error {
 	return &e
 }
 
-func call[T any](ctx context.Context, c *Client, req request) (T, error) {
+// Call sends a request and returns the answer. Packages with routes of their
+// own call them by it.
+func Call[T any](ctx context.Context, c *Client, req Request) (T, error) {
 	var v T
 	body, err := c.do(ctx, req)
 	if err != nil {
@@ -174,14 +177,14 @@ func call[T any](ctx context.Context, c *Client, req request) (T, error) {
 		if ctx.Err() != nil {
 			return v, transportError(ctx, err)
 		}
-		return v, upkeep.Errorf(upkeep.CodeRefused, "answer to %s %s: %w", req.method, req.path, err)
+		return v, upkeep.Errorf(upkeep.CodeRefused, "answer to %s %s: %w", req.Method, req.Path, err)
 	}
 	return v, nil
 }
 
 // object is call for a pointer: nil with every error.
-func object[T any](ctx context.Context, c *Client, req request) (*T, error) {
-	v, err := call[T](ctx, c, req)
+func object[T any](ctx context.Context, c *Client, req Request) (*T, error) {
+	v, err := Call[T](ctx, c, req)
 	if err != nil {
 		return nil, err
 	}
@@ -189,14 +192,14 @@ func object[T any](ctx context.Context, c *Client, req request) (*T, error) {
 }
 
 func get[T any](ctx context.Context, c *Client, path string) (T, error) {
-	return call[T](ctx, c, request{method: http.MethodGet, path: path})
+	return Call[T](ctx, c, Request{Method: http.MethodGet, Path: path})
 }
 
 // maxLine bounds a line of a stream: a result with its list of differences.
 const maxLine = 64 << 20
 
 // follow calls a stream, hands its news to each, and returns the result.
-func follow[T any](ctx context.Context, c *Client, req request, each func(Line) error) (*T, error) {
+func follow[T any](ctx context.Context, c *Client, req Request, each func(Line) error) (*T, error) {
 	body, err := c.do(ctx, req)
 	if err != nil {
 		return nil, err
@@ -207,7 +210,7 @@ func follow[T any](ctx context.Context, c *Client, req request, each func(Line) 
 	for scanner.Scan() {
 		var line Line
 		if err := json.Unmarshal(scanner.Bytes(), &line); err != nil {
-			return nil, upkeep.Errorf(upkeep.CodeRefused, "answer to %s %s: %w", req.method, req.path, err)
+			return nil, upkeep.Errorf(upkeep.CodeRefused, "answer to %s %s: %w", req.Method, req.Path, err)
 		}
 		switch {
 		case line.Error != nil:
@@ -223,7 +226,7 @@ func follow[T any](ctx context.Context, c *Client, req request, each func(Line) 
 	if ctx.Err() != nil {
 		return nil, transportError(ctx, ctx.Err())
 	}
-	return nil, upkeep.Errorf(upkeep.CodeUnreachable, "server: the answer to %s %s was cut off", req.method, req.path).
+	return nil, upkeep.Errorf(upkeep.CodeUnreachable, "server: the answer to %s %s was cut off", req.Method, req.Path).
 		WithHint("The work may go on there: upkeep intervention list.")
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/web/query"
+	"upkeep/internal/web/reply"
 )
 
 // Hosts keeps the hosts. They are addressed by name. CodeNotFound when none
@@ -70,35 +71,35 @@ type HostCheck struct {
 
 func (s *Server) hostList(w http.ResponseWriter, r *http.Request) error {
 	hosts, err := s.Hosts.Hosts(r.Context())
-	return respondList(w, hosts, err)
+	return reply.List(w, hosts, err)
 }
 
 func (s *Server) hostShow(w http.ResponseWriter, r *http.Request) error {
 	host, err := s.Hosts.Host(r.Context(), r.PathValue("host"))
-	return respondOr(w, host, err)
+	return reply.Or(w, host, err)
 }
 
 func (s *Server) hostKeys(w http.ResponseWriter, r *http.Request) error {
-	req, err := decode[AddHostRequest](r)
+	req, err := reply.Decode[AddHostRequest](r)
 	if err != nil {
 		return err
 	}
 	keys, err := s.Hosts.HostKeys(r.Context(), req)
-	return respondList(w, keys, err)
+	return reply.List(w, keys, err)
 }
 
 func (s *Server) hostAdd(w http.ResponseWriter, r *http.Request) error {
-	req, err := decode[AddHostRequest](r)
+	req, err := reply.Decode[AddHostRequest](r)
 	if err != nil {
 		return err
 	}
 	host, err := s.Hosts.AddHost(r.Context(), query.Actor(r), req)
-	return respondOr(w, host, err)
+	return reply.Or(w, host, err)
 }
 
 func (s *Server) hostCheck(w http.ResponseWriter, r *http.Request) error {
 	check, err := s.Hosts.CheckHost(r.Context(), r.PathValue("host"))
-	return respondOr(w, check, err)
+	return reply.Or(w, check, err)
 }
 
 func (s *Server) hostRemove(w http.ResponseWriter, r *http.Request) error {
@@ -107,7 +108,7 @@ func (s *Server) hostRemove(w http.ResponseWriter, r *http.Request) error {
 	if q.Err != nil {
 		return q.Err
 	}
-	return respondOr(w, struct{}{}, s.Hosts.RemoveHost(r.Context(), query.Actor(r), r.PathValue("host"), forget))
+	return reply.Or(w, struct{}{}, s.Hosts.RemoveHost(r.Context(), query.Actor(r), r.PathValue("host"), forget))
 }
 
 func hostPath(name, rest string) string { return "/v1/hosts/" + url.PathEscape(name) + rest }
@@ -117,27 +118,27 @@ func (c *Client) Hosts(ctx context.Context) ([]Host, error) { return get[[]Host]
 
 // Host implements Hosts.
 func (c *Client) Host(ctx context.Context, name string) (*Host, error) {
-	return object[Host](ctx, c, request{method: http.MethodGet, path: hostPath(name, "")})
+	return object[Host](ctx, c, Request{Method: http.MethodGet, Path: hostPath(name, "")})
 }
 
 // HostKeys implements Hosts.
 func (c *Client) HostKeys(ctx context.Context, req AddHostRequest) ([]HostKey, error) {
-	return call[[]HostKey](ctx, c, request{method: http.MethodPost, path: "/v1/host-keys", body: req})
+	return Call[[]HostKey](ctx, c, Request{Method: http.MethodPost, Path: "/v1/host-keys", Body: req})
 }
 
 // AddHost implements Hosts.
 func (c *Client) AddHost(ctx context.Context, actor string, req AddHostRequest) (*Host, error) {
-	return object[Host](ctx, c, request{http.MethodPost, "/v1/hosts", actor, req})
+	return object[Host](ctx, c, Request{http.MethodPost, "/v1/hosts", actor, req})
 }
 
 // CheckHost implements Hosts.
 func (c *Client) CheckHost(ctx context.Context, name string) (*HostCheck, error) {
-	return object[HostCheck](ctx, c, request{method: http.MethodPost, path: hostPath(name, "/check")})
+	return object[HostCheck](ctx, c, Request{Method: http.MethodPost, Path: hostPath(name, "/check")})
 }
 
 // RemoveHost implements Hosts.
 func (c *Client) RemoveHost(ctx context.Context, actor, name string, forget bool) error {
 	path := hostPath(name, "") + params("forget", strconv.FormatBool(forget))
-	_, err := call[struct{}](ctx, c, request{http.MethodDelete, path, actor, nil})
+	_, err := Call[struct{}](ctx, c, Request{http.MethodDelete, path, actor, nil})
 	return err
 }

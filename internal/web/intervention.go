@@ -1,12 +1,15 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
 
 	"upkeep"
+	"upkeep/internal/web/access"
 	"upkeep/internal/web/query"
+	"upkeep/internal/web/reply"
 )
 
 // Updates says what can be updated, and starts the work.
@@ -103,22 +106,22 @@ func (s *Server) updateList(w http.ResponseWriter, r *http.Request) error {
 	if q.Err != nil {
 		return q.Err
 	}
-	list, err := s.Updates.Updates(r.Context(), r.PathValue("site"), refresh)
-	return respondOr(w, list, err)
+	list, err := s.Updates.Updates(r.Context(), r.PathValue("site"), refresh && access.Of(r).Works())
+	return reply.Or(w, list, err)
 }
 
 func (s *Server) updatePropose(w http.ResponseWriter, r *http.Request) error {
 	proposal, err := s.Updates.ProposeUpdates(r.Context(), query.Actor(r), r.PathValue("site"))
-	return respondOr(w, proposal, err)
+	return reply.Or(w, proposal, err)
 }
 
 func (s *Server) interventionStart(w http.ResponseWriter, r *http.Request) error {
-	req, err := decode[InterventionRequest](r)
+	req, err := reply.Decode[InterventionRequest](r)
 	if err != nil {
 		return err
 	}
 	iv, err := s.Updates.StartIntervention(r.Context(), query.Actor(r), r.PathValue("site"), req)
-	return respondOr(w, iv, err)
+	return reply.Or(w, iv, err)
 }
 
 func (s *Server) interventionList(w http.ResponseWriter, r *http.Request) error {
@@ -128,35 +131,35 @@ func (s *Server) interventionList(w http.ResponseWriter, r *http.Request) error 
 		return q.Err
 	}
 	records, err := s.Interventions.Interventions(r.Context(), filter)
-	return respondList(w, records, err)
+	return reply.List(w, records, err)
 }
 
 func (s *Server) interventionShow(w http.ResponseWriter, r *http.Request) error {
-	id, err := pathID[upkeep.InterventionID](r)
+	id, err := reply.ID[upkeep.InterventionID](r)
 	if err != nil {
 		return err
 	}
 	record, err := s.Interventions.Intervention(r.Context(), id)
-	return respondOr(w, record, err)
+	return reply.Or(w, record, err)
 }
 
 func (s *Server) interventionEvents(w http.ResponseWriter, r *http.Request) error {
-	id, err := pathID[upkeep.InterventionID](r)
+	id, err := reply.ID[upkeep.InterventionID](r)
 	q := query.Of(r)
 	after := q.Number("after")
 	if err != nil || q.Err != nil {
-		return firstError(err, q.Err)
+		return cmp.Or(err, q.Err)
 	}
 	events, err := s.Interventions.Events(r.Context(), id, after)
-	return respondList(w, events, err)
+	return reply.List(w, events, err)
 }
 
 func (s *Server) interventionFollow(w http.ResponseWriter, r *http.Request) error {
-	id, err := pathID[upkeep.InterventionID](r)
+	id, err := reply.ID[upkeep.InterventionID](r)
 	q := query.Of(r)
 	after := q.Number("after")
 	if err != nil || q.Err != nil {
-		return firstError(err, q.Err)
+		return cmp.Or(err, q.Err)
 	}
 	return s.stream(w, r, func(out *lines) (any, error) {
 		err := s.Interventions.Follow(r.Context(), id, after, func(tick Tick) error {
@@ -167,10 +170,10 @@ func (s *Server) interventionFollow(w http.ResponseWriter, r *http.Request) erro
 }
 
 func (s *Server) interventionCancel(w http.ResponseWriter, r *http.Request) error {
-	id, err := pathID[upkeep.InterventionID](r)
+	id, err := reply.ID[upkeep.InterventionID](r)
 	if err != nil {
 		return err
 	}
 	iv, err := s.Interventions.CancelIntervention(r.Context(), query.Actor(r), id)
-	return respondOr(w, iv, err)
+	return reply.Or(w, iv, err)
 }

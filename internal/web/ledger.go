@@ -6,6 +6,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/web/query"
+	"upkeep/internal/web/reply"
 )
 
 // Ledger reads the record of everything done.
@@ -59,15 +60,15 @@ func (s *Server) ledgerList(w http.ResponseWriter, r *http.Request) error {
 		return q.Err
 	}
 	entries, err := s.Ledger.Entries(r.Context(), filter)
-	return respondList(w, entries, err)
+	return reply.List(w, entries, err)
 }
 
 func (s *Server) ledgerVerify(w http.ResponseWriter, r *http.Request) error {
 	check, err := s.Ledger.VerifyLedger(r.Context())
-	return respondOr(w, check, err)
+	return reply.Or(w, check, err)
 }
 
 func (s *Server) doctor(w http.ResponseWriter, r *http.Request) error {
 	requirements, err := s.Doctor.Requirements(r.Context())
-	return respondList(w, requirements, err)
+	return reply.List(w, requirements, err)
 }

@@ -6,6 +6,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/web/query"
+	"upkeep/internal/web/reply"
 )
 
 // Plans keeps what the agency promises, and which site is under what.
@@ -34,35 +35,35 @@ type PlanAdvice struct {
 
 func (s *Server) planList(w http.ResponseWriter, r *http.Request) error {
 	plans, err := s.Plans.Plans(r.Context())
-	return respondList(w, plans, err)
+	return reply.List(w, plans, err)
 }
 
 func (s *Server) planSet(w http.ResponseWriter, r *http.Request) error {
-	plan, err := decode[upkeep.Plan](r)
+	plan, err := reply.Decode[upkeep.Plan](r)
 	if err != nil {
 		return err
 	}
 	set, err := s.Plans.SetPlan(r.Context(), query.Actor(r), plan)
-	return respondOr(w, set, err)
+	return reply.Or(w, set, err)
 }
 
 func (s *Server) planRecommend(w http.ResponseWriter, r *http.Request) error {
 	advice, err := s.Plans.RecommendPlan(r.Context(), r.PathValue("site"))
-	return respondOr(w, advice, err)
+	return reply.Or(w, advice, err)
 }
 
 func (s *Server) siteSubscribe(w http.ResponseWriter, r *http.Request) error {
-	req, err := decode[upkeep.Subscription](r)
+	req, err := reply.Decode[upkeep.Subscription](r)
 	if err != nil {
 		return err
 	}
 	site, err := s.Plans.Subscribe(r.Context(), query.Actor(r), r.PathValue("site"), req)
-	return respondOr(w, site, err)
+	return reply.Or(w, site, err)
 }
 
 func (s *Server) siteApprove(w http.ResponseWriter, r *http.Request) error {
 	approved, err := s.Plans.Approve(r.Context(), query.Actor(r), r.PathValue("site"))
-	return respondList(w, approved, err)
+	return reply.List(w, approved, err)
 }
 
 // Plans implements Plans.
@@ -72,20 +73,20 @@ func (c *Client) Plans(ctx context.Context) ([]upkeep.Plan, error) {
 
 // SetPlan implements Plans.
 func (c *Client) SetPlan(ctx context.Context, actor string, plan upkeep.Plan) (*upkeep.Plan, error) {
-	return object[upkeep.Plan](ctx, c, request{http.MethodPut, "/v1/plans", actor, plan})
+	return object[upkeep.Plan](ctx, c, Request{http.MethodPut, "/v1/plans", actor, plan})
 }
 
 // RecommendPlan implements Plans.
 func (c *Client) RecommendPlan(ctx context.Context, site string) (*PlanAdvice, error) {
-	return object[PlanAdvice](ctx, c, request{method: http.MethodGet, path: sitePath(site, "/plan")})
+	return object[PlanAdvice](ctx, c, Request{Method: http.MethodGet, Path: sitePath(site, "/plan")})
 }
 
 // Subscribe implements Plans.
 func (c *Client) Subscribe(ctx context.Context, actor, site string, req upkeep.Subscription) (*Site, error) {
-	return object[Site](ctx, c, request{http.MethodPut, sitePath(site, "/plan"), actor, req})
+	return object[Site](ctx, c, Request{http.MethodPut, sitePath(site, "/plan"), actor, req})
 }
 
 // Approve implements Plans.
 func (c *Client) Approve(ctx context.Context, actor, site string) ([]upkeep.Approval, error) {
-	return call[[]upkeep.Approval](ctx, c, request{http.MethodPost, sitePath(site, "/approve"), actor, nil})
+	return Call[[]upkeep.Approval](ctx, c, Request{http.MethodPost, sitePath(site, "/approve"), actor, nil})
 }

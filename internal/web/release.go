@@ -6,6 +6,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/web/query"
+	"upkeep/internal/web/reply"
 )
 
 // Releases keeps releases from every site.
@@ -23,36 +24,36 @@ type Releases interface {
 
 func (s *Server) releaseShow(w http.ResponseWriter, r *http.Request) error {
 	holds, err := s.Releases.ReleaseHolds(r.Context())
-	return respondList(w, holds, err)
+	return reply.List(w, holds, err)
 }
 
 func (s *Server) releaseHold(w http.ResponseWriter, r *http.Request) error {
-	req, err := decode[upkeep.ReleaseHold](r)
+	req, err := reply.Decode[upkeep.ReleaseHold](r)
 	if err != nil {
 		return err
 	}
 	hold, err := s.Releases.HoldRelease(r.Context(), query.Actor(r), req)
-	return respondOr(w, hold, err)
+	return reply.Or(w, hold, err)
 }
 
 func (s *Server) releaseAllow(w http.ResponseWriter, r *http.Request) error {
-	req, err := decode[upkeep.ReleaseHold](r)
+	req, err := reply.Decode[upkeep.ReleaseHold](r)
 	if err != nil {
 		return err
 	}
-	return respondOr(w, struct{}{}, s.Releases.AllowRelease(r.Context(), query.Actor(r), req))
+	return reply.Or(w, struct{}{}, s.Releases.AllowRelease(r.Context(), query.Actor(r), req))
 }
 
 func (s *Server) releaseRollout(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	shown, err := s.Releases.Rollout(r.Context(), upkeep.CMS(q.Get("cms")), q.Get("component"), upkeep.Version(q.Get("version")))
-	return respondOr(w, shown, err)
+	return reply.Or(w, shown, err)
 }
 
 // Rollout implements Releases.
 func (c *Client) Rollout(ctx context.Context, cms upkeep.CMS, component string, version upkeep.Version) (*upkeep.RolloutView, error) {
 	path := "/v1/releases" + params("cms", string(cms), "component", component, "version", string(version))
-	return object[upkeep.RolloutView](ctx, c, request{method: http.MethodGet, path: path})
+	return object[upkeep.RolloutView](ctx, c, Request{Method: http.MethodGet, Path: path})
 }
 
 // ReleaseHolds implements Releases.
@@ -62,11 +63,11 @@ func (c *Client) ReleaseHolds(ctx context.Context) ([]upkeep.ReleaseHold, error)
 
 // HoldRelease implements Releases.
 func (c *Client) HoldRelease(ctx context.Context, actor string, hold upkeep.ReleaseHold) (*upkeep.ReleaseHold, error) {
-	return object[upkeep.ReleaseHold](ctx, c, request{http.MethodPost, "/v1/releases/hold", actor, hold})
+	return object[upkeep.ReleaseHold](ctx, c, Request{http.MethodPost, "/v1/releases/hold", actor, hold})
 }
 
 // AllowRelease implements Releases.
 func (c *Client) AllowRelease(ctx context.Context, actor string, hold upkeep.ReleaseHold) error {
-	_, err := call[struct{}](ctx, c, request{http.MethodPost, "/v1/releases/allow", actor, hold})
+	_, err := Call[struct{}](ctx, c, Request{http.MethodPost, "/v1/releases/allow", actor, hold})
 	return err
 }

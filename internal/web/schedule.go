@@ -8,6 +8,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/web/query"
+	"upkeep/internal/web/reply"
 )
 
 // Schedules says when interventions may begin, and do.
@@ -83,24 +84,24 @@ type HoldRequest struct {
 
 func (s *Server) windowList(w http.ResponseWriter, r *http.Request) error {
 	windows, err := s.Schedules.Windows(r.Context())
-	return respondList(w, windows, err)
+	return reply.List(w, windows, err)
 }
 
 func (s *Server) windowAdd(w http.ResponseWriter, r *http.Request) error {
-	req, err := decode[upkeep.Window](r)
+	req, err := reply.Decode[upkeep.Window](r)
 	if err != nil {
 		return err
 	}
 	added, err := s.Schedules.AddWindow(r.Context(), query.Actor(r), req)
-	return respondOr(w, added, err)
+	return reply.Or(w, added, err)
 }
 
 func (s *Server) windowRemove(w http.ResponseWriter, r *http.Request) error {
-	id, err := pathID[int64](r)
+	id, err := reply.ID[int64](r)
 	if err != nil {
 		return err
 	}
-	return respondOr(w, struct{}{}, s.Schedules.RemoveWindow(r.Context(), query.Actor(r), id))
+	return reply.Or(w, struct{}{}, s.Schedules.RemoveWindow(r.Context(), query.Actor(r), id))
 }
 
 func (s *Server) scheduleShow(w http.ResponseWriter, r *http.Request) error {
@@ -110,25 +111,25 @@ func (s *Server) scheduleShow(w http.ResponseWriter, r *http.Request) error {
 		return q.Err
 	}
 	found, err := s.Schedules.Schedule(r.Context(), filter)
-	return respondOr(w, found, err)
+	return reply.Or(w, found, err)
 }
 
 func (s *Server) fleetStatus(w http.ResponseWriter, r *http.Request) error {
 	status, err := s.FleetWork.FleetStatus(r.Context())
-	return respondOr(w, status, err)
+	return reply.Or(w, status, err)
 }
 
 func (s *Server) fleetHold(w http.ResponseWriter, r *http.Request) error {
-	req, err := decode[HoldRequest](r)
+	req, err := reply.Decode[HoldRequest](r)
 	if err != nil {
 		return err
 	}
 	hold, err := s.FleetWork.HoldFleet(r.Context(), query.Actor(r), req.Because)
-	return respondOr(w, hold, err)
+	return reply.Or(w, hold, err)
 }
 
 func (s *Server) fleetRelease(w http.ResponseWriter, r *http.Request) error {
-	return respondOr(w, struct{}{}, s.FleetWork.ReleaseFleet(r.Context(), query.Actor(r)))
+	return reply.Or(w, struct{}{}, s.FleetWork.ReleaseFleet(r.Context(), query.Actor(r)))
 }
 
 // Windows implements Schedules.
@@ -138,33 +139,33 @@ func (c *Client) Windows(ctx context.Context) ([]upkeep.Window, error) {
 
 // AddWindow implements Schedules.
 func (c *Client) AddWindow(ctx context.Context, actor string, w upkeep.Window) (*upkeep.Window, error) {
-	return object[upkeep.Window](ctx, c, request{http.MethodPost, "/v1/windows", actor, w})
+	return object[upkeep.Window](ctx, c, Request{http.MethodPost, "/v1/windows", actor, w})
 }
 
 // RemoveWindow implements Schedules.
 func (c *Client) RemoveWindow(ctx context.Context, actor string, id int64) error {
-	_, err := call[struct{}](ctx, c, request{http.MethodDelete, idPath("windows", id, ""), actor, nil})
+	_, err := Call[struct{}](ctx, c, Request{http.MethodDelete, idPath("windows", id, ""), actor, nil})
 	return err
 }
 
 // Schedule implements Schedules.
 func (c *Client) Schedule(ctx context.Context, filter ScheduleFilter) (*Schedule, error) {
 	path := "/v1/schedule" + params("site", filter.Site, "days", strconv.Itoa(filter.Days))
-	return object[Schedule](ctx, c, request{method: http.MethodGet, path: path})
+	return object[Schedule](ctx, c, Request{Method: http.MethodGet, Path: path})
 }
 
 // FleetStatus implements FleetWork.
 func (c *Client) FleetStatus(ctx context.Context) (*FleetStatus, error) {
-	return object[FleetStatus](ctx, c, request{method: http.MethodGet, path: "/v1/fleet"})
+	return object[FleetStatus](ctx, c, Request{Method: http.MethodGet, Path: "/v1/fleet"})
 }
 
 // HoldFleet implements FleetWork.
 func (c *Client) HoldFleet(ctx context.Context, actor, because string) (*upkeep.FleetHold, error) {
-	return object[upkeep.FleetHold](ctx, c, request{http.MethodPost, "/v1/fleet/hold", actor, HoldRequest{because}})
+	return object[upkeep.FleetHold](ctx, c, Request{http.MethodPost, "/v1/fleet/hold", actor, HoldRequest{because}})
 }
 
 // ReleaseFleet implements FleetWork.
 func (c *Client) ReleaseFleet(ctx context.Context, actor string) error {
-	_, err := call[struct{}](ctx, c, request{http.MethodPost, "/v1/fleet/release", actor, nil})
+	_, err := Call[struct{}](ctx, c, Request{http.MethodPost, "/v1/fleet/release", actor, nil})
 	return err
 }

@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/web/access"
 	"upkeep/internal/web/query"
+	"upkeep/internal/web/reply"
 )
 
 // Sites keeps the sites. Sites are addressed by name. CodeNotFound when no
@@ -103,16 +105,16 @@ type FreezeRequest struct {
 
 func (s *Server) siteList(w http.ResponseWriter, r *http.Request) error {
 	sites, err := s.Sites.Sites(r.Context())
-	return respondList(w, sites, err)
+	return reply.List(w, sites, err)
 }
 
 func (s *Server) siteShow(w http.ResponseWriter, r *http.Request) error {
 	site, err := s.Sites.Site(r.Context(), r.PathValue("site"))
-	return respondOr(w, site, err)
+	return reply.Or(w, site, err)
 }
 
 func (s *Server) siteAdd(w http.ResponseWriter, r *http.Request) error {
-	req, err := decode[AddSiteRequest](r)
+	req, err := reply.Decode[AddSiteRequest](r)
 	if err != nil {
 		return err
 	}
@@ -120,20 +122,20 @@ func (s *Server) siteAdd(w http.ResponseWriter, r *http.Request) error {
 		return upkeep.Errorf(upkeep.CodeInvalid, "root is missing").WithHint("Name the folder that holds the CMS.")
 	}
 	site, err := s.Sites.AddSite(r.Context(), query.Actor(r), req)
-	return respondOr(w, site, err)
+	return reply.Or(w, site, err)
 }
 
 func (s *Server) siteRemove(w http.ResponseWriter, r *http.Request) error {
-	return respondOr(w, struct{}{}, s.Sites.RemoveSite(r.Context(), query.Actor(r), r.PathValue("site")))
+	return reply.Or(w, struct{}{}, s.Sites.RemoveSite(r.Context(), query.Actor(r), r.PathValue("site")))
 }
 
 func (s *Server) sitePolicy(w http.ResponseWriter, r *http.Request) error {
-	policy, err := decode[upkeep.Policy](r)
+	policy, err := reply.Decode[upkeep.Policy](r)
 	if err != nil {
 		return err
 	}
 	site, err := s.Sites.SetPolicy(r.Context(), query.Actor(r), r.PathValue("site"), policy)
-	return respondOr(w, site, err)
+	return reply.Or(w, site, err)
 }
 
 func (s *Server) siteInventory(w http.ResponseWriter, r *http.Request) error {
@@ -142,8 +144,8 @@ func (s *Server) siteInventory(w http.ResponseWriter, r *http.Request) error {
 	if q.Err != nil {
 		return q.Err
 	}
-	inventory, err := s.Inventories.Inventory(r.Context(), r.PathValue("site"), refresh)
-	return respondOr(w, inventory, err)
+	inventory, err := s.Inventories.Inventory(r.Context(), r.PathValue("site"), refresh && access.Of(r).Works())
+	return reply.Or(w, inventory, err)
 }
 
 // maxFreeze bounds a freeze by hand: a site nobody thaws must come back by
@@ -151,7 +153,7 @@ func (s *Server) siteInventory(w http.ResponseWriter, r *http.Request) error {
 const maxFreeze = 24 * time.Hour
 
 func (s *Server) siteFreeze(w http.ResponseWriter, r *http.Request) error {
-	req, err := decode[FreezeRequest](r)
+	req, err := reply.Decode[FreezeRequest](r)
 	if err != nil {
 		return err
 	}
@@ -160,15 +162,15 @@ func (s *Server) siteFreeze(w http.ResponseWriter, r *http.Request) error {
 		return upkeep.Errorf(upkeep.CodeInvalid, "freeze for %s: want more than 0 and at most %s", limit, maxFreeze)
 	}
 	state, err := s.Gates.Freeze(r.Context(), query.Actor(r), r.PathValue("site"), limit)
-	return respondOr(w, state, err)
+	return reply.Or(w, state, err)
 }
 
 func (s *Server) siteThaw(w http.ResponseWriter, r *http.Request) error {
 	state, err := s.Gates.Thaw(r.Context(), query.Actor(r), r.PathValue("site"))
-	return respondOr(w, state, err)
+	return reply.Or(w, state, err)
 }
 
 func (s *Server) siteVerify(w http.ResponseWriter, r *http.Request) error {
 	verdict, err := s.Checks.VerifySite(r.Context(), r.PathValue("site"))
-	return respondOr(w, verdict, err)
+	return reply.Or(w, verdict, err)
 }

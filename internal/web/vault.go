@@ -7,6 +7,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/web/query"
+	"upkeep/internal/web/reply"
 )
 
 // Vaults says where the backups are, changes that, and gives out what an
@@ -73,33 +74,33 @@ func (s *Server) vaultPassword(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	password, err := s.Vaults.VaultPassword(r.Context(), query.Actor(r))
-	return respondOr(w, VaultPassword{password}, err)
+	return reply.Or(w, VaultPassword{password}, err)
 }
 
 func (s *Server) vaultShow(w http.ResponseWriter, r *http.Request) error {
 	shown, err := s.Vaults.Vault(r.Context())
-	return respondOr(w, shown, err)
+	return reply.Or(w, shown, err)
 }
 
 func (s *Server) vaultCheck(w http.ResponseWriter, r *http.Request) error {
 	check, err := s.Vaults.CheckVault(r.Context())
-	return respondOr(w, check, err)
+	return reply.Or(w, check, err)
 }
 
 func (s *Server) storageKeys(w http.ResponseWriter, r *http.Request) error {
-	req, err := decode[UseVaultRequest](r)
+	req, err := reply.Decode[UseVaultRequest](r)
 	if err != nil {
 		return err
 	}
 	keys, err := s.Vaults.StorageKeys(r.Context(), req)
-	return respondList(w, keys, err)
+	return reply.List(w, keys, err)
 }
 
 func (s *Server) vaultUse(w http.ResponseWriter, r *http.Request) error {
 	if err := here(r); err != nil {
 		return err
 	}
-	req, err := decode[UseVaultRequest](r)
+	req, err := reply.Decode[UseVaultRequest](r)
 	if err != nil {
 		return err
 	}
@@ -110,26 +111,26 @@ func (s *Server) vaultUse(w http.ResponseWriter, r *http.Request) error {
 
 // VaultPassword implements Vaults.
 func (c *Client) VaultPassword(ctx context.Context, actor string) (string, error) {
-	answer, err := call[VaultPassword](ctx, c, request{method: http.MethodPost, path: "/v1/vault/password", actor: actor})
+	answer, err := Call[VaultPassword](ctx, c, Request{Method: http.MethodPost, Path: "/v1/vault/password", Actor: actor})
 	return answer.Password, err
 }
 
 // Vault implements Vaults.
 func (c *Client) Vault(ctx context.Context) (*Vault, error) {
-	return object[Vault](ctx, c, request{method: http.MethodGet, path: "/v1/vault"})
+	return object[Vault](ctx, c, Request{Method: http.MethodGet, Path: "/v1/vault"})
 }
 
 // CheckVault implements Vaults.
 func (c *Client) CheckVault(ctx context.Context) (*VaultCheck, error) {
-	return object[VaultCheck](ctx, c, request{method: http.MethodPost, path: "/v1/vault/check"})
+	return object[VaultCheck](ctx, c, Request{Method: http.MethodPost, Path: "/v1/vault/check"})
 }
 
 // StorageKeys implements Vaults.
 func (c *Client) StorageKeys(ctx context.Context, req UseVaultRequest) ([]HostKey, error) {
-	return call[[]HostKey](ctx, c, request{method: http.MethodPost, path: "/v1/storage-keys", body: req})
+	return Call[[]HostKey](ctx, c, Request{Method: http.MethodPost, Path: "/v1/storage-keys", Body: req})
 }
 
 // UseVault implements Vaults.
 func (c *Client) UseVault(ctx context.Context, actor string, req UseVaultRequest, progress func(upkeep.Progress)) (*Vault, error) {
-	return follow[Vault](ctx, c, request{http.MethodPost, "/v1/vault", actor, req}, progressOnly(progress))
+	return follow[Vault](ctx, c, Request{http.MethodPost, "/v1/vault", actor, req}, progressOnly(progress))
 }

@@ -17,6 +17,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/web"
+	"upkeep/internal/web/access"
 	"upkeep/internal/web/listen"
 )
 
@@ -130,33 +131,34 @@ func (a *application) DiffBackup(context.Context, upkeep.BackupID, upkeep.Backup
 	return nil, nil
 }
 
-func newApplication() (*application, *web.Server) {
+func newApplication() (*application, *access.Gate) {
 	a := &application{released: make(chan struct{})}
-	return a, web.New(web.Config{
+	server := web.New(web.Config{
 		Sites: a, Inventories: a, Updates: a, Interventions: a, Backups: a,
 		Restores: a, Gates: a, Checks: a, Doctor: a, Ledger: a, Vaults: a, Version: "1.2.3",
 	})
+	return a, access.New(access.Config{Routes: server.Routes()})
 }
 
 // serve runs h on a real listener of each kind and hands its client to test.
 func onEveryListener(t *testing.T, test func(t *testing.T, a *application, c *web.Client)) {
 	socket := filepath.Join(t.TempDir(), "state", listen.SocketName)
 	memory := listen.NewMemory()
-	for name, open := range map[string]func(h http.Handler) (net.Listener, http.Handler, *web.Client){
-		"unix": func(h http.Handler) (net.Listener, http.Handler, *web.Client) {
+	for name, open := range map[string]func(g *access.Gate) (net.Listener, http.Handler, *web.Client){
+		"unix": func(g *access.Gate) (net.Listener, http.Handler, *web.Client) {
 			l, err := listen.Unix(t.Context(), socket)
 			fatal(t, err)
-			return l, h, web.NewSocketClient(socket)
+			return l, g.Trusted(), web.NewSocketClient(socket)
 		},
-		"tcp": func(h http.Handler) (net.Listener, http.Handler, *web.Client) {
+		"tcp": func(g *access.Gate) (net.Listener, http.Handler, *web.Client) {
 			l, err := listen.Local(t.Context(), "127.0.0.1:0")
 			fatal(t, err)
 			c, err := web.NewClient("http://"+l.Addr().String(), "sesame")
 			fatal(t, err)
-			return l, listen.RequireToken(h, "sesame"), c
+			return l, g.Public("sesame"), c
 		},
-		"memory": func(h http.Handler) (net.Listener, http.Handler, *web.Client) {
-			return memory, h, web.NewDialClient(memory.Dial)
+		"memory": func(g *access.Gate) (net.Listener, http.Handler, *web.Client) {
+			return memory, g.Trusted(), web.NewDialClient(memory.Dial)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -310,7 +312,7 @@ func TestBadRequests(t *testing.T) {
 		r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(tc.body))
 		r.Header.Set("Content-Type", tc.kind)
 		w := httptest.NewRecorder()
-		server.ServeHTTP(w, r)
+		server.Trusted().ServeHTTP(w, r)
 		var e upkeep.Error
 		if err := json.Unmarshal(w.Body.Bytes(), &e); err != nil || e.Code == "" || e.Message == "" || strings.Contains(e.Message, "\n") {
 			t.Errorf("%s: body %q", tc.request, w.Body)
@@ -353,7 +355,7 @@ func TestSocketIsPrivate(t *testing.T) {
 
 func TestTokenAndAddress(t *testing.T) {
 	_, server := newApplication()
-	ts := httptest.NewServer(listen.RequireToken(server, "sesame"))
+	ts := httptest.NewServer(server.Public("sesame"))
 	defer ts.Close()
 	for _, token := range []string{"", "sesam", "Sesame"} {
 		c, err := web.NewClient(ts.URL, token)

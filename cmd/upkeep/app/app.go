@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -26,12 +25,18 @@ import (
 	"upkeep/internal/fleet/planner"
 	"upkeep/internal/intervention"
 	"upkeep/internal/ledger"
+	"upkeep/internal/people"
 	"upkeep/internal/secret"
 	"upkeep/internal/store"
+	"upkeep/internal/store/standing"
 	"upkeep/internal/vault/pace"
 	"upkeep/internal/verify"
 	"upkeep/internal/web"
+	"upkeep/internal/web/access"
+	"upkeep/internal/web/console"
 	"upkeep/internal/web/listen"
+	"upkeep/internal/web/overview"
+	"upkeep/internal/web/reply"
 )
 
 // Role is what a process does of all there is to do.
@@ -66,18 +71,23 @@ type app struct {
 	custody  *custody.Custody
 	fleet    *fleet.Fleet
 	runner   *intervention.Runner
+	people   *people.People
 }
 
 // stopGrace is how long a stop waits for interventions under way; what is
 // not done by then another process goes on with.
 const stopGrace = 2 * time.Minute
 
-// Open opens the application and starts what its role is. It returns the API,
-// and what stops and closes everything.
-func Open(ctx context.Context, config Config) (_ http.Handler, _ func() error, err error) {
+// Open opens the application and starts what its role is. It returns the gate to
+// all of it, and what stops and closes everything.
+func Open(ctx context.Context, config Config) (_ *access.Gate, _ func() error, err error) {
 	defer upkeep.Wrap(&err, "open %s", config.Dir)
 	a := &app{Config: config}
 	if err := a.open(ctx); err != nil {
+		return nil, nil, errors.Join(err, a.close())
+	}
+	gate, err := a.gate()
+	if err != nil {
 		return nil, nil, errors.Join(err, a.close())
 	}
 	running, stop := context.WithCancel(ctx)
@@ -89,7 +99,7 @@ func Open(ctx context.Context, config Config) (_ http.Handler, _ func() error, e
 		go a.custody.Revive(running)
 	}
 	go a.tidy(running)
-	return a.api(), func() error {
+	return gate, func() error {
 		stop()
 		err := <-ended
 		if errors.Is(err, context.Canceled) {
@@ -137,7 +147,8 @@ func (a *app) open(ctx context.Context) (err error) {
 	a.custody = a.newCustody(a.packages)
 	a.fleet = a.newFleet(client, a.packages)
 	a.runner = a.newRunner()
-	return nil
+	a.people, err = a.newPeople()
+	return err
 }
 
 // unusedPackage is how long a package is kept that nobody has used.
@@ -192,7 +203,7 @@ func (a *app) newCustody(packages *feed.Packages) *custody.Custody {
 func (a *app) newFleet(client *feed.Client, packages *feed.Packages) *fleet.Fleet {
 	return fleet.New(fleet.Config{
 		Sites: a.db, Hosts: a.db, Applications: a.db, Inventories: a.db, Interventions: a.db, Notes: a.db,
-		Plans: a.db, Windows: a.db, Turns: a.db, Releases: a.db, Waves: a.db, Limits: a.settings.Limits.asked(),
+		Plans: a.db, Windows: a.db, Turns: a.db, Releases: a.db, Waves: a.db, Standings: standing.DB{DB: a.db.Records()}, Limits: a.settings.Limits.asked(),
 		Custody: a.custody, Ledger: a.ledger,
 		Publishers: publishers(&a.settings, client, packages),
 		Enqueue: func(ctx context.Context, id upkeep.InterventionID) error {
@@ -258,14 +269,32 @@ func (a *app) workers() map[string]engine.Worker {
 	return workers
 }
 
-func (a *app) api() http.Handler {
-	return web.New(web.Config{
+// gate is the way to everything that can be asked: the API, and for a daemon
+// the pages.
+func (a *app) gate() (*access.Gate, error) {
+	services := web.Config{
 		Sites: fleet.SiteList{Fleet: a.fleet}, Hosts: hosts.List{Fleet: a.fleet}, Applications: discovery.List{Fleet: a.fleet}, Inventories: a.fleet, Updates: a.fleet,
 		Interventions: fleet.Record{Fleet: a.fleet}, Backups: fleet.Vault{Fleet: a.fleet},
 		Restores: fleet.Vault{Fleet: a.fleet}, Gates: a.fleet, Checks: a.fleet, Doctor: doctor{a}, Ledger: a.fleet, Vaults: vaults{a},
 		Plans: fleet.Contracts{Fleet: a.fleet}, Schedules: fleet.Calendar{Fleet: a.fleet}, FleetWork: fleet.Calendar{Fleet: a.fleet}, Releases: fleet.Shelf{Fleet: a.fleet},
 		Version: a.Version, Log: a.log,
-	})
+	}
+	all := standing.DB{DB: a.db.Records()}
+	c := access.Config{Routes: append(web.New(services).Routes(), overview.Routes(all, reply.Replier{Log: a.log})...), Log: a.log}
+	if err := a.admit(&c); err != nil {
+		return nil, err
+	}
+	if a.Role != Visitor {
+		pages, err := console.New(console.Config{Config: services, Overview: all, Progress: all, Slots: fleet.Calendar{Fleet: a.fleet}, Records: a.db})
+		if err != nil {
+			return nil, err
+		}
+		c.Routes, c.Refuse = append(c.Routes, pages.Routes()...), pages.Refuse
+		if err := a.doors(&c, pages); err != nil {
+			return nil, err
+		}
+	}
+	return access.New(c), nil
 }
 
 func (a *app) close() error {

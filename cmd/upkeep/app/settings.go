@@ -3,6 +3,7 @@ package app
 import (
 	"encoding/json"
 	"errors"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -47,6 +48,36 @@ type settings struct {
 	FeedAge upkeep.Duration `json:"feed_age"` // up to which publishers' answers are used without asking again
 
 	Limits limits `json:"limits"`
+
+	Console struct {
+		URL     string   `json:"url"`     // where people reach the pages; "" is http://localhost:8080
+		Proxies []string `json:"proxies"` // addresses or nets, whose word is taken on where a request comes from
+	} `json:"console"`
+}
+
+// origin is where people reach the pages.
+func (s *settings) origin() (*url.URL, error) {
+	u, err := url.Parse(s.Console.URL)
+	if err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil || u.Scheme != "https" && (u.Scheme != "http" || u.Hostname() != "localhost") {
+		return nil, upkeep.Errorf(upkeep.CodeInvalid, "console.url %q: want https:// and a host, or http://localhost", s.Console.URL).
+			WithHint("Sign-in works over TLS only: put a proxy in front, and say here how people reach it.")
+	}
+	return u, nil
+}
+
+// proxies are the nets of the proxies that are trusted.
+func (s *settings) proxies() (nets []netip.Prefix, err error) {
+	for _, said := range s.Console.Proxies {
+		net, err := netip.ParsePrefix(said)
+		if at, aerr := netip.ParseAddr(said); aerr == nil {
+			net, err = netip.PrefixFrom(at, at.BitLen()), nil
+		}
+		if err != nil {
+			return nil, upkeep.Errorf(upkeep.CodeInvalid, "console.proxies: %q is no address and no net", said)
+		}
+		nets = append(nets, net)
+	}
+	return nets, nil
 }
 
 // limits are how many interventions that begin by themselves may be under way
@@ -67,6 +98,8 @@ const (
 	defaultFeedAge = time.Minute
 
 	defaultAtOnce, defaultPerClient = 4, 2
+
+	defaultURL = "http://localhost:8080"
 )
 
 func readSettings(dir string) (s settings, err error) {
@@ -74,6 +107,7 @@ func readSettings(dir string) (s settings, err error) {
 	defer upkeep.Wrap(&err, "read %s", path)
 	s.Agents, s.Vault = dir+"-agents", filepath.Join(dir, "vault")
 	s.Silence, s.FeedAge = upkeep.Duration(defaultSilence), upkeep.Duration(defaultFeedAge)
+	s.Console.URL = defaultURL
 	s.Limits = limits{Fleet: defaultAtOnce, Client: defaultPerClient}
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -87,7 +121,7 @@ func readSettings(dir string) (s settings, err error) {
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&s); err != nil {
 		return s, upkeep.Errorf(upkeep.CodeInvalid, "%w", inWords(err)).
-			WithHint("Known are wordpress.api, wordpress.downloads, dokuwiki.downloads, dokuwiki.updates, dokuwiki.repository, joomla.updates, joomla.downloads, joomla.root, drupal.history, mediawiki.releases, mediawiki.api, mediawiki.keys, trusted, agents, vault, ssh_config, silence, feed_age, limits.at_once, limits.at_once_per_client, limits.upload, limits.transfer.")
+			WithHint("Known are wordpress.api, wordpress.downloads, dokuwiki.downloads, dokuwiki.updates, dokuwiki.repository, joomla.updates, joomla.downloads, joomla.root, drupal.history, mediawiki.releases, mediawiki.api, mediawiki.keys, trusted, agents, vault, ssh_config, silence, feed_age, limits.at_once, limits.at_once_per_client, limits.upload, limits.transfer, console.url, console.proxies.")
 	}
 	return s, s.validate()
 }
@@ -145,5 +179,9 @@ func (s *settings) validate() error {
 	if s.FeedAge < 0 {
 		return upkeep.Errorf(upkeep.CodeInvalid, "feed_age %s: want 0s or more", time.Duration(s.FeedAge))
 	}
-	return nil
+	if _, err := s.origin(); err != nil {
+		return err
+	}
+	_, err := s.proxies()
+	return err
 }

@@ -24,6 +24,7 @@ import (
 	"upkeep/internal/store/move"
 	"upkeep/internal/terminal"
 	"upkeep/internal/web"
+	"upkeep/internal/web/access"
 	"upkeep/internal/web/listen"
 )
 
@@ -32,8 +33,9 @@ type Application struct {
 	// Open opens the application and returns its API. It outlives
 	// interrupts: whoever called it closes it.
 	Open func(ctx context.Context, place Place) (api http.Handler, closeApp func() error, err error)
-	// Serve is Open for a daemon, which begins interventions by itself.
-	Serve func(ctx context.Context, place Place, duty Duty) (api http.Handler, closeApp func() error, err error)
+	// Serve is Open for a daemon, which begins interventions by itself and lets
+	// people in.
+	Serve func(ctx context.Context, place Place, duty Duty) (gate *access.Gate, closeApp func() error, err error)
 	// Move moves the records of a state folder to a PostgreSQL.
 	Move func(ctx context.Context, place Place) ([]move.Table, error)
 	// Demo runs the demonstration. It attends to interrupts itself.

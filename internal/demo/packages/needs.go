@@ -46,6 +46,7 @@ func needs() []Need {
 		{program: "npm", Package: npm, Why: "fetches WordPress releases newer than Debian's"},
 		{program: "zstd", Package: "zstd", Why: "the careful script that make bench compares with", Tests: true},
 		{program: "curl", Package: "curl", Why: "the same", Tests: true},
+		{program: "chromium", Package: "chromium", Why: "opens the pages as people do", Tests: true},
 		{program: "dpkg-deb", Package: "dpkg", Why: "unpacks Debian's WordPress"},
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"upkeep/internal/resolve"
 	"upkeep/internal/schedule"
 	"upkeep/internal/store"
+	"upkeep/internal/store/standing"
 )
 
 // publisher offers one release of the one plugin that every site has.
@@ -59,7 +60,7 @@ func newRig(t *testing.T, limits schedule.Limits, clients ...string) *rig {
 	must(t, err)
 	t.Cleanup(func() { must(t, db.Close()) })
 	r.db = db
-	r.Fleet = fleet.New(fleet.Config{Sites: db, Applications: db, Inventories: db, Interventions: db, Notes: db, Plans: db, Windows: db, Turns: db, Releases: db, Waves: db, Limits: limits,
+	r.Fleet = fleet.New(fleet.Config{Sites: db, Applications: db, Inventories: db, Interventions: db, Notes: db, Plans: db, Windows: db, Turns: db, Releases: db, Waves: db, Standings: standing.DB{DB: db.Records()}, Limits: limits,
 		Custody: custody.New(custody.Config{Sites: db, Backups: db, Here: &post.Local{Dir: filepath.Join(dir, "agents"), Guard: []string{"/bin/false"}}, Now: clock, Log: slog.New(slog.DiscardHandler)}),
 		Ledger:  &ledger.Ledger{Rows: db, Clock: clock}, Publishers: map[upkeep.CMS]fleet.Publisher{upkeep.WordPress: &r.offers},
 		Now: clock, Log: slog.New(slog.DiscardHandler)})
