@@ -40,7 +40,7 @@ func raw(texts *catalogue.Texts, key, count string) string {
 func names() []string {
 	return strings.Fields(`address all application argument at back backup because branch bytes check checks client code command component components database differences digest
 		dir failed files finding first flag from go gone got have head held hint host id kept last locale moment most names new note one other page pages plan
-		publishers rate root rows scope security seq since site sites slug source span state status subject target title to trial type
+		publishers rate root rows scope security seq since site sites slug source span state status subject table target title to trial type
 		uncovered until updates uri value version want wave what when where who why word`)
 }
 
@@ -103,7 +103,7 @@ func families() []string {
 func TestKeysAreUsedAndThere(t *testing.T) {
 	texts := open(t, catalogue.French)
 	used := map[string]bool{}
-	for _, dir := range []string{"../../cmd/upkeep", "../../cmd/upkeep/application", "../../cmd/upkeep/console", "../../cmd/upkeep/host", "../../cmd/upkeep/app", "../../cmd/upkeep/show", "../../cmd/upkeep/planning", "../../cmd/upkeep/vault", "../../cmd/upkeep/people", "../terminal", "../demo/tour", "../web"} {
+	for _, dir := range []string{"../../cmd/upkeep", "../../cmd/upkeep/application", "../../cmd/upkeep/console", "../../cmd/upkeep/host", "../../cmd/upkeep/app", "../../cmd/upkeep/show", "../../cmd/upkeep/planning", "../../cmd/upkeep/records", "../../cmd/upkeep/vault", "../../cmd/upkeep/people", "../terminal", "../demo/tour", "../web"} {
 		for _, lit := range literals(t, dir, regexp.MustCompile(`\.go$`)) {
 			used[lit] = true
 		}

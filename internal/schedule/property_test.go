@@ -213,7 +213,8 @@ func TestChoosingIsFair(t *testing.T) {
 // time, and its occurrences come in order.
 func FuzzRule(f *testing.F) {
 	for _, rule := range append(slices.Clone(rules), "FREQ=DAILY;INTERVAL=-1", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "FREQ=WEEKLY;BYSETPOS=-1;BYDAY=MO,TU",
-		"FREQ=YEARLY;BYWEEKNO=53", "FREQ=YEARLY;BYYEARDAY=366", "FREQ=MONTHLY;BYDAY=+5FR", "FREQ=DAILY;COUNT=0", "FREQ=DAILY;INTERVAL=1000000000", "FREQ=YEARLY;BYEASTER=1") {
+		"FREQ=YEARLY;BYWEEKNO=53", "FREQ=YEARLY;BYYEARDAY=366", "FREQ=MONTHLY;BYDAY=+5FR", "FREQ=DAILY;COUNT=0", "FREQ=DAILY;INTERVAL=1000000000", "FREQ=YEARLY;BYEASTER=1",
+		"FREQ=MONTHLY;BYDAY=8SA", "FREQ=YEARLY;BYMONTH=12;BYDAY=6SA", "FREQ=YEARLY;BYDAY=53SA") {
 		f.Add(rule)
 	}
 	f.Fuzz(func(t *testing.T, rule string) {
@@ -232,4 +233,18 @@ func FuzzRule(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A window whose beginnings are all closed never opens, however far is looked.
+func TestNothingOpensBehindTheHorizon(t *testing.T) {
+	in := schedule.Input{Now: epoch, Site: "shop", Plan: &upkeep.Plan{Name: "base"}, Subscription: &upkeep.Subscription{Site: 1, Plan: "base"},
+		Windows: []upkeep.Window{
+			{Scope: upkeep.ForSite, Subject: "shop", Begin: "2026-03-12T00:00", Length: upkeep.Duration(30 * time.Minute), Rule: "FREQ=WEEKLY;INTERVAL=2;BYDAY=SU", Zone: "UTC"},
+			{Scope: upkeep.ForPlan, Subject: "base", Closed: true, Begin: "2026-03-01T00:00", Length: upkeep.Duration(15 * time.Minute), Rule: "FREQ=DAILY", Zone: "UTC"},
+		},
+		Updates: []schedule.Update{{Ref: "plugin:0", Version: "2", Seen: epoch}},
+	}
+	if turn := schedule.Decide(in).Turns[0]; !turn.At.IsZero() {
+		t.Errorf("it goes at %s because %v", turn.At, turn.Reasons)
+	}
 }

@@ -10,8 +10,12 @@ import (
 )
 
 // horizon is how far ahead a time is looked for: a rule for 29 February may
-// skip eight years.
-const horizon = 10 * 366 * 24 * time.Hour
+// skip eight years. Dates are closed a little longer, in every zone: behind the
+// horizon nothing would look open.
+const (
+	horizon       = 10 * 366 * 24 * time.Hour
+	closedHorizon = horizon + 4*24*time.Hour
+)
 
 // recurring is a window whose occurrences can be found.
 type recurring struct {
@@ -66,18 +70,36 @@ func compile(w *upkeep.Window) (*recurring, error) {
 	if finer {
 		return nil, upkeep.Errorf(upkeep.CodeInvalid, "rule %q: want days; the time of day is that of the beginning", w.Rule)
 	}
+	if day, most := beyond(option); day != 0 {
+		return nil, upkeep.Errorf(upkeep.CodeInvalid, "rule %q: there is no weekday %d of %d", w.Rule, day, most)
+	}
 	r.rule = *option
 	return r, nil
 }
 
+// beyond returns a weekday that no month or year has so many of, with how many
+// it has at most; the rule's library fails on some. 0 for none.
+func beyond(option *rrule.ROption) (day, most int) {
+	most = 53
+	if option.Freq == rrule.MONTHLY || len(option.Bymonth) > 0 {
+		most = 5
+	}
+	for _, weekday := range option.Byweekday {
+		if n := weekday.N(); n > most || n < -most {
+			return n, most
+		}
+	}
+	return 0, most
+}
+
 // from readies a window for questions about instants from t on. What began
 // before may still last; clocks make it a little longer. A rule that never
-// comes true, such as 30 February, ends at the horizon.
-func (r *recurring) from(t time.Time) *recurring {
+// comes true, such as 30 February, ends as far ahead as is looked.
+func (r *recurring) from(t time.Time, ahead time.Duration) *recurring {
 	r.since = wallOf(t, r.loc).Add(-r.length - mostOffset)
 	option := r.rule
 	option.Dtstart = r.begin
-	option.Until = earlier(option.Until, later(r.since, r.begin).Add(horizon))
+	option.Until = earlier(option.Until, wallOf(t, r.loc).Add(ahead))
 	r.more = func() (time.Time, bool) { return time.Time{}, false }
 	if rule, err := rrule.NewRRule(option); err == nil { // it was checked when it was compiled
 		r.more = rule.Iterator()
@@ -166,9 +188,9 @@ func governing(in *Input) (open, closed []*recurring) {
 			switch {
 			case err != nil:
 			case w.Closed:
-				closed = append(closed, r.from(in.Now))
+				closed = append(closed, r.from(in.Now, closedHorizon))
 			default:
-				found = append(found, r.from(in.Now))
+				found = append(found, r.from(in.Now, horizon))
 			}
 		}
 		if open == nil {
@@ -187,7 +209,7 @@ func Slots(windows []upkeep.Window, from, to time.Time) []upkeep.Slot {
 		if err != nil {
 			continue
 		}
-		r.from(from).slots(from, func(s upkeep.Slot) bool {
+		r.from(from, horizon).slots(from, func(s upkeep.Slot) bool {
 			if !s.Start.Before(to) {
 				return false
 			}
