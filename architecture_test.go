@@ -85,6 +85,8 @@ func siblings() []struct{ from, to, why string } {
 		{"internal/custody", "internal/verify", "pages are looked at as part of proving a site"},
 		{"internal/fleet", "internal/fleet", "the fleet's own parts"},
 		{"internal/store", "internal/store", "the store's own parts"},
+		{"internal/store/standing", "internal/overview", "lists of all sites are read in these words"},
+		{"internal/web", "internal/overview", "and shown in them"},
 		{"internal/fleet", "internal/agent", "fleet puts together for the API what the parts know"},
 		{"internal/fleet", "internal/custody", "the same"},
 		{"internal/fleet", "internal/ledger", "the same"},

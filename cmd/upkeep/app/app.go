@@ -32,7 +32,7 @@ import (
 	"upkeep/internal/web/access"
 	"upkeep/internal/web/console"
 	"upkeep/internal/web/listen"
-	"upkeep/internal/web/overview"
+	"upkeep/internal/web/lists"
 	"upkeep/internal/web/reply"
 )
 
@@ -245,7 +245,7 @@ func (a *app) gate() (*access.Gate, error) {
 		Version: a.version, Log: a.log,
 	}
 	all := standing.DB{DB: a.db.Records()}
-	c := access.Config{Routes: append(web.New(services).Routes(), overview.Routes(all, reply.Replier{Log: a.log})...), Log: a.log}
+	c := access.Config{Routes: append(web.New(services).Routes(), lists.Routes(all, reply.Replier{Log: a.log})...), Log: a.log}
 	if a.daemon {
 		pages, err := console.New(console.Config{Config: services, Overview: all, Progress: all, Slots: fleet.Calendar{Fleet: a.fleet}, Records: a.db})
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/overview"
 	"upkeep/internal/web/console/frame"
 )
 
@@ -16,7 +17,7 @@ var files embed.FS
 
 // Lister lists interventions.
 type Lister interface {
-	Interventions(ctx context.Context, filter upkeep.InterventionFilter) ([]upkeep.NamedIntervention, error)
+	Interventions(ctx context.Context, filter upkeep.InterventionFilter) ([]overview.NamedIntervention, error)
 }
 
 // Page is the list.
@@ -41,7 +42,7 @@ type content struct {
 
 // line is an intervention with how long it kept visitors out.
 type line struct {
-	upkeep.NamedIntervention
+	overview.NamedIntervention
 	Closed time.Duration
 }
 
