@@ -48,16 +48,21 @@ type line struct {
 
 // Show answers with the page.
 func (p *Page) Show(v *frame.Visit) error {
-	found, err := p.lister.Interventions(v.R.Context(), upkeep.InterventionFilter{Limit: length})
+	running, err := p.lister.Interventions(v.R.Context(), upkeep.InterventionFilter{Unended: true})
+	if err != nil {
+		return err
+	}
+	latest, err := p.lister.Interventions(v.R.Context(), upkeep.InterventionFilter{Limit: length})
 	if err != nil {
 		return err
 	}
 	var c content
-	for _, iv := range found {
+	for _, iv := range running {
+		c.Running = append(c.Running, line{iv, iv.Frozen(v.Now())})
+	}
+	for _, iv := range latest {
 		if iv.State.Ended() {
 			c.Ended = append(c.Ended, line{iv, iv.Frozen(iv.Ended)})
-		} else {
-			c.Running = append(c.Running, line{iv, iv.Frozen(v.Now())})
 		}
 	}
 	return v.Show(p.view, frame.Head{Title: v.Texts.Text("console.nav.interventions"), Place: "interventions"}, c)
