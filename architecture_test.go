@@ -89,6 +89,8 @@ func siblings() []struct{ from, to, why string } {
 		{"internal/store", "internal/store", "the store's own parts"},
 		{"internal/store", "internal/database", "records and queue are in databases of the same kinds"},
 		{"internal/engine", "internal/database", "the same"},
+		{"internal/store/standing", "internal/overview", "lists of all sites are read in these words"},
+		{"internal/web", "internal/overview", "and shown in them"},
 		{"internal/fleet", "internal/agent", "fleet puts together for the API what the parts know"},
 		{"internal/fleet", "internal/custody", "the same"},
 		{"internal/fleet", "internal/ledger", "the same"},

@@ -80,7 +80,7 @@ const remembered = 20
 // appointment decides when the next intervention on a site may begin.
 func (f *Fleet) appointment(ctx context.Context, o *Outlook, site *upkeep.Site, plan *resolved) (a upkeep.Appointment, err error) {
 	defer upkeep.Wrap(&err, "schedule %s", site.Name)
-	in := schedule.Input{Now: o.Now, Site: site.Name, Windows: o.windows, Subscription: o.subscriptions[site.ID], Surveyed: plan.surveyed}
+	in := schedule.Input{Now: o.Now, Site: site.Name, Windows: o.windows, Subscription: o.subscriptions[site.ID], Surveyed: plan.inventory.Taken}
 	if in.Subscription != nil {
 		in.Plan = o.plans[in.Subscription.Plan]
 	}

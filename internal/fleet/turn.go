@@ -42,12 +42,9 @@ func (f *Fleet) Look(ctx context.Context, o *Outlook, site *upkeep.Site) (found 
 	if err != nil {
 		return found, err
 	}
-	appointment, err := f.appointment(ctx, o, site, plan)
-	if err != nil {
+	appointment, err := f.note(ctx, o, site, plan)
+	if err != nil || !byItself {
 		return found, err
-	}
-	if err := f.note(ctx, site, plan, appointment); err != nil || !byItself {
-		return found, err // nothing begins by itself
 	}
 	found.Appointment = appointment
 	found.Old = o.Now.Sub(inventory.Taken) > oldest ||
@@ -55,12 +52,19 @@ func (f *Fleet) Look(ctx context.Context, o *Outlook, site *upkeep.Site) (found 
 	return found, f.leave(ctx, site, &found.Appointment)
 }
 
-// note keeps what was decided about a site, for pages over all of them.
-func (f *Fleet) note(ctx context.Context, site *upkeep.Site, plan *resolved, appointment upkeep.Appointment) error {
-	standing := &upkeep.Standing{Site: site.ID, At: f.Now().UTC(), Core: plan.core, Components: plan.components, Updates: plan.Updates,
-		Findings: plan.findings, Offline: plan.known.Offline, Checked: plan.known.Checked, Appointment: appointment}
+// note decides when the next intervention may begin, and keeps all that was
+// decided about a site for lists of all.
+func (f *Fleet) note(ctx context.Context, o *Outlook, site *upkeep.Site, plan *resolved) (a upkeep.Appointment, err error) {
+	if a, err = f.appointment(ctx, o, site, plan); err != nil {
+		return a, err
+	}
+	standing := &upkeep.Standing{Site: site.ID, At: o.Now.UTC(), Components: len(plan.inventory.Components), Updates: plan.Updates,
+		Findings: plan.findings, Offline: plan.known.Offline, Checked: plan.known.Checked, Appointment: a}
+	if core := plan.inventory.Core(); core != nil {
+		standing.Core = core.Version
+	}
 	standing.Count()
-	return f.Standings.PutStanding(ctx, standing)
+	return a, f.Standings.PutStanding(ctx, standing)
 }
 
 // leave makes the tasks of an appointment. One that is open already gets what

@@ -15,21 +15,9 @@ import (
 // resolved is a plan with how fresh it is.
 type resolved struct {
 	resolve.Plan
-	known    *Known
-	findings []upkeep.Finding
-	surveyed time.Time
-
-	core       upkeep.Version // that is installed
-	components int
-}
-
-// about notes of a plan what site it is of.
-func (r *resolved) about(inventory *upkeep.Inventory) *resolved {
-	r.surveyed, r.components = inventory.Taken, len(inventory.Components)
-	if core := inventory.Core(); core != nil {
-		r.core = core.Version
-	}
-	return r
+	known     *Known
+	findings  []upkeep.Finding
+	inventory *upkeep.Inventory // that it rests on
 }
 
 // plan decides what to update, from what publishers say. A site of a CMS
@@ -38,8 +26,7 @@ func (f *Fleet) plan(ctx context.Context, site *upkeep.Site, inventory *upkeep.I
 	publisher, ok := f.Publishers[site.CMS]
 	if !ok {
 		shown := shownTo(site, inventory)
-		r := &resolved{Plan: resolve.Unmaintained(shown), known: &Known{Checked: inventory.Taken}, findings: shown.Findings}
-		return r.about(inventory), nil
+		return &resolved{Plan: resolve.Unmaintained(shown), known: &Known{Checked: inventory.Taken}, findings: shown.Findings, inventory: inventory}, nil
 	}
 	known, err := publisher.Check(ctx, inventory, young)
 	if err != nil {
@@ -65,8 +52,7 @@ func (f *Fleet) plan(ctx context.Context, site *upkeep.Site, inventory *upkeep.I
 		in.Holds = append(in.Holds, everywhere[i].Everywhere())
 	}
 	findings := slices.Concat(in.Inventory.Findings, in.Findings)
-	r := &resolved{Plan: resolve.Resolve(in), known: known, findings: findings}
-	return r.about(inventory), nil
+	return &resolved{Plan: resolve.Resolve(in), known: known, findings: findings, inventory: inventory}, nil
 }
 
 // below names what lies below a site's root from there, as people do.
@@ -135,11 +121,7 @@ func (f *Fleet) Updates(ctx context.Context, name string, refresh bool) (*web.Up
 	if err != nil {
 		return nil, err
 	}
-	appointment, err := f.appointment(ctx, o, site, plan)
-	if err != nil {
-		return nil, err
-	}
-	if err := f.note(ctx, site, plan, appointment); err != nil {
+	if _, err := f.note(ctx, o, site, plan); err != nil {
 		return nil, err
 	}
 	list := listOf(name, plan)

@@ -35,7 +35,7 @@ import (
 	"upkeep/internal/web/access"
 	"upkeep/internal/web/console"
 	"upkeep/internal/web/listen"
-	"upkeep/internal/web/overview"
+	"upkeep/internal/web/lists"
 	"upkeep/internal/web/reply"
 )
 
@@ -280,7 +280,7 @@ func (a *app) gate() (*access.Gate, error) {
 		Version: a.Version, Log: a.log,
 	}
 	all := standing.DB{DB: a.db.Records()}
-	c := access.Config{Routes: append(web.New(services).Routes(), overview.Routes(all, reply.Replier{Log: a.log})...), Log: a.log}
+	c := access.Config{Routes: append(web.New(services).Routes(), lists.Routes(all, reply.Replier{Log: a.log})...), Log: a.log}
 	if err := a.admit(&c); err != nil {
 		return nil, err
 	}

@@ -4,14 +4,14 @@ import (
 	"context"
 	"time"
 
-	"upkeep"
+	"upkeep/internal/overview"
 	"upkeep/internal/store/column"
 	"upkeep/internal/store/records"
 )
 
 // Releases returns the releases that are on their way through the fleet, those
 // that began last first.
-func (db DB) Releases(ctx context.Context) (found []upkeep.ReleaseLine, err error) {
+func (db DB) Releases(ctx context.Context) (found []overview.ReleaseLine, err error) {
 	const last = 100
 	err = db.Read(ctx, func(tx *records.Tx) error {
 		found, err = records.Collect(ctx, tx, `SELECT r.cms, r.component, r.version, r.security, r.began, r.held,
@@ -19,7 +19,7 @@ func (db DB) Releases(ctx context.Context) (found []upkeep.ReleaseLine, err erro
 				(SELECT count(*) FROM evidence e WHERE e.cms = r.cms AND e.component = r.component AND e.version = r.version AND e.result = 'guilty'),
 				(SELECT count(*) FROM release_hold h WHERE h.cms = r.cms AND h.component = r.component AND h.version IN ('', r.version))
 			FROM rollout r ORDER BY r.began DESC, r.component LIMIT $1`, []any{last},
-			func(row records.Row) (l upkeep.ReleaseLine, err error) {
+			func(row records.Row) (l overview.ReleaseLine, err error) {
 				var holds int
 				err = row.Scan(&l.CMS, &l.Component, &l.Version, &l.Security, (*column.Stamp)(&l.Began), (*column.Stamp)(&l.Held), &l.Applied, &l.Failed, &holds)
 				l.OnHold = holds > 0
@@ -49,7 +49,7 @@ func (db DB) Delays(ctx context.Context, since time.Time) (found []time.Duration
 
 // Turns returns the sites whose next intervention may begin within a time, the
 // soonest first.
-func (db DB) Turns(ctx context.Context, from, to time.Time) (found []upkeep.SiteLine, err error) {
+func (db DB) Turns(ctx context.Context, from, to time.Time) (found []overview.SiteLine, err error) {
 	const most = 2000
 	err = db.Read(ctx, func(tx *records.Tx) error {
 		var w column.Where

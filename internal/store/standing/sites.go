@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"upkeep"
+	"upkeep/internal/overview"
 	"upkeep/internal/store/column"
 	"upkeep/internal/store/records"
 )
@@ -28,15 +29,15 @@ const troubled = `i.state IN ('failed', 'undone', 'partial', 'incident')
 	AND NOT EXISTS (SELECT 1 FROM intervention later WHERE later.site = i.site AND later.id > i.id)`
 
 // conditions say which sites a choice shows.
-func conditions() map[upkeep.Shown]string {
-	return map[upkeep.Shown]string{
-		upkeep.AllSites:      "s.id IS NOT NULL",
-		upkeep.SecuritySites: "d.security > 0",
-		upkeep.OutdatedSites: "d.pending > 0",
-		upkeep.HeldSites:     "d.held > 0",
-		upkeep.WorkingSites:  "s.id IN (SELECT site FROM intervention WHERE ended IS NULL)",
-		upkeep.TroubledSites: "s.id IN (SELECT i.site FROM intervention i WHERE " + troubled + ")",
-		upkeep.UnplanedSites: "p.plan IS NULL",
+func conditions() map[overview.Shown]string {
+	return map[overview.Shown]string{
+		overview.AllSites:      "s.id IS NOT NULL",
+		overview.SecuritySites: "d.security > 0",
+		overview.OutdatedSites: "d.pending > 0",
+		overview.HeldSites:     "d.held > 0",
+		overview.WorkingSites:  "s.id IN (SELECT site FROM intervention WHERE ended IS NULL)",
+		overview.TroubledSites: "s.id IN (SELECT i.site FROM intervention i WHERE " + troubled + ")",
+		overview.UnplanedSites: "p.plan IS NULL",
 	}
 }
 
@@ -51,7 +52,7 @@ const defaultLimit = 50
 
 // Sites returns the sites that q chooses, and how many there are of each choice.
 // CodeInvalid for a choice or an order that does not exist.
-func (db DB) Sites(ctx context.Context, q upkeep.SiteQuery) (page *upkeep.SitePage, err error) {
+func (db DB) Sites(ctx context.Context, q overview.SiteQuery) (page *overview.SitePage, err error) {
 	condition, known := conditions()[q.Shown]
 	if !known {
 		return nil, upkeep.Errorf(upkeep.CodeInvalid, "sites shown %q: want security, outdated, held, working, trouble or no-plan", string(q.Shown))
@@ -68,7 +69,7 @@ func (db DB) Sites(ctx context.Context, q upkeep.SiteQuery) (page *upkeep.SitePa
 	if q.Search != "" {
 		w.Add(true, `lower(s.name || ' ' || s.url || ' ' || coalesce(p.client, '')) LIKE ? ESCAPE '!'`, pattern(q.Search))
 	}
-	page = &upkeep.SitePage{Counts: map[upkeep.Shown]int{}}
+	page = &overview.SitePage{Counts: map[overview.Shown]int{}}
 	err = db.Read(ctx, func(tx *records.Tx) error {
 		text, args := w.Query("SELECT count(*)"+joined, "1", 0)
 		if err := tx.QueryRowContext(ctx, text, args...).Scan(&page.Total); err != nil {
@@ -83,7 +84,7 @@ func (db DB) Sites(ctx context.Context, q upkeep.SiteQuery) (page *upkeep.SitePa
 }
 
 // Line returns one site by its name. CodeNotFound when there is none.
-func (db DB) Line(ctx context.Context, name string) (line *upkeep.SiteLine, err error) {
+func (db DB) Line(ctx context.Context, name string) (line *overview.SiteLine, err error) {
 	err = db.Read(ctx, func(tx *records.Tx) error {
 		var w column.Where
 		w.Add(true, "s.name = ?", name)
@@ -129,7 +130,7 @@ type bounds struct{ offset, limit int }
 
 // collect returns a part of the sites that w leaves. The last intervention and
 // backup are looked up of these alone.
-func collect(ctx context.Context, tx *records.Tx, w *column.Where, order string, part bounds) ([]upkeep.SiteLine, error) {
+func collect(ctx context.Context, tx *records.Tx, w *column.Where, order string, part bounds) ([]overview.SiteLine, error) {
 	if part.limit <= 0 {
 		part.limit = defaultLimit
 	}
@@ -142,7 +143,7 @@ func collect(ctx context.Context, tx *records.Tx, w *column.Where, order string,
 	return records.Collect(ctx, tx, text, args, scanLine)
 }
 
-func scanLine(row records.Row) (l upkeep.SiteLine, err error) {
+func scanLine(row records.Row) (l overview.SiteLine, err error) {
 	err = row.Scan(&l.ID, &l.Name, &l.URL, &l.Root, (*column.Optional)(&l.Host), &l.CMS, (*column.Stamp)(&l.Created), (*column.Stamp)(&l.Shut),
 		&l.HostName, &l.Plan, &l.Client, (*column.Stamp)(&l.Decided), &l.Core, &l.Components, &l.Pending, &l.Security, &l.Held,
 		(*column.Stamp)(&l.Turn), (*column.Stamp)(&l.Deadline), &l.Last, &l.State, (*column.Stamp)(&l.LastBackup))
@@ -151,8 +152,8 @@ func scanLine(row records.Row) (l upkeep.SiteLine, err error) {
 }
 
 // count counts the sites of each choice in one go.
-func count(ctx context.Context, tx *records.Tx, counts map[upkeep.Shown]int) error {
-	choices := []upkeep.Shown{upkeep.AllSites, upkeep.SecuritySites, upkeep.OutdatedSites, upkeep.HeldSites, upkeep.UnplanedSites}
+func count(ctx context.Context, tx *records.Tx, counts map[overview.Shown]int) error {
+	choices := []overview.Shown{overview.AllSites, overview.SecuritySites, overview.OutdatedSites, overview.HeldSites, overview.UnplanedSites}
 	parts := make([]string, len(choices))
 	numbers := make([]int, len(choices))
 	into := make([]any, len(choices))
@@ -167,9 +168,9 @@ func count(ctx context.Context, tx *records.Tx, counts map[upkeep.Shown]int) err
 	for i, choice := range choices {
 		counts[choice] = numbers[i]
 	}
-	for choice, text := range map[upkeep.Shown]string{
-		upkeep.WorkingSites:  `SELECT count(*) FROM intervention WHERE ended IS NULL`,
-		upkeep.TroubledSites: `SELECT count(*) FROM intervention i WHERE ` + troubled,
+	for choice, text := range map[overview.Shown]string{
+		overview.WorkingSites:  `SELECT count(*) FROM intervention WHERE ended IS NULL`,
+		overview.TroubledSites: `SELECT count(*) FROM intervention i WHERE ` + troubled,
 	} {
 		var n int
 		if err := tx.QueryRowContext(ctx, text).Scan(&n); err != nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/overview"
 	"upkeep/internal/store/standing"
 	"upkeep/internal/upkeeptest/agency"
 )
@@ -22,7 +23,7 @@ func open(t *testing.T) (*agency.Agency, standing.DB) {
 	return db, standing.DB{DB: db.Records()}
 }
 
-func names(lines []upkeep.SiteLine) (names []string) {
+func names(lines []overview.SiteLine) (names []string) {
 	for i := range lines {
 		names = append(names, lines[i].Name)
 	}
@@ -32,22 +33,22 @@ func names(lines []upkeep.SiteLine) (names []string) {
 func TestSitesAreChosenAndSorted(t *testing.T) {
 	_, db := open(t)
 	for _, tc := range []struct {
-		q     upkeep.SiteQuery
+		q     overview.SiteQuery
 		total int
 		first string
 	}{
-		{upkeep.SiteQuery{}, 24, "association-vivre.example"},
-		{upkeep.SiteQuery{Descending: true}, 24, "wiki.laboratoire-halde.example"},
-		{upkeep.SiteQuery{Search: "VELO"}, 2, "boutique.velo-libre.example"},
-		{upkeep.SiteQuery{Search: "%"}, 0, ""},
-		{upkeep.SiteQuery{Search: "saint-aubin", Sort: "security", Descending: true}, 2, "mairie-saint-aubin.example"},
-		{upkeep.SiteQuery{Shown: upkeep.SecuritySites, Sort: "deadline"}, 3, "cabinet-delorme.example"},
-		{upkeep.SiteQuery{Shown: upkeep.HeldSites}, 2, "hotel-beaurivage.example"},
-		{upkeep.SiteQuery{Shown: upkeep.WorkingSites}, 2, "boutique.velo-libre.example"},
-		{upkeep.SiteQuery{Shown: upkeep.TroubledSites}, 4, "festival-des-brumes.example"},
-		{upkeep.SiteQuery{Shown: upkeep.UnplanedSites}, 1, "garage-perrin.example"},
-		{upkeep.SiteQuery{Offset: 20, Limit: 10}, 24, "sport-club-nantes.example"},
-		{upkeep.SiteQuery{Sort: "turn"}, 24, ""},
+		{overview.SiteQuery{}, 24, "association-vivre.example"},
+		{overview.SiteQuery{Descending: true}, 24, "wiki.laboratoire-halde.example"},
+		{overview.SiteQuery{Search: "VELO"}, 2, "boutique.velo-libre.example"},
+		{overview.SiteQuery{Search: "%"}, 0, ""},
+		{overview.SiteQuery{Search: "saint-aubin", Sort: "security", Descending: true}, 2, "mairie-saint-aubin.example"},
+		{overview.SiteQuery{Shown: overview.SecuritySites, Sort: "deadline"}, 3, "cabinet-delorme.example"},
+		{overview.SiteQuery{Shown: overview.HeldSites}, 2, "hotel-beaurivage.example"},
+		{overview.SiteQuery{Shown: overview.WorkingSites}, 2, "boutique.velo-libre.example"},
+		{overview.SiteQuery{Shown: overview.TroubledSites}, 4, "festival-des-brumes.example"},
+		{overview.SiteQuery{Shown: overview.UnplanedSites}, 1, "garage-perrin.example"},
+		{overview.SiteQuery{Offset: 20, Limit: 10}, 24, "sport-club-nantes.example"},
+		{overview.SiteQuery{Sort: "turn"}, 24, ""},
 	} {
 		page, err := db.Sites(t.Context(), tc.q)
 		if err != nil {
@@ -61,7 +62,7 @@ func TestSitesAreChosenAndSorted(t *testing.T) {
 			t.Errorf("%q: %d sites, counted as %d", tc.q.Shown, page.Total, choice)
 		}
 	}
-	for _, q := range []upkeep.SiteQuery{{Sort: "name; DROP TABLE site"}, {Shown: "everything"}} {
+	for _, q := range []overview.SiteQuery{{Sort: "name; DROP TABLE site"}, {Shown: "everything"}} {
 		if _, err := db.Sites(t.Context(), q); upkeep.CodeOf(err) != upkeep.CodeInvalid {
 			t.Errorf("%+v: %v", q, err)
 		}
@@ -71,7 +72,7 @@ func TestSitesAreChosenAndSorted(t *testing.T) {
 func TestWhatIsNotKnownComesLast(t *testing.T) {
 	_, db := open(t)
 	for _, descending := range []bool{false, true} {
-		page, err := db.Sites(t.Context(), upkeep.SiteQuery{Sort: "turn", Descending: descending})
+		page, err := db.Sites(t.Context(), overview.SiteQuery{Sort: "turn", Descending: descending})
 		if err != nil {
 			t.Fatal(err)
 		}

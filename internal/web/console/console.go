@@ -15,18 +15,18 @@ import (
 	"upkeep/internal/web/console/frame"
 	"upkeep/internal/web/console/releases"
 	"upkeep/internal/web/console/site"
-	"upkeep/internal/web/overview"
+	"upkeep/internal/web/lists"
 )
 
 // Config is what the console is made of. Every service is required.
 type Config struct {
-	web.Config                  // the services, the version, the log
-	Overview   overview.Service // what is known of all sites
-	Progress   Progress         // how releases go through them
-	Records    site.Records     // what is kept of one
-	Slots      calendar.Slots   // when interventions may begin
-	Now        upkeep.Clock     // nil is time.Now
-	Zone       *time.Location   // in which times are shown; nil is this machine's
+	web.Config                // the services, the version, the log
+	Overview   lists.Service  // what is known of all sites
+	Progress   Progress       // how releases go through them
+	Records    site.Records   // what is kept of one
+	Slots      calendar.Slots // when interventions may begin
+	Now        upkeep.Clock   // nil is time.Now
+	Zone       *time.Location // in which times are shown; nil is this machine's
 }
 
 // Progress says how releases go through the fleet, and what comes.

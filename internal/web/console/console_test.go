@@ -21,7 +21,7 @@ import (
 	"upkeep/internal/web"
 	"upkeep/internal/web/access"
 	"upkeep/internal/web/console"
-	"upkeep/internal/web/overview"
+	"upkeep/internal/web/lists"
 	"upkeep/internal/web/reply"
 )
 
@@ -61,7 +61,7 @@ func newRig(tb testing.TB) *rig {
 	pages, err := console.New(console.Config{Config: services, Overview: all, Progress: all, Slots: fleet.Calendar{Fleet: f}, Records: db, Now: db.Clock, Zone: paris})
 	must(tb, err)
 	gate := access.New(access.Config{Refuse: pages.Refuse, Log: log,
-		Routes: append(append(web.New(services).Routes(), overview.Routes(all, reply.Replier{Log: log})...), pages.Routes()...)})
+		Routes: append(append(web.New(services).Routes(), lists.Routes(all, reply.Replier{Log: log})...), pages.Routes()...)})
 	r := &rig{Agency: db, Fleet: f, gate: gate, server: httptest.NewServer(gate.Public(token))}
 	tb.Cleanup(r.server.Close)
 	return r

@@ -7,6 +7,7 @@ import (
 	"embed"
 
 	"upkeep"
+	"upkeep/internal/overview"
 	"upkeep/internal/web"
 	"upkeep/internal/web/console/frame"
 )
@@ -21,7 +22,7 @@ type Records interface {
 
 // Lines finds a site.
 type Lines interface {
-	Line(ctx context.Context, name string) (*upkeep.SiteLine, error)
+	Line(ctx context.Context, name string) (*overview.SiteLine, error)
 }
 
 // Config is what the pages answer from.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/overview"
 	"upkeep/internal/web/console/frame"
 )
 
@@ -16,7 +17,7 @@ var files embed.FS
 
 // Turns says which interventions come.
 type Turns interface {
-	Turns(ctx context.Context, from, to time.Time) ([]upkeep.SiteLine, error)
+	Turns(ctx context.Context, from, to time.Time) ([]overview.SiteLine, error)
 }
 
 // Slots says when interventions may begin, and when none may.
@@ -40,7 +41,7 @@ func New(f *frame.Frame, turns Turns, slots Slots) (*Page, error) {
 // day is one of the calendar.
 type day struct {
 	Date   time.Time // its midnight
-	Turns  []upkeep.SiteLine
+	Turns  []overview.SiteLine
 	Closed []upkeep.Slot
 	Open   int  // windows that begin
 	Other  bool // of another month than the one shown
@@ -108,7 +109,7 @@ func (c *content) lay(from, to, now time.Time) {
 }
 
 // fill puts what comes on its day.
-func (c *content) fill(turns []upkeep.SiteLine, slots []upkeep.Slot) {
+func (c *content) fill(turns []overview.SiteLine, slots []upkeep.Slot) {
 	for i := range c.Days {
 		d := &c.Days[i]
 		end := d.Date.AddDate(0, 0, 1)
@@ -129,7 +130,7 @@ func (c *content) fill(turns []upkeep.SiteLine, slots []upkeep.Slot) {
 }
 
 // Shown is the interventions that a day lists.
-func (c content) Shown(d day) []upkeep.SiteLine {
+func (c content) Shown(d day) []overview.SiteLine {
 	if c.Week {
 		return d.Turns
 	}

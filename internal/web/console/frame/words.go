@@ -8,6 +8,7 @@ import (
 
 	"upkeep"
 	"upkeep/internal/catalogue"
+	"upkeep/internal/overview"
 	"upkeep/internal/terminal"
 	"upkeep/internal/web/console/asset"
 )
@@ -50,7 +51,7 @@ func (w *Words) functions(assets *asset.Set) template.FuncMap {
 		"searched": w.searched,
 		"weekday":  w.Weekday,
 		"month":    func(t time.Time) string { return w.Month(t.Month()) + " " + strconv.Itoa(t.Year()) },
-		"counted":  func(counts map[upkeep.Shown]int, of string) int { return counts[upkeep.Shown(of)] },
+		"counted":  func(counts map[overview.Shown]int, of string) int { return counts[overview.Shown(of)] },
 		"told":     func(err *upkeep.Error) upkeep.Text { return upkeep.TextOf(err) },
 		"asset":    assets.URL,
 		"icon":     func(name string) icon { return icon{assets.URL("icons.svg") + "#" + name} },

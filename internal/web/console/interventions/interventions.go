@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/overview"
 	"upkeep/internal/web/console/frame"
 )
 
@@ -16,7 +17,7 @@ var files embed.FS
 
 // Lister lists interventions.
 type Lister interface {
-	Interventions(ctx context.Context, filter upkeep.InterventionFilter) ([]upkeep.NamedIntervention, error)
+	Interventions(ctx context.Context, filter upkeep.InterventionFilter) ([]overview.NamedIntervention, error)
 }
 
 // Page is the list.
@@ -41,22 +42,27 @@ type content struct {
 
 // line is an intervention with how long it kept visitors out.
 type line struct {
-	upkeep.NamedIntervention
+	overview.NamedIntervention
 	Closed time.Duration
 }
 
 // Show answers with the page.
 func (p *Page) Show(v *frame.Visit) error {
-	found, err := p.lister.Interventions(v.R.Context(), upkeep.InterventionFilter{Limit: length})
+	running, err := p.lister.Interventions(v.R.Context(), upkeep.InterventionFilter{Unended: true})
+	if err != nil {
+		return err
+	}
+	latest, err := p.lister.Interventions(v.R.Context(), upkeep.InterventionFilter{Limit: length})
 	if err != nil {
 		return err
 	}
 	var c content
-	for _, iv := range found {
+	for _, iv := range running {
+		c.Running = append(c.Running, line{iv, iv.Frozen(v.Now())})
+	}
+	for _, iv := range latest {
 		if iv.State.Ended() {
 			c.Ended = append(c.Ended, line{iv, iv.Frozen(iv.Ended)})
-		} else {
-			c.Running = append(c.Running, line{iv, iv.Frozen(v.Now())})
 		}
 	}
 	return v.Show(p.view, frame.Head{Title: v.Texts.Text("console.nav.interventions"), Place: "interventions"}, c)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"upkeep"
+	"upkeep/internal/overview"
 	"upkeep/internal/web"
 	"upkeep/internal/web/console/frame"
 )
@@ -18,7 +19,7 @@ var files embed.FS
 
 // Overview is what is known of releases.
 type Overview interface {
-	Releases(ctx context.Context) ([]upkeep.ReleaseLine, error)
+	Releases(ctx context.Context) ([]overview.ReleaseLine, error)
 	Delays(ctx context.Context, since time.Time) ([]time.Duration, error)
 }
 
@@ -41,7 +42,7 @@ func New(f *frame.Frame, overview Overview, releases web.Releases) (*Page, error
 
 // content is what the list shows.
 type content struct {
-	Lines  []upkeep.ReleaseLine
+	Lines  []overview.ReleaseLine
 	Holds  []upkeep.ReleaseHold
 	Delays []bucket
 	Works  bool
@@ -141,9 +142,9 @@ func (p *Page) Allow(v *frame.Visit) error {
 }
 
 // Path is the address of a release's way.
-func Path(l upkeep.ReleaseLine) string {
+func Path(l overview.ReleaseLine) string {
 	return "/releases/way?" + url.Values{"cms": {string(l.CMS)}, "component": {l.Component}, "version": {string(l.Version)}}.Encode()
 }
 
 // Way is the address of a line's way; for templates.
-func (content) Way(l upkeep.ReleaseLine) string { return Path(l) }
+func (content) Way(l overview.ReleaseLine) string { return Path(l) }

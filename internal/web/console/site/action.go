@@ -4,6 +4,7 @@ import (
 	"net/url"
 
 	"upkeep"
+	"upkeep/internal/overview"
 	"upkeep/internal/web"
 	"upkeep/internal/web/console/frame"
 )
@@ -74,9 +75,9 @@ func (p *Page) Start(v *frame.Visit) error {
 	return v.Done("/interventions/"+iv.ID.String(), "console.done.started")
 }
 
-// contract is the plan of a site, and those that it could be under.
-type contract struct {
-	Site   *upkeep.SiteLine
+// choice is the plan of a site, and those that it could be under.
+type choice struct {
+	Site   *overview.SiteLine
 	Advice *web.PlanAdvice
 	Plans  []upkeep.Plan
 }
@@ -96,7 +97,7 @@ func (p *Page) Plan(v *frame.Visit) error {
 	if err != nil {
 		return err
 	}
-	return v.Show(p.plan, below(v, v.Texts.Text("console.site.plan")), contract{line, advice, plans})
+	return v.Show(p.plan, below(v, v.Texts.Text("console.site.plan")), choice{line, advice, plans})
 }
 
 // Subscribe puts the site under a plan.

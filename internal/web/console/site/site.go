@@ -11,9 +11,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"upkeep"
+	"upkeep/internal/overview"
 	"upkeep/internal/web"
 	"upkeep/internal/web/console/frame"
-	"upkeep/internal/web/overview"
+	"upkeep/internal/web/lists"
 )
 
 //go:embed *.html
@@ -29,7 +30,7 @@ type Records interface {
 
 // Config is what the page answers from.
 type Config struct {
-	Overview overview.Service
+	Overview lists.Service
 	Records  Records
 	Updates  web.Updates
 	Checks   web.Checks
@@ -62,10 +63,10 @@ const (
 
 // content is what the page shows.
 type content struct {
-	*upkeep.SiteLine
+	*overview.SiteLine
 	Standing      *upkeep.Standing  // nil: nothing is decided yet
 	Inventory     *upkeep.Inventory // nil: nothing is known yet
-	Interventions []upkeep.NamedIntervention
+	Interventions []overview.NamedIntervention
 	Backups       []*upkeep.Backup
 	Tasks         []*upkeep.Task
 	Components    []component
@@ -181,7 +182,7 @@ func (c *component) rank() int {
 }
 
 // Frozen says how long an intervention kept visitors out.
-func (c *content) Frozen(iv *upkeep.NamedIntervention) time.Duration {
+func (c *content) Frozen(iv *overview.NamedIntervention) time.Duration {
 	return iv.Intervention.Frozen(iv.Ended)
 }
 

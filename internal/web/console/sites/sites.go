@@ -8,9 +8,9 @@ import (
 	"net/url"
 	"strconv"
 
-	"upkeep"
+	"upkeep/internal/overview"
 	"upkeep/internal/web/console/frame"
-	"upkeep/internal/web/overview"
+	"upkeep/internal/web/lists"
 )
 
 //go:embed sites.html
@@ -18,7 +18,7 @@ var files embed.FS
 
 // Lister lists sites.
 type Lister interface {
-	Sites(ctx context.Context, q upkeep.SiteQuery) (*upkeep.SitePage, error)
+	Sites(ctx context.Context, q overview.SiteQuery) (*overview.SitePage, error)
 }
 
 // Page is the list.
@@ -38,8 +38,8 @@ const length = 50
 
 // content is what the page shows.
 type content struct {
-	*upkeep.SitePage
-	Query upkeep.SiteQuery
+	*overview.SitePage
+	Query overview.SiteQuery
 }
 
 // First is the number of the first site shown, from 1.
@@ -50,7 +50,7 @@ func (c content) Last() int { return c.Query.Offset + len(c.Lines) }
 
 // Show answers with the list, or with what a search changes of it.
 func (p *Page) Show(v *frame.Visit) error {
-	q, err := overview.Query(v.R)
+	q, err := lists.Query(v.R)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (p *Page) Show(v *frame.Visit) error {
 }
 
 // path writes the address of a list.
-func path(q upkeep.SiteQuery) string {
+func path(q overview.SiteQuery) string {
 	values := url.Values{}
 	set := func(name, value string) {
 		if value != "" {
@@ -92,7 +92,7 @@ func path(q upkeep.SiteQuery) string {
 // Showing is the address of another choice of sites.
 func (c content) Showing(shown string) string {
 	q := c.Query
-	q.Shown, q.Offset = upkeep.Shown(shown), 0
+	q.Shown, q.Offset = overview.Shown(shown), 0
 	return path(q)
 }
 

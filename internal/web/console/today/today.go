@@ -6,7 +6,7 @@ import (
 	"context"
 	"embed"
 
-	"upkeep"
+	"upkeep/internal/overview"
 	"upkeep/internal/web/console/frame"
 )
 
@@ -15,7 +15,7 @@ var files embed.FS
 
 // Agenda says what needs a person.
 type Agenda interface {
-	Agenda(ctx context.Context) (*upkeep.Agenda, error)
+	Agenda(ctx context.Context) (*overview.Agenda, error)
 }
 
 // Page is the front page.
@@ -32,7 +32,7 @@ func New(f *frame.Frame, agenda Agenda) (*Page, error) {
 
 // content is what the page shows.
 type content struct {
-	*upkeep.Agenda
+	*overview.Agenda
 	Works bool // whoever looks may have work begun
 }
 

@@ -1,13 +1,14 @@
-// Package overview answers for all sites at once, from what was last decided
+// Package lists answers for all sites at once, from what was last decided
 // about each: lists in parts, what needs a person, what comes next. No host and
 // no publisher is asked.
-package overview
+package lists
 
 import (
 	"context"
 	"net/http"
 
 	"upkeep"
+	"upkeep/internal/overview"
 	"upkeep/internal/web/access"
 	"upkeep/internal/web/query"
 	"upkeep/internal/web/reply"
@@ -16,13 +17,13 @@ import (
 // Service answers.
 type Service interface {
 	// Sites returns the sites that q chooses.
-	Sites(ctx context.Context, q upkeep.SiteQuery) (*upkeep.SitePage, error)
+	Sites(ctx context.Context, q overview.SiteQuery) (*overview.SitePage, error)
 	// Agenda returns what needs a person, and what comes next.
-	Agenda(ctx context.Context) (*upkeep.Agenda, error)
+	Agenda(ctx context.Context) (*overview.Agenda, error)
 	// Line returns one site by its name. CodeNotFound when there is none.
-	Line(ctx context.Context, name string) (*upkeep.SiteLine, error)
+	Line(ctx context.Context, name string) (*overview.SiteLine, error)
 	// Interventions returns those of a site, or of all sites for 0, newest first.
-	Interventions(ctx context.Context, filter upkeep.InterventionFilter) ([]upkeep.NamedIntervention, error)
+	Interventions(ctx context.Context, filter upkeep.InterventionFilter) ([]overview.NamedIntervention, error)
 	// Standing returns what was last decided about a site. CodeNotFound when
 	// nothing was.
 	Standing(ctx context.Context, site upkeep.SiteID) (*upkeep.Standing, error)
@@ -51,9 +52,9 @@ const mostLines = 500
 
 // Query reads which sites a request asks for. CodeInvalid when it cannot be
 // understood.
-func Query(r *http.Request) (upkeep.SiteQuery, error) {
+func Query(r *http.Request) (overview.SiteQuery, error) {
 	q := query.Of(r)
-	asked := upkeep.SiteQuery{Search: q.Text("q"), Shown: upkeep.Shown(q.Text("show")), Sort: q.Text("sort"), Descending: q.Flag("down"),
+	asked := overview.SiteQuery{Search: q.Text("q"), Shown: overview.Shown(q.Text("show")), Sort: q.Text("sort"), Descending: q.Flag("down"),
 		Offset: int(q.Number("offset")), Limit: int(min(q.Number("limit"), mostLines))}
 	if q.Err == nil && len(asked.Search) > 200 {
 		q.Err = upkeep.Errorf(upkeep.CodeInvalid, "the search has more than %d characters", 200)
