@@ -30,7 +30,6 @@ func larger() map[string]struct {
 		"cmd/upkeep runSiteInventory":      {6, "commands run as run(ctx, env, client, arguments, options, format)"},
 		"internal/cms/wordpress/visit Run": {6, "a script's name and text go together with who runs it where"},
 		"internal/agent":                   {3745, "the transaction on the host is one state, whose steps must see each other"},
-		"internal/web":                     {2190, "routes and the client that calls them stand side by side"},
 		"internal/vault":                   {2850, "one published format: its packs, index, locks and pruning share the repository's state"},
 	}
 }
