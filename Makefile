@@ -66,7 +66,7 @@ lint: ## vet and staticcheck
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 
-notices: ## THIRD_PARTY_NOTICES from the licences of the modules we link
+notices: assets ## THIRD_PARTY_NOTICES from the licences of what we link and embed
 	$(GO) run ./tools/notices
 
 deb: build release notices ## dist/upkeep_*.deb with unit and man pages

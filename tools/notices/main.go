@@ -1,5 +1,6 @@
 // Command notices writes THIRD_PARTY_NOTICES: the licence of every module
-// that is linked into the command.
+// that is linked into the command, and of every package that its pages are made
+// with.
 package main
 
 import (
@@ -34,19 +35,44 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	var out bytes.Buffer
-	out.WriteString("Upkeep is made with the works of others, under the licences below.\n\n")
-	for _, m := range modules {
-		fmt.Fprintf(&out, "  %s %s\n", m.Path, m.Version)
+	works, err := assets()
+	if err != nil {
+		return err
 	}
-	for _, m := range modules {
+	for i, m := range modules {
 		texts, err := licences(m.Dir)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.Path, err)
 		}
-		fmt.Fprintf(&out, "\n%[1]s\n%[2]s %[3]s\n%[1]s\n\n%[4]s\n", strings.Repeat("=", 78), m.Path, m.Version, texts)
+		works = slices.Insert(works, i, work{m.Path + " " + m.Version, texts})
+	}
+	var out bytes.Buffer
+	out.WriteString("Upkeep is made with the works of others, under the licences below.\n\n")
+	for _, w := range works {
+		fmt.Fprintf(&out, "  %s\n", w.name)
+	}
+	for _, w := range works {
+		fmt.Fprintf(&out, "\n%[1]s\n%[2]s\n%[1]s\n\n%[3]s\n", strings.Repeat("=", 78), w.name, w.texts)
 	}
 	return os.WriteFile("THIRD_PARTY_NOTICES", out.Bytes(), 0o644)
+}
+
+// work is something of others with its licences.
+type work struct{ name, texts string }
+
+// assets returns the packages that make assets unpacked.
+func assets() ([]work, error) {
+	files, err := filepath.Glob("internal/web/console/asset/packed/*.licence")
+	if err == nil && len(files) == 0 {
+		err = errors.New("the assets of the pages are not there: run make assets")
+	}
+	var works []work
+	for _, file := range files {
+		text, rerr := os.ReadFile(file)
+		err = errors.Join(err, rerr)
+		works = append(works, work{strings.ReplaceAll(strings.TrimSuffix(filepath.Base(file), ".licence"), "_", " "), string(text)})
+	}
+	return works, err
 }
 
 // linked returns the modules that packages of the command come from, by path.
