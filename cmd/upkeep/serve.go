@@ -134,9 +134,9 @@ func serveOn(ctx context.Context, e *console.Env, gate *access.Gate, on listener
 	return group.Wait()
 }
 
-// serveToken is the token of the TCP listener, from a file only its owner
-// reads or from UPKEEP_TOKEN; never from the command line, which everyone on
-// the machine can see.
+// serveToken is the token by which programs are let in on the TCP listener, ""
+// when only people are: from a file only its owner reads or from UPKEEP_TOKEN;
+// never from the command line, which everyone on the machine can see.
 func serveToken(e *console.Env, opts serveOptions) (string, error) {
 	token := e.Getenv("UPKEEP_TOKEN")
 	if opts.TokenFile != "" {
@@ -150,7 +150,7 @@ func serveToken(e *console.Env, opts serveOptions) (string, error) {
 		}
 	}
 	const least = 16
-	if opts.Listen != "" && len(token) < least {
+	if (token != "" || opts.TokenFile != "") && len(token) < least {
 		return "", upkeep.Errorf(upkeep.CodeInvalid, "%s", e.Text("serve.token", "count", least)).WithHint("%s", e.Text("serve.token_hint"))
 	}
 	return token, nil

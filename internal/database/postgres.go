@@ -27,7 +27,7 @@ func session() map[string]string {
 	return map[string]string{
 		"application_name":                    "upkeep",
 		"lock_timeout":                        "10s",
-		"idle_in_transaction_session_timeout": "15s",
+		"idle_in_transaction_session_timeout": "7s", // of a suspended process: before who waits for it gives up
 		"tcp_keepalives_idle":                 "10",
 		"tcp_keepalives_interval":             "5",
 		"tcp_keepalives_count":                "3",

@@ -24,11 +24,8 @@ func (e *Engine) Run(ctx context.Context, workers map[string]Worker) (err error)
 	defer upkeep.Wrap(&err, "run jobs")
 	// The first beat goes before the first job: jobs of a process without
 	// one are taken away from it.
-	if err := e.tick(ctx); err != nil {
-		if ctx.Err() != nil { // told to stop before it began
-			return nil
-		}
-		return translate(ctx, err)
+	if err := e.enter(ctx); err != nil || ctx.Err() != nil { // or told to stop before it began
+		return err
 	}
 	client, err := e.client(ctx, workers)
 	if err != nil {
@@ -42,6 +39,21 @@ func (e *Engine) Run(ctx context.Context, workers map[string]Worker) (err error)
 	e.beat(ctx, workers)
 	e.running.Store(nil)
 	return e.stop(context.WithoutCancel(ctx), client)
+}
+
+// enter ticks for the first time. Another process that holds the queue up, such
+// as one that was suspended in the middle of its own tick, is waited for.
+func (e *Engine) enter(ctx context.Context) error {
+	for {
+		err := translate(ctx, e.tick(ctx))
+		if ctx.Err() != nil {
+			return nil
+		}
+		if upkeep.CodeOf(err) != upkeep.CodeConflict {
+			return err
+		}
+		e.config.Log.WarnContext(ctx, "queue is held up, tried again", "error", err)
+	}
 }
 
 // client returns a River client for the kinds, a queue each. Leadership is

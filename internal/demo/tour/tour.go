@@ -255,6 +255,11 @@ func (d *Tour) actNext() error {
 	for _, line := range []string{"site show shop", "intervention log 2", "backup restore 3 --in-place", "site freeze shop", "site thaw shop"} {
 		fields = append(fields, terminal.Field{Value: d.Program + " " + line})
 	}
+	label := d.text("demo.next_console") // of the first line
+	for _, line := range []string{"account add --role owner me@agency.example", "serve --listen 127.0.0.1:8080"} {
+		fields = append(fields, terminal.Field{Label: label, Value: d.Program + " " + line})
+		label = ""
+	}
 	fields = append(fields, terminal.Field{Label: d.text("demo.next_clean"), Value: d.cleanCommand()})
 	return errors.Join(d.heading("demo.act_next"), d.Screen.Fields("  ", fields), d.write(""), d.tell("demo.stays"))
 }
