@@ -191,8 +191,8 @@ func (s *survey) folder(dir string) (*os.Root, error) {
 // lent opens a folder of the site, from its open root where it is below.
 func (s *survey) lent(dir string) (*os.Root, error) {
 	if rel, inside := area.Relative(s.layout.Root, dir); inside {
-		if root, err := s.site.OpenRoot(rel); err == nil {
-			return root, nil
+		if root, err := s.site.OpenRoot(rel); err == nil || errors.Is(err, fs.ErrNotExist) {
+			return root, err
 		}
 	}
 	return s.host.Open(dir)
